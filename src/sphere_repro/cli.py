@@ -1,0 +1,236 @@
+"""The command line: `sphere-repro VERB …`, also `python -m sphere_repro VERB …`.
+
+Exit status: 0 done; 2 the user's mistake, told in one sentence; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sphere_repro import __version__
+from sphere_repro.errors import UserError
+from sphere_repro.runtime import die_with_parent, out_of_memory
+
+MOST_THREADS = 1024
+MOST_IMAGES = 100_000_000  # names in an archive have eight digits
+BATCHES = {
+    "train": "Lower training.batch_size.",
+    "sample": "Lower sampling.batch_size.",
+    "reference": "Lower score.batch_size.",
+    "score": "Lower score.batch_size.",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one sentence."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"sphere-repro: {message}. See '{self.prog} --help'.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return the exit status."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
+    try:
+        with _ended_tidily():
+            if os.environ.get("SPHERE_REPRO_TIED"):  # set by the workflow's rules
+                die_with_parent()
+            line = _run(options)
+    except UserError as error:
+        return _complain(str(error), options.log)
+    except KeyboardInterrupt:
+        _note(f"{options.verb}: interrupted", options.log)
+        start = "\n" if sys.stderr.isatty() else ""  # after the ^C that a terminal shows
+        print(f"{start}sphere-repro: interrupted. The same command takes up the work again.", file=sys.stderr)
+        return 130
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        remedy = BATCHES.get(options.verb, "Use a machine with more of it.")
+        return _complain(f"{options.verb} ran out of memory. {remedy}", options.log)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _complain(
+            f"{options.verb}: the system refused: {error.strerror or error}{place}. Check path and disk.",
+            options.log,
+        )
+    _note(line, options.log)
+    if options.log is None and line:
+        print(line)
+    return 0
+
+
+@contextlib.contextmanager
+def _ended_tidily() -> Iterator[None]:
+    """While this lasts, SIGTERM ends the work as Ctrl-C does: temporary files are removed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may ask for signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(options: argparse.Namespace) -> str:
+    _set_threads(options)
+    from sphere_repro import dispatch
+
+    return dispatch.run(options)
+
+
+def _set_threads(options: argparse.Namespace) -> None:
+    """Fix torch's threads before the first operation: results then do not depend on the machine's cores."""
+    if options.needs_torch:
+        import torch
+
+        torch.set_num_threads(options.threads)
+
+
+def _complain(sentence: str, log: Path | None) -> int:
+    text = " ".join(sentence.split())
+    text += "" if text.endswith((".", "?")) else "."
+    text = text.replace("?.", "?")
+    print(f"sphere-repro: {text}", file=sys.stderr)
+    _note(f"failed: {text}", log)
+    return 2
+
+
+def _note(line: str, log: Path | None) -> None:
+    """Append one line to the job's log file, with the time; a log that cannot be written stops nothing."""
+    if log is None or not line:
+        return
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as handle:
+            handle.write(f"{stamp} {line}\n")
+    except OSError as error:
+        print(f"sphere-repro: the log {log} cannot be written ({error.strerror}).", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="sphere-repro", description="Reproduce the Sphere Encoder (arXiv 2602.15030).")
+    parser.add_argument("--version", action="version", version=f"sphere-repro {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
+    _job_verbs(verbs)
+    _result_verbs(verbs)
+    _hand_verbs(verbs)
+    return parser
+
+
+def _add(verbs: argparse._SubParsersAction[_Parser], name: str, text: str, *, torch: bool = True) -> _Parser:
+    verb: _Parser = verbs.add_parser(name, help=text, description=text)
+    verb.add_argument("--log", type=Path, help="append one line on this job to FILE, instead of printing it")
+    verb.add_argument("--threads", type=_at_most(MOST_THREADS), default=1, help="CPU threads (default 1)")
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default auto)")
+    verb.set_defaults(needs_torch=torch)
+    return verb
+
+
+def _job_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    """Verbs that take a job: as JSON, or as a study and a run."""
+
+    def job(name: str, text: str, *, torch: bool = True) -> _Parser:
+        verb = _add(verbs, name, text, torch=torch)
+        verb.add_argument("--job", help="the job's parameters as JSON (what the workflow passes)")
+        verb.add_argument("--study", type=Path, help="a study file, with --run, instead of --job")
+        verb.add_argument("--run", help="name of the run in the study")
+        verb.add_argument("--out", type=Path, required=True, help="file to write")
+        return verb
+
+    job("prepare", "make a dataset's image archive", torch=False)
+    train = job("train", "train a run")
+    train.add_argument("--data", type=Path, required=True, help="prepared image archive")
+    train.add_argument("--curves", type=Path, required=True, help="CSV of the losses to write")
+    train.add_argument("--state", type=Path, default=Path(".state"), help="folder of half-trained models")
+    for name, text in (("sample", "draw a sample set"), ("encode", "encode training images to latents")):
+        verb = job(name, text)
+        verb.add_argument("--set", help="name of the sample set, with --study")
+        verb.add_argument("--model", type=Path, required=True, help="model file of the run")
+        verb.add_argument("--data", type=Path, required=True, help="prepared image archive")
+    reference = job("reference", "features of the real images")
+    reference.add_argument("--data", type=Path, required=True, help="prepared image archive")
+    reference.add_argument("--extractor", help="feature extractor, with --study")
+    score = job("score", "compare a run's sample sets with the real images")
+    score.add_argument("--data", type=Path, required=True, help="prepared image archive")
+    score.add_argument("--reference", type=Path, required=True, help="features of the real images")
+    score.add_argument("--sets", type=Path, nargs="+", required=True, help="archives of the sample sets")
+    score.add_argument("--extractor", help="feature extractor, with --study")
+    uniformity = job("uniformity", "how uniform the latents are on the sphere", torch=False)
+    uniformity.add_argument("--latents", type=Path, required=True, help="latents of the run")
+    uniformity.add_argument("--baseline", type=Path, help="latents of the VAE baseline")
+
+
+def _result_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    """Verbs that read result files only."""
+    figure = _add(verbs, "figure", "draw a figure from result files", torch=False)
+    figure.add_argument(
+        "name", help="samples, posterior-hole, uniformity, distance-by-steps or training-curves"
+    )
+    figure.add_argument(
+        "inputs", nargs="*", metavar="KEY=PATH", help="result files by name, e.g. real=data/…zip"
+    )
+    figure.add_argument("--subject", default="", help="what the title names, e.g. the run")
+    figure.add_argument("--out", type=Path, required=True, help="PNG to write")
+    table = _add(verbs, "table", "gather scores into one CSV", torch=False)
+    table.add_argument("scores", type=Path, nargs="+", help="score files in the order of the rows")
+    table.add_argument("--out", type=Path, required=True, help="CSV to write")
+    table.add_argument("--metrics", type=Path, help="JSON of the same numbers to write")
+    claims = _add(verbs, "claims", "test the paper's statements on the results", torch=False)
+    claims.add_argument("--scores", type=Path, nargs="+", required=True)
+    claims.add_argument("--uniformity", type=Path, nargs="*", default=[])
+    claims.add_argument("--out", type=Path, required=True, help="JSON to write")
+
+
+def _hand_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    """Verbs for use by hand."""
+    check = _add(verbs, "check", "check a study file and list its jobs", torch=False)
+    check.add_argument("study", type=Path)
+    tied = _add(verbs, "tied", "run a command that ends with its parent (for rules)", torch=False)
+    tied.add_argument("command", nargs=argparse.REMAINDER)
+    explain = _add(verbs, "explain", "where a result comes from, and what has changed since", torch=False)
+    explain.add_argument("result", type=Path, help="any file under results/ or data/prepared/")
+    explain.add_argument("--json", action="store_true", help="the whole chain as JSON")
+    released = _add(verbs, "import-released", "convert a released checkpoint to a model file")
+    released.add_argument("checkpoint", type=Path, metavar="CHECKPOINT.pth")
+    released.add_argument("config", type=Path, metavar="CONFIG.json")
+    released.add_argument("out", type=Path, metavar="OUT.safetensors")
+    generate = _add(verbs, "generate", "draw images from any model file")
+    generate.add_argument("model", type=Path, metavar="MODEL.safetensors")
+    generate.add_argument("out", type=Path, metavar="OUT.zip")
+    generate.add_argument("--count", type=_at_most(MOST_IMAGES), default=64, help="images (default 64)")
+    generate.add_argument("--steps", type=_at_most(1000), default=4, help="steps (default 4)")
+    generate.add_argument("--strength", choices=("fixed", "linear"), default="fixed")
+    generate.add_argument("--noise", choices=("shared", "independent"), default="shared")
+    generate.add_argument(
+        "--guidance", type=float, default=1.0, metavar="SCALE", help="at least 1 (default 1)"
+    )
+    generate.add_argument("--position", choices=("enc", "dec", "combo"), default="combo")
+    generate.add_argument("--weights", choices=("raw", "ema"), default="raw")
+    generate.add_argument("--seed", type=int, default=0)
+
+
+def _at_most(most: int) -> Callable[[str], int]:
+    """A reader of whole numbers from 1 to `most`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = 0
+        if not 1 <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}, not '{text}'")
+        return value
+
+    return read

@@ -1,0 +1,517 @@
+"""What a study may say: the single source of every parameter, its type, range, default and meaning.
+
+A study is a YAML file in `params/`. Unknown keys are errors; derived values (patch size, token channels,
+latent dimension) are properties. Section numbers refer to the method's description in the README.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sphere_repro.data.sources import SOURCES, Source, nearest
+from sphere_repro.errors import UserError
+
+SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error: PyYAML would keep the last one, silently."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                problem = f"key '{key}' is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class Strict(BaseModel):
+    """A record that refuses unknown keys and names the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key, value in data.items():
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {_quoted(key)}{nearest(str(key), cls.model_fields)}")
+                if isinstance(value, bool) and cls.model_fields[key].annotation in _NUMBERS:
+                    raise ValueError(f"{key} is a number, not {str(value).lower()}")
+        return data
+
+
+_NUMBERS = (int, float, int | None)
+
+
+def _quoted(word: object) -> str:
+    """`word` in quotes; line breaks and half characters, which no sentence can carry, escaped."""
+    escaped = "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in str(word)
+    )
+    return f"'{escaped}'"
+
+
+Record = TypeVar("Record", bound=Strict)
+
+
+class Size(Strict):
+    """Width, depth and heads of one Vision Transformer."""
+
+    width: int = Field(gt=0, description="token width; divisible by 4 and by heads")
+    layers: int = Field(ge=0, description="number of transformer blocks")
+    heads: int = Field(gt=0, description="attention heads; width/heads must be divisible by 4 (axial RoPE)")
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.width % (4 * self.heads):
+            raise ValueError(f"width {self.width} must be divisible by 4·heads = {4 * self.heads}")
+        return self
+
+
+SIZES: dict[str, Size] = {
+    name: Size(width=width, layers=layers, heads=heads)
+    for name, width, layers, heads in [
+        ("small", 512, 8, 8),
+        ("base", 768, 12, 12),
+        ("large", 1024, 24, 16),
+        ("xlarge", 1152, 28, 16),
+        ("huge", 1280, 32, 16),
+        ("giant", 1664, 40, 16),
+    ]
+}
+
+
+class Architecture(Strict):
+    """Everything that fixes the shapes of an autoencoder; travels inside its checkpoint (section 2)."""
+
+    kind: Literal["sphere", "vae"] = "sphere"
+    image_size: int = Field(gt=0, description="H = W of the images, pixels")
+    patch_size: int = Field(gt=0, description="p, pixels; divides the image size")
+    token_channels: int = Field(gt=0, description="d, latent channels per token")
+    classes: int = Field(ge=0, description="number of classes; 0 is unconditional")
+    pixel_head: Literal["linear", "conv"]
+    encoder: Size
+    decoder: Size
+    encoder_mixer_depth: int = Field(ge=0)
+    decoder_mixer_depth: int = Field(ge=0)
+    affine: bool = True
+
+    @model_validator(mode="after")
+    def _check_patch(self) -> Self:
+        if self.image_size % self.patch_size:
+            raise ValueError(f"patch size {self.patch_size} does not divide the image size {self.image_size}")
+        if self.pixel_head == "conv" and self.grid < 2:
+            raise ValueError(f"patch_size {self.patch_size} leaves one token, the conv pixel head needs more")
+        return self
+
+    @property
+    def grid(self) -> int:
+        """g = H/p, tokens along one side."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tokens(self) -> int:
+        """N = g²."""
+        return self.grid**2
+
+    @property
+    def latent_dimension(self) -> int:
+        """L = N·d; the sphere has radius √L."""
+        return self.tokens * self.token_channels
+
+
+class Dataset(Strict):
+    """Which images, at which resolution."""
+
+    name: str = Field(description="a name from data/sources.yaml")
+    resolution: int | None = Field(None, ge=4, le=1024, description="pixels; default: the dataset's own")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in SOURCES:
+            raise ValueError(f"unknown dataset {_quoted(name)}{nearest(name, SOURCES)}")
+        return name
+
+    @property
+    def source(self) -> Source:
+        return SOURCES[self.name]
+
+    @property
+    def pixels(self) -> int:
+        return self.resolution or self.source.native_resolution
+
+    @property
+    def archive(self) -> str:
+        """Name of the prepared archive, without suffix: dataset and resolution fix its content."""
+        return f"{self.name}-{self.pixels}px"
+
+
+class Model(Strict):
+    """The autoencoder (section 2)."""
+
+    kind: Literal["sphere", "vae"] = Field("sphere", description="Sphere Encoder or Gaussian VAE baseline")
+    encoder: SizeName | Size = Field("base", description="size of the encoder")
+    decoder: SizeName | Size = Field("base", description="size of the decoder")
+    ratio: Positive = Field(1.5, description="compression ratio: 3·H² pixels per latent number")
+    patch_size: int | None = Field(None, gt=0, description="pixels; default: the paper's for the resolution")
+    conditional: bool = Field(True, description="use the dataset's classes, where it has any")
+    pixel_head: Literal["linear", "conv"] = Field("linear", description="last layers of the decoder")
+    encoder_mixer_depth: int = Field(4, ge=0, description="MLP-Mixer blocks after the encoder's head")
+    decoder_mixer_depth: int = Field(4, ge=0, description="MLP-Mixer blocks in the decoder's input embedding")
+    affine: bool = Field(True, description="whether the Mixer's last RMSNorm has a weight")
+
+    def architecture(self, dataset: Dataset) -> Architecture:
+        """The shapes for `dataset`: d = int(3·H²/g²/ratio), p by the paper's table."""
+        pixels = dataset.pixels
+        patch = self.patch_size or default_patch_size(pixels)
+        if pixels % patch:
+            raise ValueError(
+                f"patch_size {patch} does not divide the {pixels}-pixel images of '{dataset.name}'"
+            )
+        ratio_of_one = 3 * patch**2 / self.ratio
+        if not math.isfinite(ratio_of_one):
+            raise ValueError(f"ratio {self.ratio} is too small")
+        channels = int(ratio_of_one)
+        if channels < 1:
+            raise ValueError(
+                f"ratio {self.ratio} leaves no latent channel: it must be at most {3 * patch**2}"
+            )
+        return Architecture(
+            kind=self.kind,
+            image_size=pixels,
+            patch_size=patch,
+            token_channels=channels,
+            classes=dataset.source.classes if self.conditional else 0,
+            pixel_head=self.pixel_head,
+            encoder=resolve_size(self.encoder),
+            decoder=resolve_size(self.decoder),
+            encoder_mixer_depth=self.encoder_mixer_depth,
+            decoder_mixer_depth=self.decoder_mixer_depth,
+            affine=self.affine,
+        )
+
+
+class HardCases(Strict):
+    """Noise beyond α_max for a fraction of the images (section 3)."""
+
+    probability: Fraction = Field(0.1, description="q; 0 switches hard cases off")
+    extra_angle: NonNegative = Field(5.0, description="degrees above α_max, capped at 89°")
+    independent_draw: bool = Field(False, description="draw the strength separately from the choice")
+
+
+class Perceptual(Strict):
+    """The perceptual distance P (section 3)."""
+
+    network: Literal["none", "efficientnet-lite1"] = Field(
+        "none", description="frozen network of the distance"
+    )
+    size: int = Field(32, ge=16, description="pixels to which images are enlarged for EfficientNet-Lite1")
+
+
+CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
+
+
+class Loss(Strict):
+    """Weights of the objective (section 3)."""
+
+    alpha_max: float = Field(80.0, gt=0, lt=90, description="largest noise angle of the large noise, degrees")
+    pix_recon_l1: NonNegative = Field(1.0, description="a₁, smooth L1 of the reconstruction")
+    pix_recon_perceptual: NonNegative = Field(1.0, description="a₂, perceptual part of the reconstruction")
+    pix_con_l1: NonNegative = Field(0.5, description="b₁, smooth L1 of pixel consistency")
+    pix_con_perceptual: NonNegative = Field(0.5, description="b₂, perceptual part of pixel consistency")
+    lat_con: NonNegative = Field(0.1, description="c, latent consistency")
+    label_dropout: Fraction = Field(
+        0.1, description="probability of the null class, drawn anew in every call"
+    )
+    hard_cases: HardCases = HardCases()
+    perceptual: Perceptual = Perceptual()
+    kl: NonNegative = Field(0.0, description="weight of the KL divergence per latent number; VAE only")
+
+
+class Training(Strict):
+    """Optimizer, schedule and length (section 3)."""
+
+    epochs: Positive = Field(description="passes over the dataset; fractions allowed")
+    warmup_epochs: NonNegative = Field(10.0, description="linear warm-up, in epochs")
+    batch_size: int = Field(256, gt=0, description="global batch")
+    learning_rate: Positive = Field(1e-4, description="maximum at global batch 256; scaled linearly")
+    minimum_learning_rate: NonNegative = Field(
+        1e-6, description="minimum at global batch 256; scaled linearly"
+    )
+    encoder_learning_rate_factor: Positive = Field(0.1, description="encoder's rate over the decoder's")
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9997, description="decay of the weights' average"
+    )
+    clip_norm: Positive = Field(1.0, description="joint gradient norm of both networks")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="autocast; weights stay float32"
+    )
+    horizontal_flip: bool | None = Field(None, description="mirror images at random; default: the dataset's")
+    checkpoint_seconds: Positive = Field(300.0, description="seconds between resumable checkpoints")
+
+    @model_validator(mode="after")
+    def _warm_up_fits(self) -> Self:
+        if 2 * self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs {self.warmup_epochs:g} must be at most half of epochs {self.epochs:g}"
+            )
+        return self
+
+
+class Guidance(Strict):
+    """Classifier-free guidance (section 4)."""
+
+    scale: Annotated[float, Field(ge=1)] = Field(1.0, description="s; 1 is one conditional pass")
+    position: Literal["enc", "dec", "combo"] = Field("combo", description="where it acts")
+
+
+class Scheme(Strict):
+    """How the noise of the later steps is scaled and drawn (section 4)."""
+
+    strength: Literal["fixed", "linear"] = Field("fixed", description="ρ = 1, or ρ_t = 1 - t/T")
+    noise: Literal["shared", "independent"] = Field(
+        "shared", description="one noise for all steps, or one each"
+    )
+
+
+class Generation(Scheme):
+    """One set of generated images (section 4)."""
+
+    steps: int = Field(ge=1, le=1000, description="T; 1 decodes once")
+    guidance: Guidance = Guidance()
+
+    @property
+    def name(self) -> str:
+        """Name of the set in paths and tables; combinations that coincide have one name."""
+        parts = [f"generation-{self.steps}"]
+        if self.steps > 1:
+            parts += [self.strength, self.noise]
+        if self.guidance.scale > 1:
+            parts.append(f"{self.guidance.position}{self.guidance.scale:g}")
+        return "-".join(parts)
+
+
+class Sampling(Strict):
+    """What to draw from a trained model."""
+
+    weights: Literal["raw", "ema"] = Field("raw", description="trained weights or their average")
+    count: int = Field(50_000, ge=2, description="images per set")
+    batch_size: int = Field(250, gt=0, description="images per pass; changes no image")
+    generations: tuple[Generation, ...] = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
+
+    @field_validator("generations")
+    @classmethod
+    def _unique(cls, generations: tuple[Generation, ...]) -> tuple[Generation, ...]:
+        names = [generation.name for generation in generations]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is listed twice (a single step has no scheme)")
+        return generations
+
+
+class Run(Strict):
+    """One model trained on one dataset, and what is drawn from it."""
+
+    dataset: Dataset
+    model: Model = Model()
+    loss: Loss = Loss()
+    training: Training
+    sampling: Sampling = Sampling()
+    baseline_of: str | None = Field(None, description="the run beside which figures show this one")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _ = self.architecture  # raises where the shapes do not fit
+        if self.model.kind == "vae":
+            for key in CONSISTENCY_KEYS:
+                if key in self.loss.model_fields_set:
+                    raise ValueError(f"loss.{key} has no meaning for a VAE: remove it")
+            if "generations" in self.sampling.model_fields_set:
+                raise ValueError("sampling.generations has no meaning for a VAE: remove it")
+        elif "kl" in self.loss.model_fields_set:
+            raise ValueError(
+                "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
+            )
+        self._check_guidance()
+        if self.loss.perceptual.network == "none":
+            for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if self.model.kind == "vae" else 2]:
+                if getattr(self.loss, key) > 0:
+                    raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
+        return self
+
+    def _check_guidance(self) -> None:
+        for generation in self.sampling.generations:
+            if generation.guidance.scale > 1 and not self.architecture.classes:
+                raise ValueError(
+                    f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
+                )
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Names of the run's sample sets, in the order of the tables."""
+        if self.model.kind == "vae":
+            return ("reconstruction", "prior", "posterior")
+        return ("reconstruction", *(generation.name for generation in self.sampling.generations))
+
+    def generation(self, name: str) -> Generation:
+        return next(generation for generation in self.sampling.generations if generation.name == name)
+
+
+class Score(Strict):
+    """How images become numbers."""
+
+    extractor: Literal["inception", "efficientnet-lite0"] = Field("inception", description="feature network")
+    resize: Literal["clean", "legacy_tensorflow"] = Field("clean", description="Clean-FID's resize mode")
+    batch_size: int = Field(64, gt=0, description="images per pass")
+    reference_count: int | None = Field(
+        None, ge=4, description="real images; default: all of the training split"
+    )
+    kid_subsets: int = Field(100, gt=1, description="random subsets of the kernel distance")
+    kid_subset_size: int = Field(1000, gt=1, description="images per subset, at most what there is")
+    jackknife_groups: int = Field(10, gt=1, description="groups left out in turn for the standard error")
+
+    @model_validator(mode="after")
+    def _legacy_needs_inception(self) -> Self:
+        if self.resize == "legacy_tensorflow" and self.extractor != "inception":
+            raise ValueError(
+                "resize 'legacy_tensorflow' is a part of Inception's own graph: set extractor: inception"
+            )
+        return self
+
+
+class Uniformity(Strict):
+    """The uniformity statistics and their null distribution (section 5)."""
+
+    count: int = Field(1000, ge=20, description="training images whose latents are examined")
+    null_draws: int = Field(200, ge=20, description="true uniform clouds that make the null distribution")
+
+
+FigureName = Literal["samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves"]
+
+
+class Study(Strict):
+    """A list of runs, and how they are scored and drawn."""
+
+    study: Name = Field(description="name; results lie in results/<study>/")
+    seed: int = Field(0, ge=0, lt=2**32, description="every draw of the study derives from it")
+    runs: dict[Name, Run] = Field(min_length=1)
+    score: Score = Score()
+    uniformity: Uniformity = Uniformity()
+    figures: tuple[FigureName, ...] = (
+        "samples",
+        "posterior-hole",
+        "uniformity",
+        "distance-by-steps",
+        "training-curves",
+    )
+
+    @model_validator(mode="after")
+    def _enough_to_score(self) -> Self:
+        groups = self.score.jackknife_groups
+        for name, run in self.runs.items():
+            if run.sampling.count < groups:
+                raise ValueError(
+                    f"runs.{name}.sampling.count is {run.sampling.count}, "
+                    f"fewer than score.jackknife_groups = {groups}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        for name in {"reference"} & set(self.runs):
+            raise ValueError(f"runs.{name}: this name is taken by a folder of results; choose another")
+        if self.study in {"figures", "notebooks"}:
+            raise ValueError(f"study: '{self.study}' is taken by a folder of results; choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_fit(self) -> Self:
+        for name, run in self.runs.items():
+            if run.baseline_of is not None and run.baseline_of not in self.runs:
+                hint = nearest(run.baseline_of, self.runs)
+                raise ValueError(f"runs.{name}.baseline_of: no run is called '{run.baseline_of}'{hint}")
+            if run.baseline_of is not None and run.model.kind != "vae":
+                raise ValueError(f"runs.{name}.baseline_of: only a VAE is a baseline")
+            if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
+                raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
+        return self
+
+
+def default_patch_size(pixels: int) -> int:
+    """The paper's patch size: 2 up to 64 pixels, then H/32."""
+    return 2 if pixels <= 64 else max(2, pixels // 32)
+
+
+def resolve_size(size: str | Size) -> Size:
+    """A `Size` from its name or from itself."""
+    return size if isinstance(size, Size) else SIZES[size]
+
+
+def load_study(path: str | Path) -> Study:
+    """Read and check a study's YAML file.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or says something a study may not say.
+    """
+    path = Path(path)
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"Study {path} does not exist. Studies lie in params/; the default is params/demo.yaml."
+        ) from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UserError(f"Study {path} is not readable YAML: {' '.join(str(error).split())}.") from error
+    return parse(Study, data, str(path))
+
+
+def parse(record: type[Record], data: Any, where: str) -> Record:
+    """`data` as a `record`; errors name the key, the value and `where` it stands.
+
+    Raises:
+        UserError: unknown key, wrong type or range, values that contradict each other.
+    """
+    try:
+        return record.model_validate(data)
+    except ValidationError as error:
+        complaints = list(dict.fromkeys(_sentence(item) for item in error.errors()))
+        raise UserError(f"{where}: " + "; ".join(complaints[:5])) from error
+
+
+def _sentence(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"] if not _is_union_label(part))
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{place}: {message}" if place else message
+    if item["type"] == "missing":
+        return f"{place} is missing"
+    if item["type"] == "string_pattern_mismatch":
+        wanted = "lower-case letters, digits and single hyphens, such as digits-vae"
+        return f"{place or 'the study'}: {item['input']!r:.80} is no name; names are {wanted}"
+    message = message[0].lower() + message[1:]
+    return f"{place or 'the study'}: {message}, not {item['input']!r:.80}"
+
+
+def _is_union_label(part: Any) -> bool:
+    """Pydantic names the branches of a union in the location; people do not need them."""
+    return isinstance(part, str) and (part == "Size" or part.startswith(("literal[", "function-")))

@@ -1,0 +1,119 @@
+"""Samples by number of steps: one row per sample set, one column per seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.errors import UserError
+from sphere_repro.figures import style
+from sphere_repro.figures.results import metric_label, read_scores, set_label, set_order
+
+Row = tuple[str, style.Images]
+
+
+@style.house()
+def draw(
+    sets: Mapping[str, Path], real: Path | None = None, *, columns: int = 10, title: str = "Samples"
+) -> Figure:
+    """A grid of samples: real images, their reconstructions, then each generation set.
+
+    Image i of every generation set has the same seed and, in a conditional model, the same class: a column
+    shows what more steps or another scheme do to one draw. Real images are of the columns' classes and
+    otherwise unrelated.
+
+    Args:
+        sets: set name → image archive, in any order.
+        real: archive of the dataset; without it there are no rows of real images and reconstructions.
+        columns: images per row, at most.
+
+    Raises:
+        UserError: an archive is missing or broken, or no set is given.
+    """
+    generated = [name for name in set_order(list(sets)) if name != "reconstruction"]
+    if not sets:
+        raise UserError(
+            "The figure 'samples' needs one sample set at least. Add some under sampling.generations."
+        )
+    rows, labels = _real_rows(sets, real, columns)
+    if generated:
+        archives = [ImageArchive(sets[name]) for name in generated]
+        shortest = min(archives, key=len)
+        indices = spread(shortest.labels, len(shortest), columns)
+        rows += [
+            (set_label(name).replace(", ", "\n", 1), read(archive, indices))
+            for name, archive in zip(generated, archives, strict=True)
+        ]
+        labels = shortest.labels[indices] if shortest.labels is not None else None
+    return _grid(rows, labels, title)
+
+
+def table(sets: Mapping[str, Path], scores: Path | None = None) -> pd.DataFrame:
+    """Images per set and, where there is a scores file, the distance of each from the real images."""
+    found = read_scores(scores) if scores else None
+    records = []
+    for name in set_order(list(sets)):
+        record: dict[str, object] = {"set": set_label(name), "images": len(ImageArchive(sets[name]))}
+        score = found.find(name) if found else None
+        if found and score:
+            record |= {metric_label(found.metric): score.frechet, "standard error": score.frechet_se}
+        records.append(record)
+    return pd.DataFrame(records).set_index("set")
+
+
+def spread(labels: NDArray[np.int64] | None, count: int, wanted: int) -> list[int]:
+    """Up to `wanted` of `count` indices, one of each class in turn; without classes the first ones."""
+    if labels is None or len(np.unique(labels[:count])) < 2:
+        return list(range(min(count, wanted)))
+    classes = np.unique(labels[:count])
+    if len(classes) > wanted:
+        classes = classes[np.linspace(0, len(classes) - 1, wanted).round().astype(int)]
+    members = [np.flatnonzero(labels[:count] == label) for label in classes]
+    rounds = range(max(len(group) for group in members))
+    return [int(group[turn]) for turn in rounds for group in members if turn < len(group)][:wanted]
+
+
+def read(archive: ImageArchive, indices: list[int]) -> style.Images:
+    """Images of an archive, uint8 (n, H, W, 3)."""
+    return np.stack([archive.read(index) for index in indices])
+
+
+def _real_rows(
+    sets: Mapping[str, Path], real: Path | None, columns: int
+) -> tuple[list[Row], NDArray[np.int64] | None]:
+    if real is None:
+        return [], None
+    archive = ImageArchive(real)
+    rebuilt = ImageArchive(sets["reconstruction"]) if "reconstruction" in sets else None
+    count = min(len(archive), len(rebuilt)) if rebuilt else len(archive)
+    indices = spread(archive.labels, count, columns)
+    rows = [("real", read(archive, indices))]
+    if rebuilt:
+        rows.append(("reconstruction", read(rebuilt, indices)))
+    return rows, archive.labels[indices] if archive.labels is not None else None
+
+
+def _grid(rows: list[Row], labels: NDArray[np.int64] | None, title: str) -> Figure:
+    if not rows:
+        raise UserError("The figure 'samples' needs the dataset's archive beside the reconstructions.")
+    columns = min(len(images) for _, images in rows)
+    grid = np.stack([images[:columns] for _, images in rows])
+    drawn = style.figure(height=0.75 + len(rows) * 8.6 / max(columns, 6))
+    axes = drawn.subplots()
+    heights, widths = style.show_montage(axes, grid)
+    axes.set_yticks(heights, [name for name, _ in rows])
+    if labels is not None:
+        axes.xaxis.tick_top()
+        axes.set_xticks(widths, [str(label) for label in labels[:columns]])
+        axes.tick_params(length=0)
+    caption = "One column, one seed: generated images below each other start from the same noise."
+    if labels is not None:
+        caption += " Numbers above the columns are classes."
+    style.heading(drawn, title, caption)
+    return drawn

@@ -1,0 +1,146 @@
+"""One look for every figure, and files that are the same bytes whenever the results are the same."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.style import context as style_context
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
+from PIL import Image
+
+from sphere_repro.runtime import atomic_output
+
+Images = NDArray[np.uint8]
+
+WIDTH = 10.0  # inches
+RESOLUTIONS = (150, 120, 100, 80, 60)  # dots per inch; the first whose file is small enough
+LARGEST_FILE = 300_000  # bytes
+CELL = 96  # pixels to which tiny images are enlarged
+PALETTE: list[Any] = sns.color_palette("colorblind")
+GREY = "0.45"
+MOST_PLAIN = 500.0  # ratio of the ends of a logarithmic axis up to which plain numbers fit
+
+_RC = {
+    "axes.labelsize": 10,
+    "axes.titlesize": 10,
+    "figure.titlesize": 11,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "grid.color": "0.9",
+    "image.cmap": "gray",
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+
+@contextmanager
+def house() -> Iterator[None]:
+    """The house style, whatever the reader's own matplotlib settings are; also a decorator."""
+    with style_context(["default", sns.axes_style("ticks"), _RC]):
+        yield
+
+
+def figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure (inches) that needs no display and no pyplot."""
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(drawn)
+    return drawn
+
+
+def heading(drawn: Figure, title: str, caption: str = "") -> None:
+    """A bold title at the top left of a figure and a smaller caption below it."""
+    text = f"{title}\n{caption}" if caption else title
+    drawn.suptitle("\n" * text.count("\n"), fontsize=11, x=0.01, ha="left")  # keeps the room
+    drawn.text(0.01, 0.99, title, ha="left", va="top", fontsize=11, fontweight="bold")
+    if caption:
+        drawn.text(0.01, 0.99, "\n" + caption, ha="left", va="top", fontsize=9, color="0.3", linespacing=1.25)
+
+
+def png(drawn: Figure) -> bytes:
+    """The figure as a PNG under 300 kB without metadata: the same figure, the same bytes."""
+    data = b""
+    for resolution in RESOLUTIONS:
+        data = _render(drawn, resolution)
+        if len(data) > LARGEST_FILE:
+            data = _with_fewer_colours(data)
+        if len(data) <= LARGEST_FILE:
+            break
+    return data
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write the figure as PNG (see `png`), whole or not at all."""
+    data = png(drawn)
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def montage(images: Images, gap: int = 4) -> Images:
+    """Images (R, C, H, W, 3) as one picture (height, width, 3); tiny ones enlarged without blur."""
+    factor = max(1, round(CELL / images.shape[2]))
+    large = images.repeat(factor, axis=2).repeat(factor, axis=3)
+    rows, columns, height, width, _ = large.shape
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            top, left = row * (height + gap), column * (width + gap)
+            canvas[top : top + height, left : left + width] = large[row, column]
+    return canvas
+
+
+def show_montage(axes: Axes, images: Images, gap: int = 4) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Draw a montage of images (R, C, H, W, 3) and give the centres of its rows and of its columns."""
+    canvas = montage(images, gap)
+    tiny = images.shape[2] < CELL
+    axes.imshow(canvas, interpolation="nearest" if tiny else "antialiased", aspect="equal")
+    axes.set(xticks=[], yticks=[], anchor="W")
+    axes.tick_params(length=0)
+    sns.despine(ax=axes, left=True, bottom=True)
+    height, width = (
+        (size + gap) / count for size, count in zip(canvas.shape[:2], images.shape[:2], strict=True)
+    )
+    return (np.arange(images.shape[0]) + 0.5) * height - gap / 2, (
+        np.arange(images.shape[1]) + 0.5
+    ) * width - gap / 2
+
+
+def plain_log_ticks(axes: Axes) -> None:
+    """Plain numbers (1, 2, 5, 10, …) on a logarithmic y axis, unless it spans many decades."""
+    low, high = axes.get_ylim()
+    if high / low > MOST_PLAIN:
+        return
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def colours(names: Sequence[str]) -> dict[str, Any]:
+    """A colour for each name that colour-blind readers can tell apart, in the order given."""
+    return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(dict.fromkeys(names))}
+
+
+def _render(drawn: Figure, resolution: int) -> bytes:
+    buffer = io.BytesIO()
+    with house():
+        drawn.savefig(buffer, format="png", dpi=resolution, metadata={"Software": None}, facecolor="white")
+    return buffer.getvalue()
+
+
+def _with_fewer_colours(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    picture.quantize(256, method=Image.Quantize.MEDIANCUT).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

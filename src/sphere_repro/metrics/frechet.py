@@ -1,0 +1,123 @@
+"""The Fréchet distance between two sets of features, and its standard error.
+
+d² = |μ₁ - μ₂|² + Tr(S₁ + S₂ - 2·(S₁·S₂)^½), as Clean-FID's `frechet_distance` defines it. Here the trace of
+the square root comes from eigenvalues: with S₁ = F·Fᵀ, S₁·S₂ has the non-zero eigenvalues of the symmetric
+Fᵀ·S₂·F, so Tr (S₁·S₂)^½ = Σ √λ(Fᵀ·S₂·F). That is exact, also for fewer images than dimensions, and several
+times faster than the general matrix root. Clean-FID's function is the reference in the tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sphere_repro.metrics.statistics import Estimate, Statistics, jackknife_error
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FrechetReference:
+    """What the distance needs of the real images.
+
+    Attributes:
+        mean: μ₁, float64 (D,).
+        trace: Tr S₁.
+        factor: F, float64 (D, r), with S₁ = F·Fᵀ and r its rank.
+    """
+
+    mean: Array
+    trace: float
+    factor: Array
+
+    @classmethod
+    def of(cls, statistics: Statistics) -> Self:
+        """Factor the covariance once, for any number of distances."""
+        values, vectors = np.linalg.eigh(statistics.covariance)
+        # Below this an eigenvalue is rounding, not variance; its square root would not be small.
+        kept = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
+        return cls(
+            statistics.mean, float(np.trace(statistics.covariance)), vectors[:, kept] * np.sqrt(values[kept])
+        )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over some images: count, Σx (D,), Σ|x|², Σy (r,), Σy·yᵀ (r, r), with y = Fᵀ·x."""
+
+    count: int
+    x: Array
+    squares: float
+    y: Array
+    products: Array
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return self._combine(other, 1)
+
+    def __sub__(self, other: _Sums) -> _Sums:
+        return self._combine(other, -1)
+
+    def _combine(self, other: _Sums, sign: int) -> _Sums:
+        return _Sums(
+            self.count + sign * other.count,
+            self.x + sign * other.x,
+            self.squares + sign * other.squares,
+            self.y + sign * other.y,
+            self.products + sign * other.products,
+        )
+
+
+def frechet_distance(first: Statistics, second: Statistics) -> float:
+    """The (squared) Fréchet distance between two sets of features, as Clean-FID reports it."""
+    reference = FrechetReference.of(first)
+    return _distance(
+        reference,
+        first.mean - second.mean,
+        float(np.trace(second.covariance)),
+        reference.factor.T @ second.covariance @ reference.factor,
+    )
+
+
+def frechet_estimate(
+    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+) -> Estimate:
+    """The distance of generated images from the reference, with its delete-a-group jackknife error.
+
+    Args:
+        reference: the real images; they count as fixed.
+        statistics: the generated images.
+        groups: int (K, size), disjoint sets of generated images (`statistics.jackknife_groups`).
+    """
+    left = np.setdiff1d(np.arange(len(statistics)), groups.ravel())
+    parts = [_sums(reference, statistics, group) for group in groups]
+    total = _sums(reference, statistics, left)
+    for part in parts:
+        total += part
+    offset = statistics.mean - reference.mean
+    replicates = np.array([_distance_of_sums(reference, offset, total - part) for part in parts])
+    return Estimate(_distance_of_sums(reference, offset, total), jackknife_error(replicates))
+
+
+def _sums(reference: FrechetReference, statistics: Statistics, indices: NDArray[np.int64]) -> _Sums:
+    # Centred at the mean of all images, so that no sum is a small difference of large numbers.
+    x = statistics.features[indices].astype(np.float64) - statistics.mean  # (n, D)
+    y = x @ reference.factor  # (n, r)
+    return _Sums(len(x), x.sum(axis=0), float(np.sum(x * x)), y.sum(axis=0), y.T @ y)
+
+
+def _distance_of_sums(reference: FrechetReference, offset: Array, sums: _Sums) -> float:
+    """Distance of the images in `sums`; `offset` is the mean of all generated images minus the real ones'."""
+    count = sums.count
+    trace = (sums.squares - float(sums.x @ sums.x) / count) / (count - 1)
+    inner = (sums.products - np.outer(sums.y, sums.y) / count) / (count - 1)
+    return _distance(reference, offset + sums.x / count, trace, inner)
+
+
+def _distance(reference: FrechetReference, difference: Array, trace: float, inner: Array) -> float:
+    """d² from μ₁ - μ₂ (D,), Tr S₂ and Fᵀ·S₂·F (r, r)."""
+    eigenvalues = np.linalg.eigvalsh(inner) if inner.size else np.zeros(0)
+    root = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()
+    return float(difference @ difference + reference.trace + trace - 2.0 * root)

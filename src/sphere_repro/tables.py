@@ -1,0 +1,154 @@
+"""The table of all scores: one CSV for machines, the same as Markdown for people.
+
+Its distance column is called `frechet`, not FID: `metric` says what was measured, and only distances of
+Inception's features are FIDs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sphere_repro.errors import UserError
+from sphere_repro.runtime import read_json, write_json, write_text
+
+COLUMNS = (
+    "study", "run", "dataset", "model", "set", "kind", "steps", "strength", "noise", "guidance_scale",
+    "guidance_position", "metric", "extractor", "resize", "count", "reference_split", "reference_count",
+    "frechet", "frechet_se", "kid", "kid_se", "psnr", "floor", "floor_count", "code",
+)  # fmt: skip
+OF_RUN = ("run", "dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
+OF_SET = (
+    "set", "kind", "steps", "strength", "noise", "guidance_scale", "guidance_position", "count", "frechet",
+    "frechet_se", "kid", "kid_se", "psnr",
+)  # fmt: skip
+SIGNIFICANT_DIGITS = 6
+SHORT_HASH = 12
+
+
+def fid_table(score_files: list[Path], out: Path) -> None:
+    """Write one CSV row per scored set: files in the order given, sets in the order of each file.
+
+    The study is the name of the folder over the run's. `code` is the hash of the code that trained the model,
+    from the `model.json` beside the scores, empty where there is none. Numbers have six significant digits;
+    what has no meaning for a set is empty.
+
+    Raises:
+        UserError: a file is missing or is no scores file.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for path in score_files:
+        for row in _rows(path):
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+    write_text(out, text.getvalue())
+
+
+def metrics(score_files: list[Path], out: Path) -> None:
+    """Write the same numbers as nested JSON: run → set → measure → value, for tools that compare versions.
+
+    The measure's own name is a key, so that a distance in other features cannot be read as an FID.
+
+    Raises:
+        UserError: a file is missing or is no scores file.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in score_files:
+        for row in _rows(path):
+            values = {key: row[key] for key in ("frechet", "frechet_se", "kid", "kid_se", "psnr")}
+            rounded = {key: float(_cell(value)) for key, value in values.items() if value is not None}
+            found.setdefault(row["run"], {})[row["set"]] = {row["metric"]: rounded}
+    write_json(out, found)
+
+
+def markdown_table(table: Path) -> str:
+    """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
+
+    Raises:
+        UserError: the file is missing or is not the table of `fid_table`.
+    """
+    lines = [
+        "| run | set | images | measure | distance | floor | KID × 1000 | PSNR, dB |",
+        "|---|---|--:|---|--:|--:|--:|--:|",
+    ]
+    for row in _read_table(table):
+        cells = (
+            row["run"],
+            row["set"],
+            row["count"],
+            row["metric"],
+            _with_error(row["frechet"], row["frechet_se"]),
+            _rounded(row["floor"]),
+            _with_error(row["kid"], row["kid_se"], 1000.0),
+            f"{float(row['psnr']):.2f}" if row["psnr"] else "",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    scores = read_json(path)
+    code = _model_code(path.with_name("model.json"))
+    try:
+        floor = scores["floor"] or {"frechet": None, "count": None}
+        common = {
+            "study": path.resolve().parent.parent.name,
+            "model": scores["kind"],
+            **{key: scores[key] for key in OF_RUN},
+            "floor": floor["frechet"],
+            "floor_count": floor["count"],
+            "code": code,
+        }
+        return [common | {key: entry[key] for key in OF_SET} for entry in scores["records"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
+
+
+def _model_code(path: Path) -> str:
+    """Short hash of the code in a model's provenance, which may be the file itself or a part of it."""
+    if not path.is_file():
+        return ""
+    found = read_json(path)
+    if isinstance(found, Mapping):
+        found = found.get("provenance", found)
+    code = found.get("code") if isinstance(found, Mapping) else None
+    return str(code.get("sha256", ""))[:SHORT_HASH] if isinstance(code, Mapping) else ""
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.{SIGNIFICANT_DIGITS}g}" if isinstance(value, float) else str(value)
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except FileNotFoundError as error:
+        raise UserError(f"Table {path} does not exist. Make it first, or check the path.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"Table {path} is not readable CSV ({error}). Make it again.") from error
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise UserError(f"Table {path} has other columns than this package writes. Make it again.")
+    return rows
+
+
+def _with_error(value: str, error: str, factor: float = 1.0) -> str:
+    """'132.0 ± 2.1': the error with two significant digits, the value to the same place."""
+    if not value:
+        return ""
+    if not error or float(error) == 0:
+        return _rounded(value, factor)
+    spread = float(error) * factor
+    places = max(0, 1 - int(f"{spread:e}".split("e")[1]))
+    return f"{float(value) * factor:.{places}f} ± {spread:.{places}f}"
+
+
+def _rounded(value: str, factor: float = 1.0) -> str:
+    return f"{float(value) * factor:.3g}" if value else ""

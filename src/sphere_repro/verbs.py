@@ -1,0 +1,244 @@
+"""What each verb of the command line does: read a job, compute, write the result and its provenance.
+
+Every verb returns one line that says what was done; modules that import torch are imported on use.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sphere_repro import jobs, provenance
+from sphere_repro.config import Generation, Strict
+from sphere_repro.errors import UserError
+from sphere_repro.runtime import pick_device, read_json, write_json
+
+MODEL_CODE = ("config", "losses", "models", "optim", "perceptual", "seeds", "sphere", "training", "data")
+SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
+FIGURE_CODE = ("figures",)
+
+
+def prepare(job: jobs.PrepareJob, out: Path) -> str:
+    """Make the image archive of a dataset."""
+    from sphere_repro.data.prepare import prepare as make
+
+    started = time.time()
+    facts = make(job.dataset, out)
+    _stamp(out.with_suffix(".json"), job, started)
+    return f"prepare {job.dataset.archive}: {facts.get('images', '')} images in {out}"
+
+
+def train(job: jobs.TrainJob, data: Path, out: Path, curves: Path, state: Path, device: str) -> str:
+    """Train a run: model file, training curves, provenance."""
+    from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.training import train as run
+
+    chosen = pick_device(device)
+    started = time.time()
+    result = run(job, data, out, curves, state, chosen)
+    facts = {
+        "steps": result.steps,
+        "resumed_at_step": result.resumed_at,
+        "training_seconds": round(result.seconds, 3),
+        "images_per_second": round(result.images_per_second, 1),
+        "parameter_count": parameter_count(job.architecture),
+        "last": result.last,
+        "sha256": provenance.file_hash(out),
+    }
+    _write_record(out, job, started, {"data": data}, MODEL_CODE, str(chosen), facts)
+    return (
+        f"train {job.run}: {result.steps} steps in {result.seconds:.0f} s "
+        f"({result.images_per_second:.0f} images/s), loss {result.last['loss']:.4f}"
+    )
+
+
+def sample(job: jobs.SampleJob, model: Path, data: Path, out: Path, device: str) -> str:
+    """Draw one sample set of a trained run."""
+    from sphere_repro.draw import draw_set
+
+    return _timed(
+        lambda chosen: draw_set(job, model, data, out, chosen),
+        (job, out, {"model": model, "data": data}, SAMPLE_CODE, device),
+        f"sample {job.run}/{job.set}",
+    )
+
+
+def encode(job: jobs.EncodeJob, model: Path, data: Path, out: Path, device: str) -> str:
+    """Encode training images to latents."""
+    from sphere_repro.draw import encode_set
+
+    return _timed(
+        lambda chosen: encode_set(job, model, data, out, chosen),
+        (job, out, {"model": model, "data": data}, SAMPLE_CODE, device),
+        f"encode {job.run}",
+    )
+
+
+def reference(job: jobs.ReferenceJob, data: Path, out: Path, device: str) -> str:
+    """Make the reference statistics of a dataset."""
+    from sphere_repro.draw import open_archive
+    from sphere_repro.metrics.score import make_reference
+
+    open_archive(data, job.dataset, job.dataset.source.classes)
+    started = time.time()
+    make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=pick_device(device))
+    seconds = _stamp(out.with_suffix(".json"), job, started)
+    return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
+
+
+def score(
+    job: jobs.ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: Path, device: str
+) -> str:
+    """Compare all sample sets of a run with the real images."""
+    from sphere_repro.draw import open_archive
+    from sphere_repro.metrics.score import ScoreInputs, score_run
+
+    found = {path.stem: path for path in sets}
+    missing = [name for name in job.sets if name not in found]
+    if missing:
+        raise UserError(f"score {job.run}: the archive of '{missing[0]}' is not among --sets. Add it.")
+    for path in (data, *(found[name] for name in job.sets)):
+        open_archive(path, job.dataset)
+    inputs = ScoreInputs(
+        run=job.run,
+        dataset=job.dataset.archive,
+        kind=job.kind,
+        sets={name: found[name] for name in job.sets},
+        generations=job.generations,
+        real=data,
+        reference=features,
+    )
+    started = time.time()
+    score_run(inputs, out, score=job.score, seed=job.seed, device=pick_device(device))
+    seconds = _stamp(out, job, started)
+    return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s"
+
+
+def uniformity(job: jobs.UniformityJob, latents: Path, baseline: Path | None, out: Path) -> str:
+    """Judge a run's latents against their controls."""
+    from sphere_repro.uniformity import uniformity as judge
+
+    started = time.time()
+    judge(
+        latents,
+        out,
+        run=job.run,
+        classes=job.classes,
+        settings=job.uniformity,
+        seed=job.seed,
+        baseline=baseline,
+        baseline_run=job.baseline,
+    )
+    return f"uniformity {job.run}: {_stamp(out, job, started):.1f} s"
+
+
+def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> str:
+    """Draw one figure from result files."""
+    from sphere_repro.figures import catalogue, style
+
+    started = time.time()
+    style.save(catalogue.draw(name, inputs, subject), out)
+    origin = provenance.record(
+        {"figure": name}, inputs=inputs, code=FIGURE_CODE, sha256=provenance.file_hash(out)
+    )
+    write_json(out.with_suffix(".json"), origin | _times(started))
+    return f"figure {name}: {out}"
+
+
+def table(scores: Sequence[Path], out: Path, metrics: Path | None) -> str:
+    """Gather score files into one CSV, and into one JSON of metrics."""
+    from sphere_repro import tables
+
+    started = time.time()
+    tables.fid_table(list(scores), out)
+    if metrics is not None:
+        tables.metrics(list(scores), metrics)
+    inputs = {str(path): path for path in scores}
+    origin = provenance.record({}, inputs=inputs, code=("tables.py",), sha256=provenance.file_hash(out))
+    write_json(out.with_suffix(".json"), origin | _times(started))
+    return f"table: {len(scores)} runs in {out}"
+
+
+def claims(scores: Sequence[Path], results: Sequence[Path], out: Path) -> str:
+    """Test the paper's statements on the study's results."""
+    from sphere_repro.claims import claims as judge
+
+    judge(list(scores), list(results), out)
+    return f"claims: {out}"
+
+
+def explain(result: Path, *, as_json: bool) -> str:
+    """The chain from a result back to the data, as text or JSON."""
+    from sphere_repro import explain as chain
+
+    found = chain.trace(result)
+    return json.dumps(found, indent=2, ensure_ascii=False) if as_json else chain.text(found)
+
+
+def import_released(checkpoint: Path, config: Path, out: Path) -> str:
+    """Convert a released checkpoint."""
+    from sphere_repro.checkpoint import import_released as convert
+
+    convert(checkpoint, config, out)
+    return f"import-released: {out}"
+
+
+def generate(
+    model: Path, out: Path, settings: Generation, *, count: int, seed: int, weights: str, device: str
+) -> str:
+    """Draw images from any model file of a Sphere Encoder, by hand."""
+    from sphere_repro.draw import draw_generation
+
+    draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=pick_device(device))
+    return f"generate: {count} images in {out}"
+
+
+def _timed(
+    work: Callable[[Any], int],
+    about: tuple[Strict, Path, Mapping[str, Path], tuple[str, ...], str],
+    label: str,
+) -> str:
+    """Run `work` on the chosen device, write its provenance, and say how long it took."""
+    job, out, inputs, code, device = about
+    chosen = pick_device(device)
+    started = time.time()
+    count = work(chosen)
+    facts = {"count": count, "sha256": provenance.file_hash(out)}
+    _write_record(out, job, started, inputs, code, str(chosen), facts)
+    return f"{label}: {count} images in {time.time() - started:.1f} s"
+
+
+def _write_record(
+    out: Path,
+    job: Strict,
+    started: float,
+    inputs: Mapping[str, Path],
+    code: tuple[str, ...],
+    device: str,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the provenance of `out` beside it."""
+    origin = provenance.record(_plain(job), inputs=inputs, code=code, device=device, **facts)
+    write_json(out.with_suffix(".json"), origin | {"job": _plain(job)} | _times(started))
+
+
+def _stamp(record: Path, job: Strict, started: float) -> float:
+    """Add the job and its times to a record that its maker wrote; return the seconds it took.
+
+    The workflow holds `job` against the study, so that old results never pass for new ones.
+    """
+    times = _times(started)
+    write_json(record, read_json(record) | {"job": _plain(job)} | times)
+    return float(times["seconds"])
+
+
+def _plain(job: Strict) -> dict[str, Any]:
+    return job.model_dump(mode="json")
+
+
+def _times(started: float) -> dict[str, Any]:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
+    return {"started": stamp, "seconds": round(time.time() - started, 3)}

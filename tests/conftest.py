@@ -1,0 +1,167 @@
+"""Shared by all tests: where the reference vectors lie, small models, a small study."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+VECTORS = Path(os.environ.get("SPHERE_VECTORS", ROOT.parent / "shared" / "vectors"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Two cores are shared with other tests; one thread also makes sums repeatable."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_shape():
+    """A conditional architecture small enough for exact checks: 8 pixels, 16 tokens of 8 channels."""
+    from sphere_repro.config import Architecture, Size
+
+    size = Size(width=16, layers=1, heads=2)
+    return Architecture(
+        image_size=8,
+        patch_size=2,
+        token_channels=8,
+        classes=3,
+        pixel_head="conv",
+        encoder=size,
+        decoder=size,
+        encoder_mixer_depth=1,
+        decoder_mixer_depth=1,
+    )
+
+
+@pytest.fixture
+def lively(tiny_shape):
+    """A model of `tiny_shape` whose weights are all non-zero, so that every path carries a signal."""
+    import torch
+
+    from sphere_repro.models.autoencoder import build
+
+    generator = torch.Generator().manual_seed(0)
+    model = build(tiny_shape, generator=generator).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+@pytest.fixture
+def digits_archive(tmp_path):
+    """An archive of the first 96 digits."""
+    from sphere_repro.data.archive import write_archive
+    from sphere_repro.data.embedded import digits
+
+    images, labels = digits()
+    path = tmp_path / "digits.zip"
+    write_archive(path, images[:96], np.asarray(labels[:96]))
+    return path
+
+
+SMOKE = "params/smoke.yaml"
+
+
+def run(folder: Path, *command: str, check: bool = True, **settings) -> subprocess.CompletedProcess[str]:
+    """A command in a temporary checkout, as a user with the environment active would type it."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+        **settings,
+    )
+    if check and done.returncode:
+        raise AssertionError(
+            f"{command} left with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
+    return done
+
+
+def environment() -> dict[str, str]:
+    """The environment of such a command."""
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONPATH", "DVC"))
+    }
+    kept.pop("OMP_NUM_THREADS", None)
+    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    names = {
+        "GIT_AUTHOR_NAME": "t",
+        "GIT_AUTHOR_EMAIL": "t@t",
+        "GIT_COMMITTER_NAME": "t",
+        "GIT_COMMITTER_EMAIL": "t@t",
+    }
+    return kept | names | {"PYTHONPATH": "src"}
+
+
+def snakemake(folder: Path, *arguments: str, study: str = SMOKE, check: bool = False):
+    """Snakemake on a study in a temporary checkout."""
+    return run(folder, "snakemake", "--configfile", study, "--cores", "2", *arguments, check=check)
+
+
+def pending(folder: Path, *arguments: str, study: str = SMOKE) -> set[str]:
+    """The jobs that a dry run would carry out: rule, or rule of run and set, without the targets."""
+    text = snakemake(folder, "-n", *arguments, study=study, check=True).stdout
+    jobs = set()
+    for name, block in re.findall(r"^rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE):
+        wildcards = re.search(r"wildcards: (.*)", block)
+        found = re.search(r"run=([\w-]+)", wildcards.group(1)) if wildcards else None
+        jobs.add(f"{name} {found.group(1)}" if found else name)
+    return jobs - {"all", "data", "references", "uniformities", "tables", "figures"}
+
+
+def copy_checkout(target: Path) -> Path:
+    """What git knows or would add, without results, as a repository whose default study is smoke."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        source = ROOT / name
+        if source.is_file() and not name.startswith(("results/", ".snakemake/", "dvc.lock")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    for name in ("dvc.yaml", "workflow/rules/common.smk", "Makefile"):
+        path = target / name
+        path.write_text(path.read_text().replace("params/demo.yaml", SMOKE))
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "checkout"]):
+        run(target, "git", *command)
+    return target
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A checkout in which the smoke study has run from nothing; tests copy it before they change it."""
+    folder = copy_checkout(tmp_path_factory.mktemp("finished"))
+    done = snakemake(folder, check=True)
+    folder.joinpath("first.log").write_text(done.stdout + done.stderr)
+    return folder
+
+
+@pytest.fixture
+def workspace(finished, tmp_path):
+    """A copy of the finished checkout that a test may change."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder
+
+
+def pytest_collection_modifyitems(items):
+    """Fast tests first: a mistake shows before the workflow has run."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

@@ -1,0 +1,324 @@
+"""Every figure, drawn from small synthetic results: it renders, it is reproducible, its words are right."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from sphere_repro import config
+from sphere_repro import uniformity as statistics
+from sphere_repro.data.archive import write_archive
+from sphere_repro.errors import UserError
+from sphere_repro.figures import (
+    distance_by_steps,
+    posterior_hole,
+    samples,
+    style,
+    training_curves,
+    uniformity,
+)
+
+GENERATIONS = {
+    "generation-1": (1, None, None),
+    "generation-2-fixed-shared": (2, "fixed", "shared"),
+    "generation-4-fixed-shared": (4, "fixed", "shared"),
+    "generation-4-linear-independent": (4, "linear", "independent"),
+}
+METRIC = "frechet-efficientnet-lite0-128px-bicubic"
+
+
+def archive(path: Path, count: int = 40, size: int = 8, seed: int = 0, classes: int = 4) -> Path:
+    images = np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    write_archive(path, images, [index % classes for index in range(count)] if classes else None)
+    return path
+
+
+def score(
+    name: str, kind: str, frechet: float, steps: int | None = None, **more: object
+) -> dict[str, object]:
+    return {
+        "set": name,
+        "kind": kind,
+        "steps": steps,
+        "count": 40,
+        "frechet": frechet,
+        "frechet_se": 2.0,
+    } | more
+
+
+def scores(path: Path, kind: str = "sphere", metric: str = METRIC, scale: float = 1.0) -> Path:
+    if kind == "vae":
+        records = [score("reconstruction", "reconstruction", 48), score("prior", "prior", 410)]
+        records.append(score("posterior", "posterior", 300))
+    else:
+        records = [score("reconstruction", "reconstruction", 45 * scale, psnr=21.0)]
+        for name, (steps, strength, noise) in GENERATIONS.items():
+            distance = (300 - 40 * steps) * scale
+            records.append(score(name, "generation", distance, steps, strength=strength, noise=noise))
+    data = {"run": path.stem, "dataset": "digits-8px", "kind": kind, "metric": metric, "records": records}
+    path.write_text(json.dumps(data | {"floor": {"frechet": 13.1, "count": 20}}))
+    return path
+
+
+def latents(path: Path, classes: int, baseline: bool) -> Path:
+    generator = np.random.default_rng(0)
+    source = path.with_name("latents.npz")
+    labels = np.arange(80) % max(1, classes)
+    pixels = generator.uniform(-1, 0, (80, 27)).astype(np.float32)
+    np.savez(source, latents=generator.standard_normal((80, 16)), labels=labels, pixels=pixels)
+    statistics.uniformity(
+        source,
+        path,
+        run="digits",
+        classes=classes,
+        settings=config.Uniformity(count=80, null_draws=20),
+        seed=0,
+        baseline=source if baseline else None,
+        baseline_run="digits-vae" if baseline else None,
+    )
+    return path
+
+
+def training(path: Path, terms: tuple[str, ...], rows: int = 50) -> Path:
+    steps = np.arange(1, rows + 1)
+    columns = {"step": steps, "epoch": steps / 5, "learning_rate": 1e-4, "grad_norm": 1.0, "loss": 2 / steps}
+    pd.DataFrame(columns | dict.fromkeys(terms, 1 / steps) | {"lat_con": 0.0}).to_csv(path, index=False)
+    return path
+
+
+Drawing = Callable[[Path], Figure]
+
+
+def draw_samples(folder: Path) -> Figure:
+    sets = {name: archive(folder / f"{name}.zip", seed=1) for name in ["reconstruction", *GENERATIONS]}
+    return samples.draw(sets, archive(folder / "real.zip"))
+
+
+def draw_posterior_hole(folder: Path) -> Figure:
+    sphere = {name: archive(folder / f"{name}.zip") for name in ("reconstruction", "generation-1")}
+    vae = {name: archive(folder / f"vae-{name}.zip") for name in ("reconstruction", "prior", "posterior")}
+    found = posterior_hole.Scores(scores(folder / "a.json"), scores(folder / "b.json", "vae"))
+    return posterior_hole.draw(archive(folder / "real.zip"), sphere, vae, found)
+
+
+def draw_uniformity(folder: Path) -> Figure:
+    return uniformity.draw(latents(folder / "uniformity.json", 4, baseline=True))
+
+
+def draw_uniformity_without_classes(folder: Path) -> Figure:
+    return uniformity.draw(latents(folder / "uniformity.json", 0, baseline=False))
+
+
+def draw_distances(folder: Path) -> Figure:
+    return distance_by_steps.draw([scores(folder / "digits.json"), scores(folder / "digits-vae.json", "vae")])
+
+
+def draw_training(folder: Path) -> Figure:
+    sphere = training(folder / "a.csv", ("pix_recon_l1", "pix_con_l1"))
+    return training_curves.draw({"digits": sphere, "digits-vae": training(folder / "b.csv", ("kl",))})
+
+
+DRAWINGS = [
+    draw_samples,
+    draw_posterior_hole,
+    draw_uniformity,
+    draw_uniformity_without_classes,
+    draw_distances,
+    draw_training,
+]
+
+
+def words(figure: Figure) -> str:
+    found = [text.get_text() for text in figure.findobj(Text)]
+    return "\n".join(text for text in found if isinstance(text, str))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("draw", DRAWINGS, ids=lambda draw: draw.__name__)
+def test_same_results_same_bytes_and_nothing_cut_off(draw: Drawing, tmp_path: Path) -> None:
+    style.save(draw(tmp_path), tmp_path / "first.png")
+    data = (tmp_path / "first.png").read_bytes()
+    assert data == style.png(draw(tmp_path))
+    assert len(data) <= style.LARGEST_FILE
+    picture = Image.open(io.BytesIO(data))
+    assert not picture.info.keys() & {"Software", "Creation Time", "date"}
+    assert edge(picture).min() == 255
+
+
+def edge(picture: Image.Image) -> np.ndarray:
+    """The outermost pixels, (n, 3): white where nothing is cut off."""
+    pixels = np.asarray(picture.convert("RGB"))
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def test_samples_rows_are_in_reading_order(tmp_path: Path) -> None:
+    labels = [label.get_text() for label in draw_samples(tmp_path).axes[0].get_yticklabels()]
+    assert labels == [
+        "real",
+        "reconstruction",
+        "1 step",
+        "2 steps\nfixed, shared",
+        "4 steps\nfixed, shared",
+        "4 steps\nlinear, independent",
+    ]
+
+
+def test_samples_show_the_same_images_in_each_row(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip")
+    figure = samples.draw({"generation-1": path, "generation-4-fixed-shared": path})
+    grid = np.asarray(figure.axes[0].get_images()[0].get_array())
+    half = grid.shape[0] // 2
+    assert np.array_equal(grid[: half - 2], grid[half + 2 :])
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [*"0123012301"]
+
+
+def test_spread_takes_every_class_once_before_any_twice() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2, 2, 2])
+    assert samples.spread(labels, 8, 5) == [0, 3, 5, 1, 4]
+    assert samples.spread(labels, 8, 2) == [0, 5]
+    assert samples.spread(None, 8, 3) == [0, 1, 2]
+    assert samples.spread(labels, 8, 50) == [0, 3, 5, 1, 4, 6, 2, 7]
+
+
+def test_montage_enlarges_without_mixing_pixels() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (2, 3, 8, 8, 3), dtype=np.uint8)
+    canvas = style.montage(images, gap=4)
+    factor = style.CELL // 8
+    assert canvas.shape == (2 * style.CELL + 4, 3 * style.CELL + 8, 3)
+    corner = canvas[style.CELL + 4 : 2 * style.CELL + 4 : factor, : style.CELL : factor]
+    assert np.array_equal(corner, images[1, 0])
+
+
+def test_posterior_hole_names_metric_and_distances(tmp_path: Path) -> None:
+    text = words(draw_posterior_hole(tmp_path))
+    assert "Fréchet distance (EfficientNet-Lite0, 128 px; not FID)" in text
+    assert "draw from the prior\n410 ± 2" in text
+    assert "random point of the sphere\n260 ± 2" in text
+
+
+def test_posterior_hole_shows_different_random_points(tmp_path: Path) -> None:
+    axes = draw_posterior_hole(tmp_path).axes
+    panels = [np.asarray(panel.get_images()[0].get_array()) for panel in axes[:4]]
+    assert not np.array_equal(panels[2], panels[3])
+
+
+def test_posterior_hole_without_vae_or_scores(tmp_path: Path) -> None:
+    sets = {
+        name: archive(tmp_path / f"{name}.zip", classes=0)
+        for name in ("reconstruction", "generation-1-combo2")
+    }
+    figure = posterior_hole.draw(archive(tmp_path / "real.zip", classes=0), sets, {})
+    assert len(figure.axes) == 4
+    with pytest.raises(UserError, match="needs the sample set 'prior'"):
+        posterior_hole.draw(tmp_path / "real.zip", {}, {"reconstruction": sets["reconstruction"]})
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        (METRIC, "Fréchet distance\n(EfficientNet-Lite0, 128 px; not FID)"),
+        ("fid-inception-clean", "FID\n(Inception, clean resize)"),
+        ("fid-inception-legacy-tensorflow", "FID\n(Inception, legacy TensorFlow resize)"),
+        ("frechet-other", "Fréchet distance\n(other; not FID)"),
+    ],
+)
+def test_axis_names_the_metric(metric: str, label: str, tmp_path: Path) -> None:
+    figure = distance_by_steps.draw([scores(tmp_path / "digits.json", metric=metric)])
+    assert figure.axes[0].get_ylabel() == label
+
+
+def test_distances_stand_where_they_were_measured(tmp_path: Path) -> None:
+    axes = draw_distances(tmp_path).axes[0]
+    line = next(line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert list(line.get_xdata()) == [1, 2, 4]
+    assert list(line.get_ydata()) == [260, 220, 140]
+    text = words(axes.get_figure())  # type: ignore[arg-type]
+    for label in (
+        "digits-vae: prior (410)",
+        "digits: reconstruction (45)",
+        "two halves of the real images (13.1)",
+    ):
+        assert label in text
+
+
+def test_each_metric_has_its_own_panel(tmp_path: Path) -> None:
+    files = [scores(tmp_path / "a.json"), scores(tmp_path / "b.json", metric="fid-inception-clean")]
+    assert len(distance_by_steps.draw(files).axes) == 2
+
+
+def test_crowded_labels_are_moved_apart() -> None:
+    found = distance_by_steps.apart([0.1, 0.5, 0.51, 0.52, 0.9], 0.06)
+    assert np.all(np.diff(found) >= 0.06 - 1e-6)
+    assert found[0] == 0.1 and found[-1] == 0.9
+    assert found[2] == pytest.approx(0.51, abs=0.01)
+
+
+def test_training_panels_leave_out_terms_that_are_off(tmp_path: Path) -> None:
+    titles = [axes.get_title() for axes in draw_training(tmp_path).axes if axes.get_visible()]
+    assert titles == [
+        "loss (weighted sum)",
+        "reconstruction, smooth L1",
+        "pixel consistency, smooth L1",
+        "KL divergence per latent number",
+    ]
+
+
+def test_tables_hold_the_numbers(tmp_path: Path) -> None:
+    vae = scores(tmp_path / "digits-vae.json", "vae")
+    ratios = posterior_hole.table(posterior_hole.Scores(None, vae))["ratio to the reconstruction"]
+    assert list(ratios) == pytest.approx([1, 410 / 48, 300 / 48])
+    distances = distance_by_steps.table([vae])
+    assert list(distances["distance"]) == [48, 410, 300]
+    numbers = uniformity.table(latents(tmp_path / "u.json", 4, baseline=True))
+    assert len(numbers) == 4 * 5
+    assert training_curves.table({"a": training(tmp_path / "a.csv", ("kl",))}).loc["a", "steps"] == 50
+    sets = {"generation-1": archive(tmp_path / "s.zip")}
+    assert samples.table(sets, scores(tmp_path / "digits.json")).iloc[0, 1] == 260
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.json").write_text("{}")
+    (tmp_path / "empty.csv").write_text("step,loss\n")
+    with pytest.raises(UserError, match="needs one scores file"):
+        distance_by_steps.draw([])
+    with pytest.raises(UserError, match=r"empty\.json is no scores file"):
+        distance_by_steps.draw([tmp_path / "empty.json"])
+    with pytest.raises(UserError, match=r"empty\.json is no uniformity file"):
+        uniformity.draw(tmp_path / "empty.json")
+    with pytest.raises(UserError, match=r"empty\.csv is no training log"):
+        training_curves.draw({"run": tmp_path / "empty.csv"})
+    with pytest.raises(UserError, match=r"missing\.csv does not exist"):
+        training_curves.draw({"run": tmp_path / "missing.csv"})
+    with pytest.raises(UserError, match="needs one sample set"):
+        samples.draw({})
+    path = latents(tmp_path / "u.json", 0, baseline=False)
+    path.with_suffix(".npz").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="missing or damaged"):
+        uniformity.draw(path)
+
+
+def test_large_photographs_still_make_a_small_file(tmp_path: Path) -> None:
+    """Noise is the worst case for PNG."""
+    sets = {name: archive(tmp_path / f"{name}.zip", 8, 160, classes=0) for name in GENERATIONS}
+    assert len(style.png(samples.draw(sets))) <= style.LARGEST_FILE
+
+
+@pytest.mark.parametrize("smallest", [0.5, 1e-3, 1e-12])
+def test_logarithmic_axes_have_labels_whatever_they_span(smallest: float, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    pd.DataFrame({"step": [1, 2, 3], "loss": [smallest, 0.7, 1.0]}).to_csv(path, index=False)
+    figure = training_curves.draw({"digits": path})
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    assert 2 <= len(shown) <= 12

@@ -1,0 +1,196 @@
+"""Reference statistics and scores of whole archives, on tiny images."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sphere_repro.config import Generation, Guidance, Score
+from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.errors import UserError
+from sphere_repro.metrics.features import extract, make_extractor
+from sphere_repro.metrics.frechet import frechet_distance
+from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run
+from sphere_repro.metrics.statistics import load_statistics, make_statistics
+
+SCORE = Score(
+    extractor="efficientnet-lite0", batch_size=8, jackknife_groups=4, kid_subsets=5, kid_subset_size=10
+)
+GENERATION = Generation(steps=4, guidance=Guidance(scale=1.4, position="combo"))
+
+
+def images(count: int, seed: int) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 2, 2, 3))
+    return np.kron(coarse, np.ones((1, 4, 4, 1))).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 24 images, three sets, and the reference."""
+    root = tmp_path_factory.mktemp("study")
+    real = images(24, 0)
+    write_archive(root / "real.zip", real, [0] * 24)
+    write_archive(root / "reconstruction.zip", real[:16] ^ np.uint8(4), None)
+    write_archive(root / "generation.zip", images(20, 1), None)
+    write_archive(root / "copy.zip", real, None)
+    make_reference(
+        root / "real.zip", root / "ref" / "real.lite.npz", dataset="toy-8px", score=SCORE, device="cpu"
+    )
+    return root
+
+
+@pytest.fixture
+def inputs(study: Path) -> ScoreInputs:
+    return ScoreInputs(
+        run="toy",
+        dataset="toy-8px",
+        kind="sphere",
+        sets={
+            "reconstruction": study / "reconstruction.zip",
+            GENERATION.name: study / "generation.zip",
+            "generation-1": study / "copy.zip",
+        },
+        generations={GENERATION.name: GENERATION, "generation-1": {"steps": 1}},
+        real=study / "real.zip",
+        reference=study / "ref" / "real.lite.npz",
+    )
+
+
+def run(inputs: ScoreInputs, out: Path, score: Score = SCORE, seed: int = 3) -> dict[str, Any]:
+    score_run(inputs, out, score=score, seed=seed, device="cpu")
+    return dict(json.loads(out.read_text()))
+
+
+def test_reference_says_what_it_is(study: Path) -> None:
+    described = json.loads((study / "ref" / "real.lite.json").read_text())
+    statistics = load_statistics(study / "ref" / "real.lite.npz")
+    extractor = make_extractor("efficientnet-lite0")
+    expected = extract(ImageArchive(study / "real.zip"), extractor, batch_size=5)
+    np.testing.assert_allclose(statistics.features, expected, rtol=1e-5, atol=1e-5)
+    assert described["count"] == 24 and described["floor"]["count"] == 12
+    assert described["metric"] == extractor.metric
+    assert described["weights_sha256"] == extractor.weights_sha256
+    assert described["floor"]["frechet"] > 0
+
+
+def test_reference_repeats_its_bytes(study: Path, tmp_path: Path) -> None:
+    make_reference(
+        study / "real.zip", tmp_path / "real.lite.npz", dataset="toy-8px", score=SCORE, device="cpu"
+    )
+    for name in ("real.lite.npz", "real.lite.json"):
+        assert (tmp_path / name).read_bytes() == (study / "ref" / name).read_bytes()
+
+
+def test_smaller_reference_is_a_random_choice(study: Path, tmp_path: Path) -> None:
+    def smaller(count: int) -> Score:
+        return Score.model_validate(SCORE.model_dump() | {"reference_count": count})
+
+    out = tmp_path / "part.npz"
+    make_reference(study / "real.zip", out, dataset="toy-8px", score=smaller(9), device="cpu")
+    part, everything = (
+        load_statistics(out).features,
+        load_statistics(study / "ref" / "real.lite.npz").features,
+    )
+    nearest = np.abs(part[:, None] - everything[None]).max(-1).argmin(1)
+    assert len(set(nearest.tolist())) == 9
+    assert nearest.tolist() != list(range(9))
+    with pytest.raises(UserError, match="reference_count"):
+        make_reference(study / "real.zip", out, dataset="toy-8px", score=smaller(25), device="cpu")
+
+
+def test_scores_of_all_sets(inputs: ScoreInputs, study: Path, tmp_path: Path) -> None:
+    scores = run(inputs, tmp_path / "scores.json")
+    assert scores["metric"] == "frechet-efficientnet-lite0-128px-bicubic"
+    assert (scores["run"], scores["dataset"], scores["kind"]) == ("toy", "toy-8px", "sphere")
+    assert (scores["reference_split"], scores["reference_count"]) == ("train", 24)
+    assert scores["floor"]["count"] == 12
+    reconstruction, generation, copy = scores["records"]
+    assert [record["set"] for record in scores["records"]] == list(inputs.sets)
+    assert reconstruction["kind"] == "reconstruction" and reconstruction["count"] == 16
+    assert reconstruction["psnr"] == pytest.approx(20 * np.log10(255 / 4))
+    assert reconstruction["steps"] is None and generation["psnr"] is None
+    assert (generation["steps"], generation["strength"], generation["noise"]) == (4, "fixed", "shared")
+    assert (generation["guidance_scale"], generation["guidance_position"]) == (1.4, "combo")
+    assert (copy["steps"], copy["strength"], copy["noise"], copy["guidance_position"]) == (
+        1,
+        None,
+        None,
+        None,
+    )
+    assert copy["guidance_scale"] == 1.0
+    assert copy["frechet"] < 1e-6 * generation["frechet"]
+    assert generation["frechet_se"] > 0 and generation["kid_se"] > 0
+    assert generation["frechet"] > reconstruction["frechet"] > copy["frechet"]
+
+    extractor = make_extractor("efficientnet-lite0")
+    features = extract(ImageArchive(study / "generation.zip"), extractor, batch_size=7)
+    expected = frechet_distance(load_statistics(inputs.reference), make_statistics(features))
+    assert generation["frechet"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_scores_repeat_and_do_not_depend_on_the_other_sets(inputs: ScoreInputs, tmp_path: Path) -> None:
+    first = run(inputs, tmp_path / "a.json")
+    run(inputs, tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    alone = dataclasses.replace(inputs, sets={GENERATION.name: inputs.sets[GENERATION.name]})
+    assert run(alone, tmp_path / "c.json")["records"] == [first["records"][1]]
+    other = run(alone, tmp_path / "d.json", seed=4)["records"][0]
+    assert other["frechet"] == pytest.approx(first["records"][1]["frechet"], rel=1e-9)
+    assert other["frechet_se"] != first["records"][1]["frechet_se"]
+
+
+@pytest.mark.parametrize("key", ["extractor", "metric", "resize", "weights_sha256"])
+def test_reference_of_another_extractor_is_refused(inputs: ScoreInputs, tmp_path: Path, key: str) -> None:
+    reference = tmp_path / "real.lite.npz"
+    reference.write_bytes(inputs.reference.read_bytes())
+    described = json.loads(inputs.reference.with_suffix(".json").read_text())
+    reference.with_suffix(".json").write_text(json.dumps(described | {key: "other"}))
+    with pytest.raises(UserError, match=f"has {key} 'other'"):
+        run(dataclasses.replace(inputs, reference=reference), tmp_path / "scores.json")
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_reference_of_other_images_is_refused(inputs: ScoreInputs, study: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="other images"):
+        run(dataclasses.replace(inputs, real=study / "copy.zip"), tmp_path / "scores.json")
+
+
+def test_foreign_description_is_refused(inputs: ScoreInputs, tmp_path: Path) -> None:
+    reference = tmp_path / "real.lite.npz"
+    reference.write_bytes(inputs.reference.read_bytes())
+    for text, fault in [
+        ("{}", "does not describe"),
+        ("[]", "does not describe"),
+        ("{", "not a readable JSON"),
+    ]:
+        reference.with_suffix(".json").write_text(text)
+        with pytest.raises(UserError, match=fault):
+            run(dataclasses.replace(inputs, reference=reference), tmp_path / "scores.json")
+
+
+def test_missing_and_unknown_sets_are_refused(inputs: ScoreInputs, study: Path, tmp_path: Path) -> None:
+    for sets, fault in [
+        ({"generation-1": tmp_path / "none.zip"}, "does not exist"),
+        ({"generation-9": study / "copy.zip"}, "generation-9"),
+    ]:
+        with pytest.raises(UserError, match=fault):
+            run(dataclasses.replace(inputs, sets=sets), tmp_path / "scores.json")
+    with pytest.raises(UserError, match="do not exist"):
+        run(dataclasses.replace(inputs, reference=tmp_path / "no.npz"), tmp_path / "scores.json")
+
+
+def test_too_few_images_for_the_jackknife_name_the_archive(inputs: ScoreInputs, tmp_path: Path) -> None:
+    many = Score.model_validate(SCORE.model_dump() | {"jackknife_groups": 17})
+    with pytest.raises(UserError, match=r"reconstruction\.zip.*jackknife_groups"):
+        run(inputs, tmp_path / "scores.json", score=many)
+
+
+def test_tiny_archive_makes_no_reference(tmp_path: Path) -> None:
+    write_archive(tmp_path / "three.zip", images(3, 0), None)
+    with pytest.raises(UserError, match="at least 4"):
+        make_reference(tmp_path / "three.zip", tmp_path / "r.npz", dataset="toy", score=SCORE, device="cpu")

@@ -1,0 +1,175 @@
+"""DVC and Snakemake on the same files, in any order, with the right answer each time (smoke study)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+import yaml
+
+from conftest import SMOKE, copy_checkout, pending, run, snakemake
+
+pytestmark = pytest.mark.slow
+
+
+def contents(folder):
+    """Every result's bytes; records carry the time at which they were made, so a remade one differs."""
+    return {path: path.read_bytes() for path in folder.glob("results/**/*") if path.is_file()}
+
+
+def table(folder):
+    return {
+        (row["run"], row["set"]): row for row in csv.DictReader((folder / "results/fid_table.csv").open())
+    }
+
+
+def change(folder, **values):
+    """Change keys of run digits, e.g. sampling__count=60."""
+    study = yaml.safe_load((folder / SMOKE).read_text())
+    for key, value in values.items():
+        section, name = key.split("__")
+        study["runs"]["digits"][section][name] = value
+    (folder / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def recorded(finished, tmp_path_factory):
+    """The finished checkout with everything recorded by DVC, pushed to a remote, and committed."""
+    folder = tmp_path_factory.mktemp("recorded") / "checkout"
+    shutil.copytree(finished, folder, symlinks=True)
+    before = contents(folder)
+    run(folder, "dvc", "repro", "-q")
+    assert contents(folder) == before
+    run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(folder.parent / "store"))
+    run(folder, "dvc", "push", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "results")
+    return folder
+
+
+@pytest.fixture
+def clone(recorded, tmp_path):
+    """A fresh clone of the recorded checkout, without data."""
+    run(tmp_path, "git", "clone", "-q", str(recorded), "clone")
+    return tmp_path / "clone"
+
+
+def test_snakemake_first_then_dvc_recomputes_nothing(recorded):
+    assert "up to date" in run(recorded, "dvc", "status").stdout
+    assert pending(recorded) == set()
+
+
+def test_dvc_first_then_snakemake_has_nothing_to_do(tmp_path):
+    folder = copy_checkout(tmp_path)
+    run(folder, "dvc", "repro", "-q")
+    assert len(table(folder)) == 6
+    assert "Nothing to be done" in (done := snakemake(folder, check=True)).stdout + done.stderr
+
+
+@pytest.mark.parametrize("cache", ["copy", "hardlink", "symlink"])
+def test_after_clone_and_pull_nothing_is_to_be_done(clone, cache):
+    run(clone, "dvc", "config", "--local", "cache.type", cache)
+    run(clone, "dvc", "pull", "-q")
+    assert pending(clone, "results/fid_table.csv") == set()
+    assert pending(clone) == set()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+def test_a_changed_run_is_run_again_alone_and_back_again_is_free(clone):
+    run(clone, "dvc", "pull", "-q")
+    change(clone, sampling__count=60)
+    jobs = pending(clone)
+    assert {"sample digits", "score digits", "fid_table"} <= jobs
+    assert not {job for job in jobs if job.startswith(("train", "prepare", "reference", "encode"))}
+    assert not {job for job in jobs if job.endswith("digits-vae")}
+    before = contents(clone)
+    run(clone, "dvc", "repro", "-q")
+    after = contents(clone)
+    written = {path.relative_to(clone).as_posix() for path in before if after.get(path) != before[path]}
+    assert "results/smoke/digits/samples/generation-1.zip" in written
+    assert not any("digits-vae/" in name or "model" in name for name in written)
+    assert {row["count"] for key, row in table(clone).items() if key[0] == "digits"} == {"60"}
+    run(clone, "git", "checkout", "-q", "--", ".")
+    run(clone, "dvc", "checkout", "-q")
+    assert pending(clone) == set()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+@pytest.mark.parametrize("how", ["workspace", "--temp", "--queue"])
+def test_an_experiment_has_the_new_parameters_results(clone, how):
+    run(clone, "dvc", "pull", "-q")
+    setting = f"{SMOKE}:runs.digits.sampling.count=56"
+    command = ["dvc", "exp", "run", "-q", "-n", "fewer", "-S", setting]
+    if how == "workspace":
+        run(clone, *command)
+    elif how == "--temp":
+        run(clone, *command, "--temp")
+    else:
+        run(clone, *command, "--queue")
+        run(clone, "dvc", "exp", "run", "-q", "--run-all")
+    if how != "workspace":
+        assert {row["count"] for row in table(clone).values()} == {"64"}
+        run(clone, "dvc", "exp", "apply", "fewer")
+    counts = {run_name: row["count"] for (run_name, _), row in table(clone).items()}
+    assert counts == {"digits": "56", "digits-vae": "64"}
+    record = json.loads((clone / "results/smoke/digits/samples/generation-1.json").read_text())
+    assert record["job"]["count"] == 56
+    assert pending(clone) == set()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+@pytest.mark.parametrize("damage", ["edited", "truncated", "deleted"])
+def test_a_damaged_result_is_named_and_restored(clone, damage):
+    run(clone, "dvc", "pull", "-q")
+    path = clone / "results/smoke/digits/model.safetensors"
+    whole = path.read_bytes()
+    path.unlink()
+    if damage != "deleted":
+        path.write_bytes(whole[:1000] if damage == "truncated" else whole[:-1] + b"x")
+    status = run(clone, "dvc", "status").stdout
+    assert "results/smoke/digits/model.safetensors" in status
+    assert ("deleted" if damage == "deleted" else "modified") in status
+    if damage == "edited":
+        told = run(
+            clone, "python", "-m", "sphere_repro", "explain", "results/smoke/digits/samples/generation-1.zip"
+        )
+        assert "has changed since it was read here" in told.stdout
+    run(clone, "dvc", "checkout", "-q", "--force")
+    assert path.read_bytes() == whole
+    assert pending(clone) == set()
+
+
+def test_metrics_params_and_plots_can_be_compared(clone):
+    run(clone, "dvc", "pull", "-q")
+    shown = json.loads(run(clone, "dvc", "metrics", "show", "--json").stdout)
+    assert "generation-1" in json.dumps(shown)
+    change(clone, sampling__count=60)
+    assert "runs.digits.sampling" in run(clone, "dvc", "params", "diff").stdout
+    run(clone, "dvc", "plots", "show", "-o", "plots")
+    assert "training.csv" in (clone / "plots/index.html").read_text()
+
+
+def test_stages_cover_every_output_of_the_workflow(finished):
+    """Every output of the DAG is an out of some stage; outside inputs of its jobs are deps of some stage."""
+    from dvc.repo import Repo
+
+    text = snakemake(finished, "--detailed-summary", "all", check=True).stdout
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    assert len(rows) > 30
+    with Repo(str(finished)) as repo:
+        outs = [out.fs_path for stage in repo.index.stages for out in stage.outs]
+        deps = [dep.fs_path for stage in repo.index.stages for dep in stage.deps]
+
+    def within(name, places):
+        full = str(finished / name)
+        return any(full == place or full.startswith(place + "/") for place in places)
+
+    made = {row["output_file"] for row in rows}
+    assert {name for name in made if not within(name, outs)} == set()
+    used = {name for row in rows for name in row["input-file(s)"].split(",") if name and name != "-"}
+    used = {
+        name for name in used if not name.startswith(".state/jobs/")
+    }  # the study's keys, which are params
+    assert {name for name in used - made if not within(name, deps)} == set()

@@ -1,0 +1,157 @@
+"""Killed, interrupted, started twice: the same command again ends in the same bytes (smoke study)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from conftest import SMOKE, copy_checkout, environment, run
+
+pytestmark = pytest.mark.slow
+
+WORKFLOW = ["python", "workflow/scripts/run.py", "--configfile", SMOKE, "--cores", "2"]
+PATIENCE = 240  # seconds until a moment must have come; machines here are shared
+
+# Name → whether the moment has come.
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "starting": lambda folder: any(folder.glob(".snakemake/locks/*")),
+    "preparing": lambda folder: (
+        any(folder.glob("data/prepared/.*")) or any(folder.glob("data/prepared/*.zip"))
+    ),
+    "mid-epoch": lambda folder: any(folder.glob(".state/*.pt")),
+    "checkpoint": lambda folder: any(folder.glob(".state/.*.part*")),
+    "sampling": lambda folder: any(folder.glob("results/smoke/*/samples/*.zip")),
+    "scoring": lambda folder: any(folder.glob("results/smoke/reference/*.npz")),
+}
+
+
+@pytest.fixture
+def unfinished(tmp_path):
+    """A checkout whose training saves its state all the time; the weights do not depend on that."""
+    folder = copy_checkout(tmp_path / "checkout")
+    study = yaml.safe_load((folder / SMOKE).read_text())
+    for item in study["runs"].values():
+        item["training"]["checkpoint_seconds"] = 0.01
+    (folder / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
+    return folder
+
+
+def start(folder: Path, command: list[str]) -> subprocess.Popen[str]:
+    log = (folder / "output.log").open("a")
+    return subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=log, stderr=log, text=True, start_new_session=True
+    )
+
+
+def processes(folder: Path) -> list[psutil.Process]:
+    """Every process that works in the folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def wait_for(come: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not come():
+        assert time.monotonic() < end, f"{what} has not come"
+        time.sleep(0.01)
+
+
+def strike(folder: Path, command: list[str], moment: str, how: int) -> None:
+    """Start the command, send it a signal at a moment, and see that nothing outlives it."""
+    begun = start(folder, command)
+    wait_for(lambda: MOMENTS[moment](folder) or begun.poll() is not None, moment)
+    assert begun.poll() is None, (folder / "output.log").read_text()[-3000:]
+    begun.send_signal(how)
+    begun.wait(PATIENCE)
+    wait_for(lambda: not processes(folder), f"the end of every job after {moment}")
+
+
+def output(folder: Path) -> str:
+    return (folder / "output.log").read_text()
+
+
+def finish(folder: Path, command: list[str], expected: Path) -> None:
+    """Typing the command once more is enough, and the results are those of an undisturbed run."""
+    run(folder, *command)
+    for name in (
+        "results/fid_table.csv",
+        "results/smoke/digits/model.safetensors",
+        "results/smoke/digits/training.csv",
+    ):
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+    left = [path for path in folder.glob("**/.*.part*") if ".dvc" not in path.parts]
+    assert [path for path in left if path.stat().st_mtime > time.time() - 1] == []
+
+
+def test_a_killed_workflow_is_taken_up_again(unfinished, finished):
+    for moment in ("starting", "preparing", "mid-epoch", "checkpoint", "sampling", "scoring"):
+        strike(unfinished, WORKFLOW, moment, signal.SIGKILL)
+    finish(unfinished, WORKFLOW, finished)
+
+
+def test_a_killed_training_is_taken_up_again(unfinished, finished):
+    begun = start(unfinished, WORKFLOW)
+    wait_for(lambda: MOMENTS["checkpoint"](unfinished), "a checkpoint")
+    training = [p for p in processes(unfinished) if {"sphere_repro", "train"} <= set(p.cmdline())]
+    assert training
+    for process in training:
+        process.kill()
+    assert begun.wait(PATIENCE) == 1
+    finish(unfinished, WORKFLOW, finished)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_workflow_is_tidy_and_taken_up_again(unfinished, finished, how):
+    begun = start(unfinished, WORKFLOW)
+    wait_for(lambda: MOMENTS["mid-epoch"](unfinished), "training")
+    os.killpg(begun.pid, how)
+    begun.wait(PATIENCE)
+    wait_for(lambda: not processes(unfinished), "the end of every job")
+    assert "Traceback" not in output(unfinished)
+    assert "interrupted. The same command takes up the work again" in output(unfinished)
+    finish(unfinished, WORKFLOW, finished)
+
+
+def test_a_bare_snakemake_needs_its_own_unlock_and_no_more(unfinished):
+    bare = ["snakemake", "--configfile", SMOKE, "--cores", "2"]
+    strike(unfinished, bare, "mid-epoch", signal.SIGKILL)
+    refused = run(unfinished, *bare, "results/fid_table.csv", check=False)
+    assert refused.returncode == 1 and "unlock" in refused.stdout + refused.stderr
+    run(unfinished, *bare, "--unlock")
+    run(unfinished, *bare, "results/smoke/digits/model.safetensors")
+
+
+def test_a_second_command_waits_and_says_for_whom(unfinished):
+    target = ["results/smoke/digits-vae/model.safetensors"]
+    first = start(unfinished, [*WORKFLOW, *target])
+    wait_for(lambda: MOMENTS["starting"](unfinished), "the first command")
+    second = run(unfinished, *WORKFLOW, *target)
+    assert (
+        f"Process {first.pid} is running the workflow in this folder; waiting for its end." in second.stderr
+    )
+    assert first.wait(PATIENCE) == 0
+    assert "Nothing to be done" in second.stdout + second.stderr
+
+
+def test_a_bare_snakemake_at_work_is_not_unlocked(unfinished):
+    bare = start(
+        unfinished, ["snakemake", "--configfile", SMOKE, "--cores", "1", "results/smoke/digits/model.json"]
+    )
+    wait_for(lambda: MOMENTS["starting"](unfinished), "the first command")
+    refused = run(unfinished, *WORKFLOW, check=False)
+    assert refused.returncode == 1 and f"process {bare.pid}" in refused.stderr
+    assert bare.wait(PATIENCE) == 0

@@ -1,0 +1,148 @@
+"""The whole DAG on the smoke study, in a temporary copy of the checkout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+
+import nbformat
+import pytest
+import yaml
+
+from conftest import SMOKE, copy_checkout, pending, run, snakemake
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_table_is_complete(finished):
+    rows = list(csv.DictReader((finished / "results/fid_table.csv").open()))
+    assert [(row["run"], row["set"]) for row in rows] == [
+        ("digits", "reconstruction"),
+        ("digits", "generation-1"),
+        ("digits", "generation-4-fixed-shared"),
+        ("digits-vae", "reconstruction"),
+        ("digits-vae", "prior"),
+        ("digits-vae", "posterior"),
+    ]
+    for row in rows:
+        assert row["metric"] == "frechet-efficientnet-lite0-128px-bicubic"
+        assert float(row["frechet"]) > 0 and float(row["frechet_se"]) > 0
+        assert int(row["count"]) == 64 and int(row["reference_count"]) == 128
+
+
+def test_every_image_archive_and_model_has_its_provenance(finished):
+    for path in finished.glob("results/smoke/*/**/*"):
+        if path.suffix in {".zip", ".safetensors", ".npz"}:
+            record = json.loads(path.with_suffix(".json").read_text())
+            assert record, path
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    again = snakemake(finished)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_clean_run_warns_of_nothing(finished):
+    logs = [finished / "first.log", *finished.glob("logs/**/*.log")]
+    for path in logs:
+        text = path.read_text().lower()
+        assert "warning" not in text and "traceback" not in text, path
+
+
+def test_each_job_leaves_one_line_in_its_log(finished):
+    for path in finished.glob("logs/**/*.log"):
+        if path.parent.name != "notebooks":
+            assert len(path.read_text().splitlines()) == 1, path
+
+
+def test_one_parameter_of_one_run_reaches_only_what_follows_from_it(workspace):
+    changed = yaml.safe_load((workspace / SMOKE).read_text())
+    changed["runs"]["digits"]["sampling"]["count"] = 60
+    (workspace / "params/changed.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    jobs = pending(workspace, study="params/changed.yaml")
+    assert {"sample digits", "score digits", "fid_table"} <= jobs
+    assert not any(job.startswith(("train", "prepare", "reference", "encode", "uniformity")) for job in jobs)
+    assert not {"sample digits-vae", "score digits-vae"} & jobs
+
+
+def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
+    module = workspace / "src/sphere_repro/figures/samples.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert pending(workspace) == {"figure_samples digits", "notebook_of_run digits"}
+
+
+def test_edited_training_code_retrains_nothing_but_is_told(workspace):
+    module = workspace / "src/sphere_repro/training.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert pending(workspace) == set()
+    told = run(workspace, "python", "-m", "sphere_repro", "explain", "results/fid_table.csv")
+    assert "the code that makes it has changed since" in told.stdout
+
+
+def test_results_of_other_parameters_are_never_taken_without_snakemakes_records(workspace):
+    shutil.rmtree(workspace / ".snakemake")
+    study = yaml.safe_load((workspace / SMOKE).read_text())
+    study["runs"]["digits"]["training"]["batch_size"] = 32
+    (workspace / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
+    jobs = pending(workspace)
+    assert {"train digits", "sample digits", "score digits", "fid_table"} <= jobs
+    assert "train digits-vae" not in jobs
+
+
+def test_touched_files_of_the_same_content_make_nothing_old(workspace):
+    for path in workspace.glob("data/prepared/*"):
+        os.utime(path)
+    assert pending(workspace) == set()
+
+
+def test_notebooks_hold_their_figures(finished):
+    notebooks = sorted(path.stem for path in finished.glob("results/notebooks/*.ipynb"))
+    figures = sorted(path.stem for path in finished.glob("results/figures/*.png"))
+    assert notebooks == figures and len(figures) == 5
+    for path in finished.glob("results/notebooks/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        kinds = {
+            kind for cell in notebook.cells for out in cell.get("outputs", []) for kind in out.get("data", {})
+        }
+        assert {"image/png", "text/html"} <= kinds, path
+
+
+def test_figures_are_small_enough_to_show(finished):
+    for path in finished.glob("results/figures/*.png"):
+        assert 5_000 < path.stat().st_size < 300_000, path
+
+
+def test_the_report_is_made_offline(workspace):
+    finished = workspace
+    done = snakemake(finished, "--report", "results/report.html")
+    assert done.returncode == 0, done.stderr
+    text = (finished / "results/report.html").read_text()
+    assert "fid_table.csv" in text and "posterior-hole" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"sed": 1}, "did you mean 'seed'"),
+        ({"seed": "many"}, "seed"),
+        (
+            {"runs": {"digits": {"dataset": {"name": "digit"}, "training": {"epochs": 1}}}},
+            "did you mean 'digits'",
+        ),
+    ],
+)
+def test_a_wrong_study_is_one_sentence_and_status_two(tmp_path, change, expected):
+    folder = copy_checkout(tmp_path)
+    study = yaml.safe_load((folder / SMOKE).read_text()) | change
+    (folder / "params/wrong.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(folder, "-n", study="params/wrong.yaml")
+    assert done.returncode == 2
+    assert expected in done.stderr and "Traceback" not in done.stderr
+
+
+def test_another_study_replaces_the_default_one_whole(finished):
+    done = snakemake(finished, "-n", "--forceall")
+    assert "photo-patches" not in done.stdout

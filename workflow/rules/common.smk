@@ -1,0 +1,238 @@
+# The only Python of the workflow: the study, its paths, and what each job needs to know.
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
+sys.path.insert(0, str(PACKAGE.parent))
+
+from sphere_repro import config as schema
+from sphere_repro import jobs
+from sphere_repro.errors import UserError
+
+# --configfile replaces the default study; Snakemake's own default would be merged into it.
+if not workflow.configfiles:
+
+    configfile: "params/demo.yaml"
+
+
+try:
+    if len(workflow.configfiles) == 1:
+        schema.load_study(
+            workflow.configfiles[0]
+        )  # says more of a broken file than Snakemake's reader
+    study = schema.parse(
+        schema.Study, config, ", ".join(map(str, workflow.configfiles))
+    )
+except UserError as error:
+    print(f"sphere-repro: {error}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(
+        2
+    )  # a user's mistake has status 2, and Snakemake would turn an exception into a traceback
+
+# The package is found in the checkout, installed or not.
+# The shell becomes the job, which ends when Snakemake ends, however that came about.
+shell.prefix(
+    f"export PYTHONPATH={shlex.quote(str(PACKAGE.parent))} SPHERE_REPRO_TIED=1; exec "
+)
+
+HOME = f"results/{study.study}"
+SPHERE_RUNS = [name for name, run in study.runs.items() if run.model.kind == "sphere"]
+PAIRED_RUNS = [name for name in SPHERE_RUNS if jobs.baseline(study, name)]
+
+
+def archive_of(run):
+    return f"data/prepared/{study.runs[run].dataset.archive}.zip"
+
+
+def run_with(archive):
+    return next(run for run in study.runs.values() if run.dataset.archive == archive)
+
+
+def set_files(run):
+    return [f"{HOME}/{run}/samples/{name}.zip" for name in study.runs[run].sets]
+
+
+def score_files(extractor):
+    return [f"{HOME}/{run}/scores.{extractor}.json" for run in study.runs]
+
+
+def reference_files():
+    archives = sorted({run.dataset.archive for run in study.runs.values()})
+    return [
+        f"{HOME}/reference/{archive}.{study.score.extractor}.npz"
+        for archive in archives
+    ]
+
+
+def uniformity_files():
+    return [f"results/uniformity/{run}.json" for run in SPHERE_RUNS]
+
+
+def baseline_latents(run):
+    other = jobs.baseline(study, run)
+    return [f"{HOME}/{other}/latents.npz"] if other else []
+
+
+def modules(*names):
+    """Files of the package whose change makes a cheap result old (training and sampling name none)."""
+    return [f"src/sphere_repro/{name}.py" for name in names]
+
+
+METRICS = modules(
+    *[
+        f"metrics/{name}"
+        for name in ("features", "frechet", "inception", "kernel", "reconstruction")
+    ],
+    *["metrics/score", "metrics/statistics"],
+)
+
+
+def figure_files():
+    wanted = {
+        "samples": [f"samples-{run}" for run in SPHERE_RUNS],
+        "posterior-hole": [f"posterior-hole-{run}" for run in PAIRED_RUNS],
+        "uniformity": [f"uniformity-{run}" for run in SPHERE_RUNS],
+        "distance-by-steps": ["distance-by-steps"],
+        "training-curves": ["training-curves"],
+    }
+    return [
+        f"results/figures/{name}.png"
+        for figure in study.figures
+        for name in wanted[figure]
+    ]
+
+
+def notebook_files():
+    return [
+        path.replace("figures/", "notebooks/").replace(".png", ".ipynb")
+        for path in figure_files()
+    ]
+
+
+def samples_inputs(run):
+    return {"real": archive_of(run)} | dict(
+        zip(study.runs[run].sets, set_files(run), strict=True)
+    )
+
+
+def posterior_hole_inputs(run):
+    found = {"real": archive_of(run)}
+    for kind, name in (
+        ("sphere", run),
+        ("vae", jobs.baseline(study, run)),
+    ):  # only asked of PAIRED_RUNS
+        wanted = (
+            ("reconstruction", "generation-1")
+            if kind == "sphere"
+            else study.runs[name].sets
+        )
+        found |= {
+            f"{kind}.{item}": f"{HOME}/{name}/samples/{item}.zip" for item in wanted
+        }
+        found[f"scores.{kind}"] = f"{HOME}/{name}/scores.{study.score.extractor}.json"
+    return found
+
+
+def all_scores_inputs(_run=None):
+    return dict(zip(study.runs, score_files(study.score.extractor), strict=True))
+
+
+def all_curves_inputs(_run=None):
+    return {run: f"{HOME}/{run}/training.csv" for run in study.runs}
+
+
+def notebook_inputs(figure, run):
+    """What the notebook of a figure reads, in the form of its parameters cell."""
+    if figure == "samples":
+        sets = dict(zip(study.runs[run].sets, set_files(run), strict=True))
+        scores = f"{HOME}/{run}/scores.{study.score.extractor}.json"
+        return {"run": run, "real": archive_of(run), "sets": sets, "scores": scores}
+    if figure == "posterior-hole":
+        found = posterior_hole_inputs(run)
+        sets = {
+            f"{kind}_sets": {
+                key[len(kind) + 1 :]: path
+                for key, path in found.items()
+                if key.startswith(f"{kind}.")
+            }
+            for kind in ("sphere", "vae")
+        }
+        scores = {
+            f"{kind}_scores": found[f"scores.{kind}"] for kind in ("sphere", "vae")
+        }
+        return {"run": run, "real": found["real"], **sets, **scores}
+    if figure == "uniformity":
+        return {"uniformity": f"results/uniformity/{run}.json"}
+    if figure == "distance-by-steps":
+        return {"scores": list(all_scores_inputs().values())}
+    return {"training": all_curves_inputs()}
+
+
+def paths_in(value):
+    """Every file named in a notebook's parameters."""
+    if isinstance(value, str):
+        return [value] if value.startswith(("results/", "data/")) else []
+    items = value.values() if isinstance(value, dict) else value
+    return [path for item in items for path in paths_in(item)]
+
+
+def notebook_text(figure, run):
+    return json.dumps({"inputs": notebook_inputs(figure, run)}, sort_keys=True)
+
+
+def pairs(inputs):
+    """Named inputs as the command line takes them."""
+    return " ".join(f"{key}={shlex.quote(path)}" for key, path in inputs.items())
+
+
+def recorded_jobs():
+    """Every record that names its job, with the job the study asks for today."""
+    found = {}
+    for name, run in study.runs.items():
+        found[archive_of(name).replace(".zip", ".json")] = jobs.prepare_job(run)
+        found[f"{HOME}/{name}/model.json"] = jobs.train_job(study, name)
+        found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
+        for item in run.sets:
+            found[f"{HOME}/{name}/samples/{item}.json"] = jobs.sample_job(
+                study, name, item
+            )
+        for extractor in ("inception", "efficientnet-lite0"):
+            reference = f"{HOME}/reference/{run.dataset.archive}.{extractor}.json"
+            found[reference] = jobs.reference_job(study, run, extractor)
+            found[f"{HOME}/{name}/scores.{extractor}.json"] = jobs.score_job(
+                study, name, extractor
+            )
+        if name in SPHERE_RUNS:
+            found[f"results/uniformity/{name}.json"] = jobs.uniformity_job(study, name)
+    return found
+
+
+def made_otherwise(record, job):
+    """Whether a result is missing, or says of itself that it was made by another job."""
+    try:
+        made_by = json.loads(Path(record).read_text(encoding="utf-8"))["job"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+    return made_by != job.model_dump(mode="json")
+
+
+JOBS = ".state/jobs"
+
+# Snakemake's own records may be missing (dvc exp run --temp, a clone without them), and it would then take
+# whatever lies there. So each job is an input file as well, older than everything where the result says of
+# itself that it was made by this very job, else new: old results never pass for those of new parameters.
+for record, job in recorded_jobs().items():
+    job_file = Path(JOBS, record)
+    job_file.parent.mkdir(parents=True, exist_ok=True)
+    if not job_file.is_file() or job_file.read_text(encoding="utf-8") != jobs.as_text(
+        job
+    ):
+        job_file.write_text(jobs.as_text(job), encoding="utf-8")
+    if not made_otherwise(record, job):
+        os.utime(job_file, (1, 1))
+    elif job_file.stat().st_mtime < 2:
+        os.utime(job_file)

@@ -1,0 +1,105 @@
+rule figure_samples:
+    input:
+        results=lambda wildcards: list(samples_inputs(wildcards.run).values()),
+        code=modules("figures/samples", "figures/style", "figures/results"),
+    output:
+        image=report(
+            "results/figures/samples-{run}.png",
+            caption="../report/samples.rst",
+            category="Figures",
+        ),
+        record="results/figures/samples-{run}.json",
+    log:
+        "logs/figures/samples-{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        inputs=lambda wildcards: pairs(samples_inputs(wildcards.run)),
+    shell:
+        "python -m sphere_repro figure samples {params.inputs} --subject {wildcards.run} --log {log} "
+        "--out {output.image}"
+
+
+rule figure_posterior_hole:
+    input:
+        results=lambda wildcards: list(posterior_hole_inputs(wildcards.run).values()),
+        code=modules("figures/posterior_hole", "figures/style", "figures/results"),
+    output:
+        image=report(
+            "results/figures/posterior-hole-{run}.png",
+            caption="../report/posterior-hole.rst",
+            category="Figures",
+        ),
+        record="results/figures/posterior-hole-{run}.json",
+    log:
+        "logs/figures/posterior-hole-{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        inputs=lambda wildcards: pairs(posterior_hole_inputs(wildcards.run)),
+    shell:
+        "python -m sphere_repro figure posterior-hole {params.inputs} --subject {wildcards.run} --log {log} "
+        "--out {output.image}"
+
+
+rule figure_uniformity:
+    input:
+        result="results/uniformity/{run}.json",
+        points="results/uniformity/{run}.npz",
+        code=modules("figures/uniformity", "figures/style", "figures/results"),
+    output:
+        image=report(
+            "results/figures/uniformity-{run}.png",
+            caption="../report/uniformity.rst",
+            category="Figures",
+        ),
+        record="results/figures/uniformity-{run}.json",
+    log:
+        "logs/figures/uniformity-{run}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m sphere_repro figure uniformity result={input.result} --subject {wildcards.run} --log {log} "
+        "--out {output.image}"
+
+
+rule figure_distance_by_steps:
+    input:
+        results=list(all_scores_inputs().values()),
+        code=modules("figures/distance_by_steps", "figures/style", "figures/results"),
+    output:
+        image=report(
+            "results/figures/distance-by-steps.png",
+            caption="../report/distance-by-steps.rst",
+            category="Figures",
+        ),
+        record="results/figures/distance-by-steps.json",
+    log:
+        "logs/figures/distance-by-steps.log",
+    conda:
+        "../../environment.yml"
+    params:
+        inputs=pairs(all_scores_inputs()),
+    shell:
+        "python -m sphere_repro figure distance-by-steps {params.inputs} --log {log} --out {output.image}"
+
+
+rule figure_training_curves:
+    input:
+        results=list(all_curves_inputs().values()),
+        code=modules("figures/training_curves", "figures/style"),
+    output:
+        image=report(
+            "results/figures/training-curves.png",
+            caption="../report/training-curves.rst",
+            category="Figures",
+        ),
+        record="results/figures/training-curves.json",
+    log:
+        "logs/figures/training-curves.log",
+    conda:
+        "../../environment.yml"
+    params:
+        inputs=pairs(all_curves_inputs()),
+    shell:
+        "python -m sphere_repro figure training-curves {params.inputs} --log {log} --out {output.image}"

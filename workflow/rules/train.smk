@@ -1,0 +1,19 @@
+rule train:
+    input:
+        job=f"{JOBS}/{HOME}/{{run}}/model.json",
+        data=lambda wildcards: archive_of(wildcards.run),
+    output:
+        model=f"{HOME}/{{run}}/model.safetensors",
+        record=f"{HOME}/{{run}}/model.json",
+        curves=f"{HOME}/{{run}}/training.csv",
+    log:
+        "logs/train/{run}.log",
+    # the long jobs first, the Sphere Encoders before the shorter VAEs
+    priority: 100
+    conda:
+        "../../environment.yml"
+    params:
+        job=lambda wildcards: jobs.as_text(jobs.train_job(study, wildcards.run)),
+    shell:
+        "python -m sphere_repro train --log {log} --threads {threads} --job {params.job:q} "
+        "--data {input.data} --out {output.model} --curves {output.curves} --state .state"

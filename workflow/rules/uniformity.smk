@@ -1,0 +1,21 @@
+rule uniformity:
+    input:
+        job=f"{JOBS}/results/uniformity/{{run}}.json",
+        latents=f"{HOME}/{{run}}/latents.npz",
+        baseline=lambda wildcards: baseline_latents(wildcards.run),
+        code=modules("uniformity"),
+    output:
+        result="results/uniformity/{run}.json",
+        points="results/uniformity/{run}.npz",
+    log:
+        "logs/uniformity/{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        job=lambda wildcards: jobs.as_text(jobs.uniformity_job(study, wildcards.run)),
+        baseline=lambda wildcards, input: (
+            f"--baseline {input.baseline}" if input.baseline else ""
+        ),
+    shell:
+        "python -m sphere_repro uniformity --log {log} --threads {threads} --job {params.job:q} "
+        "--latents {input.latents} {params.baseline} --out {output.result}"
