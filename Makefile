@@ -17,13 +17,14 @@ export PYTHONPATH := $(CURDIR)/src
 
 SNAKEMAKE = exec python workflow/scripts/run.py --configfile $(STUDY) --cores $(CORES)
 
-.PHONY: help env parameters demo demo-inception report readme test lint format lock clean
+.PHONY: help env parameters demo demo-inception pipeline report readme test lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make env              only the environment'
 	@echo 'make demo-inception   score the finished demo with Inception as well (about an hour on 2 cores)'
 	@echo 'make report           results/report.html, of the finished demo'
+	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
 	@echo 'make readme           put the demo'\''s tables and figures into README.md'
 	@echo 'make lint             every check of make test but the tests'
 	@echo 'make format           format Python and Snakemake files'
@@ -44,6 +45,9 @@ demo-inception: env demo
 
 report: env demo
 	$(SNAKEMAKE) --report results/report.html
+
+pipeline: env
+	python workflow/scripts/write_pipeline.py $(STUDY)
 
 readme: env
 	python workflow/scripts/fill_readme.py README.md

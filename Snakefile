@@ -6,6 +6,7 @@ min_version("9.20.0")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/job_files.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -16,14 +17,14 @@ wildcard_constraints:
     set="[a-z0-9.-]+",
     archive="[a-z0-9-]+px",
     extractor="inception|efficientnet-lite0",
+    place=f"results|{APART}",
 
 
 rule all:
     input:
-        "results/fid_table.csv",
-        "results/claims.json",
-        figure_files(),
-        notebook_files(),
+        table_files("results"),
+        figure_files("results"),
+        notebook_files("results"),
 
 
 # What dvc.yaml asks for, one stage each.
@@ -44,14 +45,24 @@ rule uniformities:
 
 rule tables:
     input:
-        "results/fid_table.csv",
-        "results/claims.json",
+        table_files("results"),
+
+
+rule tables_apart:
+    input:
+        table_files(APART),
 
 
 rule figures:
     input:
-        figure_files(),
-        notebook_files(),
+        figure_files("results"),
+        notebook_files("results"),
+
+
+rule figures_apart:
+    input:
+        figure_files(APART),
+        notebook_files(APART),
 
 
 include: "workflow/rules/data.smk"

@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -74,6 +76,7 @@ def digits_archive(tmp_path):
 
 
 SMOKE = "params/smoke.yaml"
+TARGETS = {"all", "data", "references", "uniformities", "tables", "figures", "tables_apart", "figures_apart"}
 
 
 def run(folder: Path, *command: str, check: bool = True, **settings) -> subprocess.CompletedProcess[str]:
@@ -124,7 +127,7 @@ def pending(folder: Path, *arguments: str, study: str = SMOKE) -> set[str]:
         wildcards = re.search(r"wildcards: (.*)", block)
         found = re.search(r"run=([\w-]+)", wildcards.group(1)) if wildcards else None
         jobs.add(f"{name} {found.group(1)}" if found else name)
-    return jobs - {"all", "data", "references", "uniformities", "tables", "figures"}
+    return jobs - TARGETS
 
 
 def copy_checkout(target: Path) -> Path:
@@ -139,19 +142,42 @@ def copy_checkout(target: Path) -> Path:
             shutil.copy2(source, target / name)
     for name in ("dvc.yaml", "workflow/rules/common.smk", "Makefile"):
         path = target / name
-        path.write_text(path.read_text().replace("params/demo.yaml", SMOKE))
+        path.write_text(
+            path.read_text().replace("params/demo.yaml", SMOKE).replace(", photo-patches-16px]", "]")
+        )
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "checkout"]):
         run(target, "git", *command)
     return target
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def once(tmp_path_factory, worker_id):
+    """A function that makes a folder once for all processes that run tests at the same time."""
+    root = tmp_path_factory.getbasetemp()
+    root = root if worker_id == "master" else root.parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        with FileLock(root / f"{name}.lock"):
+            done = root / f"{name}.done"
+            if not done.exists():
+                shutil.rmtree(root / name, ignore_errors=True)
+                make(root / name)
+                done.touch()
+        return root / name
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(once):
     """A checkout in which the smoke study has run from nothing; tests copy it before they change it."""
-    folder = copy_checkout(tmp_path_factory.mktemp("finished"))
-    done = snakemake(folder, check=True)
-    folder.joinpath("first.log").write_text(done.stdout + done.stderr)
-    return folder
+
+    def make(folder: Path) -> None:
+        copy_checkout(folder)
+        done = snakemake(folder, check=True)
+        folder.joinpath("first.log").write_text(done.stdout + done.stderr)
+
+    return once("finished", make)
 
 
 @pytest.fixture

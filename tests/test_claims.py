@@ -160,15 +160,15 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     judged = uniformity(cloud("latents", 0.0, 1.0))
     (tmp_path / "u.json").write_text(json.dumps(judged | {"clouds": list(judged["clouds"].values())}))
     for name in ("one", "two"):
-        module.claims(files, [tmp_path / "u.json"], tmp_path / f"{name}.json")
-    for suffix in (".json", ".csv", ".md"):
-        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
-    found = json.loads((tmp_path / "one.json").read_text())["claims"]
+        module.claims(files, [tmp_path / "u.json"], tmp_path / name / "claims.json")
+    for file in ("claims.json", "claims.csv", "claims.md"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    found = json.loads((tmp_path / "one/claims.json").read_text())["claims"]
     assert [claim["claim"] for claim in found] == list(module.TEXTS)
     assert found[0]["numbers"]["difference"] == {"value": 80.0, "se": pytest.approx(2**0.5)}
-    rows = list(csv.DictReader((tmp_path / "one.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "one/claims.csv").open()))
     assert [row["verdict"] for row in rows] == [claim["verdict"] for claim in found]
-    table = (tmp_path / "one.md").read_text()
+    table = (tmp_path / "one/claims.md").read_text()
     assert table.count("**holds**") == 5 and "80 ± 1.4" in table
 
 

@@ -17,6 +17,7 @@ from conftest import SMOKE, copy_checkout, environment, run
 
 pytestmark = pytest.mark.slow
 
+DVC = ["dvc", "repro", "-q"]
 WORKFLOW = ["python", "workflow/scripts/run.py", "--configfile", SMOKE, "--cores", "2"]
 PATIENCE = 240  # seconds until a moment must have come; machines here are shared
 
@@ -97,33 +98,38 @@ def finish(folder: Path, command: list[str], expected: Path) -> None:
     assert [path for path in left if path.stat().st_mtime > time.time() - 1] == []
 
 
-def test_a_killed_workflow_is_taken_up_again(unfinished, finished):
-    for moment in ("starting", "preparing", "mid-epoch", "checkpoint", "sampling", "scoring"):
-        strike(unfinished, WORKFLOW, moment, signal.SIGKILL)
-    finish(unfinished, WORKFLOW, finished)
+@pytest.mark.parametrize("command", [WORKFLOW, DVC], ids=["workflow", "dvc"])
+def test_a_killed_command_is_taken_up_again(unfinished, finished, command):
+    for moment in MOMENTS:
+        strike(unfinished, command, moment, signal.SIGKILL)
+    finish(unfinished, command, finished)
 
 
 def test_a_killed_training_is_taken_up_again(unfinished, finished):
-    begun = start(unfinished, WORKFLOW)
-    wait_for(lambda: MOMENTS["checkpoint"](unfinished), "a checkpoint")
-    training = [p for p in processes(unfinished) if {"sphere_repro", "train"} <= set(p.cmdline())]
-    assert training
-    for process in training:
-        process.kill()
-    assert begun.wait(PATIENCE) == 1
+    for moment in ("mid-epoch", "checkpoint", "checkpoint"):
+        begun = start(unfinished, WORKFLOW)
+        wait_for(lambda: training(unfinished) and MOMENTS[moment](unfinished), moment)  # noqa: B023
+        for process in training(unfinished):
+            process.kill()
+        assert begun.wait(PATIENCE) == 1
     finish(unfinished, WORKFLOW, finished)
 
 
+def training(folder: Path) -> list[psutil.Process]:
+    return [process for process in processes(folder) if {"sphere_repro", "train"} <= set(process.cmdline())]
+
+
+@pytest.mark.parametrize("command", [WORKFLOW, DVC], ids=["workflow", "dvc"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_an_interrupted_workflow_is_tidy_and_taken_up_again(unfinished, finished, how):
-    begun = start(unfinished, WORKFLOW)
+def test_an_interrupted_command_is_tidy_and_taken_up_again(unfinished, finished, command, how):
+    begun = start(unfinished, command)
     wait_for(lambda: MOMENTS["mid-epoch"](unfinished), "training")
     os.killpg(begun.pid, how)
     begun.wait(PATIENCE)
     wait_for(lambda: not processes(unfinished), "the end of every job")
     assert "Traceback" not in output(unfinished)
     assert "interrupted. The same command takes up the work again" in output(unfinished)
-    finish(unfinished, WORKFLOW, finished)
+    finish(unfinished, command, finished)
 
 
 def test_a_bare_snakemake_needs_its_own_unlock_and_no_more(unfinished):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sphere_repro.errors import UserError
+from sphere_repro.provenance import code_hash
 from sphere_repro.tables import COLUMNS, fid_table, markdown_table
 
 
@@ -109,6 +110,7 @@ def test_cells(tmp_path: Path) -> None:
             "floor": "13.1",
             "floor_count": "898",
             "code": "0123456789ab",
+            "code_changed": "",
         }
     ]
 
@@ -174,3 +176,26 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("run,fid\ndigits,3\n")
     with pytest.raises(UserError, match="other columns"):
         markdown_table(tmp_path / "other.csv")
+
+
+def test_rows_say_whose_code_has_changed(tmp_path: Path) -> None:
+    today = {"modules": ["sphere.py"], "sha256": code_hash("sphere.py")}
+    old = {"modules": ["sphere.py"], "sha256": "0" * 64}
+    gone = {"modules": ["no_such_module.py"], "sha256": "0" * 64}
+    sets = [entry(**RECONSTRUCTION), entry(), entry(set="generation-1")]
+    scores = write_scores(tmp_path, "digits", sets, model={"code": old})
+    for name, code in (("reconstruction", today), ("generation-4-fixed-shared", gone)):
+        record = scores.parent / "samples" / f"{name}.json"
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(json.dumps({"code": code}))
+    fid_table([scores], tmp_path / "t.csv")
+    assert [row["code_changed"] for row in rows(tmp_path / "t.csv")] == [
+        "training",
+        "training sampling",
+        "training",
+    ]
+    text = markdown_table(tmp_path / "t.csv")
+    assert "changed since: digits (training), digits (training sampling)." in text
+    scores.with_name("model.json").write_text(json.dumps({"code": today}))
+    fid_table([write_scores(tmp_path, "digits", sets[:1])], tmp_path / "t.csv")
+    assert "changed since" not in markdown_table(tmp_path / "t.csv")

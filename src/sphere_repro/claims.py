@@ -18,7 +18,8 @@ from typing import Any
 
 from sphere_repro import provenance
 from sphere_repro.figures.results import RunScores, SetScore, read_scores, read_uniformity
-from sphere_repro.runtime import write_json, write_text
+from sphere_repro.integrity import write_record
+from sphere_repro.runtime import write_text
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 STANDARD_ERRORS = 2.0  # a difference counts from so many combined standard errors
@@ -98,9 +99,10 @@ def claims(score_files: Sequence[Path], uniformity_files: Sequence[Path], out: P
     found.sort(key=lambda claim: [*TEXTS].index(claim.claim))
     inputs = {str(path): path for path in [*score_files, *uniformity_files]}
     origin = provenance.record({}, inputs=inputs, code=("claims.py", "figures/results.py"))
-    write_text(out.with_suffix(".csv"), as_csv(found))
-    write_text(out.with_suffix(".md"), markdown(found))
-    write_json(out, {"claims": [claim.record() for claim in found], "provenance": origin})
+    beside = {out.with_suffix(".csv"): as_csv(found), out.with_suffix(".md"): markdown(found)}
+    for path, text in beside.items():
+        write_text(path, text)
+    write_record(out, {"claims": [claim.record() for claim in found], "provenance": origin}, beside)
 
 
 def score_claims(runs: Sequence[RunScores]) -> list[Claim]:

@@ -153,6 +153,7 @@ def _job_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     train = job("train", "train a run")
     train.add_argument("--data", type=Path, required=True, help="prepared image archive")
     train.add_argument("--curves", type=Path, required=True, help="CSV of the losses to write")
+    train.add_argument("--live", type=Path, help="folder of curves that grow during training (DVCLive)")
     train.add_argument("--state", type=Path, default=Path(".state"), help="folder of half-trained models")
     for name, text in (("sample", "draw a sample set"), ("encode", "encode training images to latents")):
         verb = job(name, text)

@@ -440,7 +440,7 @@ class Study(Strict):
     def _names_are_free(self) -> Self:
         for name in {"reference"} & set(self.runs):
             raise ValueError(f"runs.{name}: this name is taken by a folder of results; choose another")
-        if self.study in {"figures", "notebooks"}:
+        if self.study in {"figures", "notebooks", "studies", "uniformity"}:
             raise ValueError(f"study: '{self.study}' is taken by a folder of results; choose another name")
         return self
 

@@ -96,7 +96,7 @@ def _prepare(o: argparse.Namespace) -> str:
 
 def _train(o: argparse.Namespace) -> str:
     job = _job(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
-    return verbs.train(job, o.data, o.out, o.curves, o.state, o.device)
+    return verbs.train(job, o.data, o.out, o.curves, o.state, o.device, o.live)
 
 
 def _sample(o: argparse.Namespace) -> str:

@@ -120,11 +120,7 @@ def _code_changes(record: Link | None) -> list[str]:
         return []
     changes = []
     code = record["code"]
-    try:
-        now = provenance.code_hash(*code["modules"])
-    except ValueError:
-        now = ""
-    if now != code["sha256"]:
+    if provenance.code_has_changed(code):
         changes.append(f"the code that makes it has changed since (modules {', '.join(code['modules'])})")
     versions = provenance.versions()
     for name, version in record.get("versions", {}).items():

@@ -48,6 +48,14 @@ def code_hash(*modules: str) -> str:
     return digest.hexdigest()
 
 
+def code_has_changed(code: Mapping[str, Any]) -> bool:
+    """Whether today's modules differ from those of a record's `code` (its `modules` and their `sha256`)."""
+    try:
+        return bool(code_hash(*code["modules"]) != code["sha256"])
+    except ValueError:  # a module is gone
+        return True
+
+
 @functools.cache
 def commit() -> dict[str, Any]:
     """The checkout's commit and whether tracked files differ from it; None outside a git checkout."""

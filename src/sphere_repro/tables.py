@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro.errors import UserError
+from sphere_repro.provenance import code_has_changed
 from sphere_repro.runtime import read_json, write_json, write_text
 
 COLUMNS = (
     "study", "run", "dataset", "model", "set", "kind", "steps", "strength", "noise", "guidance_scale",
     "guidance_position", "metric", "extractor", "resize", "count", "reference_split", "reference_count",
-    "frechet", "frechet_se", "kid", "kid_se", "psnr", "floor", "floor_count", "code",
+    "frechet", "frechet_se", "kid", "kid_se", "psnr", "floor", "floor_count", "code", "code_changed",
 )  # fmt: skip
 OF_RUN = ("run", "dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
 OF_SET = (
@@ -33,8 +34,9 @@ def fid_table(score_files: list[Path], out: Path) -> None:
     """Write one CSV row per scored set: files in the order given, sets in the order of each file.
 
     The study is the name of the folder over the run's. `code` is the hash of the code that trained the model,
-    from the `model.json` beside the scores, empty where there is none. Numbers have six significant digits;
-    what has no meaning for a set is empty.
+    from the `model.json` beside the scores, empty where there is none; `code_changed` says which code is
+    another today: `training`, `sampling`, both, or neither (empty). Numbers have six significant digits; what
+    has no meaning for a set is empty.
 
     Raises:
         UserError: a file is missing or is no scores file.
@@ -75,7 +77,8 @@ def markdown_table(table: Path) -> str:
         "| run | set | images | measure | distance | floor | KID × 1000 | PSNR, dB |",
         "|---|---|--:|---|--:|--:|--:|--:|",
     ]
-    for row in _read_table(table):
+    rows = _read_table(table)
+    for row in rows:
         cells = (
             row["run"],
             row["set"],
@@ -87,12 +90,18 @@ def markdown_table(table: Path) -> str:
             f"{float(row['psnr']):.2f}" if row["psnr"] else "",
         )
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_code_note(rows)]) + "\n"
+
+
+def _code_note(rows: list[dict[str, str]]) -> list[str]:
+    """A paragraph on the runs whose code has changed since, where there are any."""
+    changed = dict.fromkeys(f"{row['run']} ({row['code_changed']})" for row in rows if row["code_changed"])
+    return ["", f"Made by code that has changed since: {', '.join(changed)}."] if changed else []
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     scores = read_json(path)
-    code = _model_code(path.with_name("model.json"))
+    training = _code(path.with_name("model.json"))
     try:
         floor = scores["floor"] or {"frechet": None, "count": None}
         common = {
@@ -101,22 +110,29 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             **{key: scores[key] for key in OF_RUN},
             "floor": floor["frechet"],
             "floor_count": floor["count"],
-            "code": code,
+            "code": str(training.get("sha256", ""))[:SHORT_HASH],
         }
-        return [common | {key: entry[key] for key in OF_SET} for entry in scores["records"]]
+        rows = [common | {key: entry[key] for key in OF_SET} for entry in scores["records"]]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
+    for row in rows:
+        code = {"training": training, "sampling": _code(path.parent / "samples" / f"{row['set']}.json")}
+        changed = [
+            name for name, made_by in code.items() if "modules" in made_by and code_has_changed(made_by)
+        ]
+        row["code_changed"] = " ".join(changed)
+    return rows
 
 
-def _model_code(path: Path) -> str:
-    """Short hash of the code in a model's provenance, which may be the file itself or a part of it."""
+def _code(path: Path) -> dict[str, Any]:
+    """The code in a result's provenance, which may be the file itself or a part of it; empty without one."""
     if not path.is_file():
-        return ""
+        return {}
     found = read_json(path)
     if isinstance(found, Mapping):
         found = found.get("provenance", found)
     code = found.get("code") if isinstance(found, Mapping) else None
-    return str(code.get("sha256", ""))[:SHORT_HASH] if isinstance(code, Mapping) else ""
+    return dict(code) if isinstance(code, Mapping) else {}
 
 
 def _cell(value: Any) -> str:

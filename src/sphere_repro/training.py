@@ -17,6 +17,7 @@ from sphere_repro.checkpoint import DamagedFileError, read_pickle, save_model
 from sphere_repro.data.loading import TrainingImages, batch_indices, flip, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
+from sphere_repro.live import LiveCurves
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder, build
 from sphere_repro.perceptual import load_perceptual
 from sphere_repro.provenance import file_hash, value_hash
@@ -81,9 +82,17 @@ class Result:
 
 
 def train(
-    job: TrainJob, archive: Path, out: Path, log: Path, state_folder: Path, device: torch.device
+    job: TrainJob,
+    archive: Path,
+    out: Path,
+    log: Path,
+    state_folder: Path,
+    device: torch.device,
+    live_folder: Path | None = None,
 ) -> Result:
     """Train `job` on a prepared archive; write the model file and the training log.
+
+    The log's rows go to `live_folder` as well while they come, if one is given (DVCLive).
 
     A half-trained model lies in `state_folder`, under a name derived from the job and the data, and is
     taken up again by the same command; it is removed when the model file is complete.
@@ -98,7 +107,8 @@ def train(
         state = _resumed(job, saved, identity, device)
         resumed_at = state.step
         schedule = optim.schedule(job.training, len(images) // job.training.batch_size)
-        _train_to_the_end(job, images, state, schedule, Autosave(job, saved, identity, stopped))
+        live = LiveCurves(live_folder, state.rows) if live_folder else None
+        _train_to_the_end(job, images, state, schedule, Autosave(job, saved, identity, stopped), live)
         _write_log(log, state.rows)
         _write_model(out, job, state)
         saved.unlink(missing_ok=True)
@@ -127,7 +137,12 @@ class Autosave:
 
 
 def _train_to_the_end(
-    job: TrainJob, images: TrainingImages, state: State, schedule: optim.Schedule, autosave: Autosave
+    job: TrainJob,
+    images: TrainingImages,
+    state: State,
+    schedule: optim.Schedule,
+    autosave: Autosave,
+    live: LiveCurves | None,
 ) -> None:
     """Take the steps that are left and save the state: a disk that is full then costs no training."""
     total, per_epoch = schedule.total_steps, len(images) // job.training.batch_size
@@ -142,6 +157,8 @@ def _train_to_the_end(
         if _logged(step, total):
             state.rows.append({"step": state.step, "epoch": round(state.step / per_epoch, 4), **row})
             bar.set_postfix(loss=f"{row['loss']:.4f}")
+            if live:
+                live.add(state.rows[-1])
         last = state.step == total
         if last:
             _check_weights(job, state.model)

@@ -14,7 +14,8 @@ from typing import Any
 from sphere_repro import jobs, provenance
 from sphere_repro.config import Generation, Strict
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import pick_device, read_json, write_json
+from sphere_repro.integrity import write_record
+from sphere_repro.runtime import pick_device, read_json
 
 MODEL_CODE = ("config", "losses", "models", "optim", "perceptual", "seeds", "sphere", "training", "data")
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
@@ -27,18 +28,20 @@ def prepare(job: jobs.PrepareJob, out: Path) -> str:
 
     started = time.time()
     facts = make(job.dataset, out)
-    _stamp(out.with_suffix(".json"), job, started)
+    _stamp(out.with_suffix(".json"), job, started, [out])
     return f"prepare {job.dataset.archive}: {facts.get('images', '')} images in {out}"
 
 
-def train(job: jobs.TrainJob, data: Path, out: Path, curves: Path, state: Path, device: str) -> str:
+def train(
+    job: jobs.TrainJob, data: Path, out: Path, curves: Path, state: Path, device: str, live: Path | None
+) -> str:
     """Train a run: model file, training curves, provenance."""
     from sphere_repro.models.autoencoder import parameter_count
     from sphere_repro.training import train as run
 
     chosen = pick_device(device)
     started = time.time()
-    result = run(job, data, out, curves, state, chosen)
+    result = run(job, data, out, curves, state, chosen, live)
     facts = {
         "steps": result.steps,
         "resumed_at_step": result.resumed_at,
@@ -48,7 +51,10 @@ def train(job: jobs.TrainJob, data: Path, out: Path, curves: Path, state: Path, 
         "last": result.last,
         "sha256": provenance.file_hash(out),
     }
-    _write_record(out, job, started, {"data": data}, MODEL_CODE, str(chosen), facts)
+    origin = provenance.record(
+        _plain(job), inputs={"data": data}, code=MODEL_CODE, device=str(chosen), **facts
+    )
+    _write_record(job, started, origin, [out, curves])
     return (
         f"train {job.run}: {result.steps} steps in {result.seconds:.0f} s "
         f"({result.images_per_second:.0f} images/s), loss {result.last['loss']:.4f}"
@@ -85,7 +91,7 @@ def reference(job: jobs.ReferenceJob, data: Path, out: Path, device: str) -> str
     open_archive(data, job.dataset, job.dataset.source.classes)
     started = time.time()
     make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=pick_device(device))
-    seconds = _stamp(out.with_suffix(".json"), job, started)
+    seconds = _stamp(out.with_suffix(".json"), job, started, [out])
     return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
 
 
@@ -132,7 +138,8 @@ def uniformity(job: jobs.UniformityJob, latents: Path, baseline: Path | None, ou
         baseline=baseline,
         baseline_run=job.baseline,
     )
-    return f"uniformity {job.run}: {_stamp(out, job, started):.1f} s"
+    seconds = _stamp(out, job, started, [out.with_suffix(".npz")])
+    return f"uniformity {job.run}: {seconds:.1f} s"
 
 
 def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> str:
@@ -144,7 +151,7 @@ def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> st
     origin = provenance.record(
         {"figure": name}, inputs=inputs, code=FIGURE_CODE, sha256=provenance.file_hash(out)
     )
-    write_json(out.with_suffix(".json"), origin | _times(started))
+    write_record(out.with_suffix(".json"), origin | _times(started), [out])
     return f"figure {name}: {out}"
 
 
@@ -158,7 +165,8 @@ def table(scores: Sequence[Path], out: Path, metrics: Path | None) -> str:
         tables.metrics(list(scores), metrics)
     inputs = {str(path): path for path in scores}
     origin = provenance.record({}, inputs=inputs, code=("tables.py",), sha256=provenance.file_hash(out))
-    write_json(out.with_suffix(".json"), origin | _times(started))
+    files = [path for path in (out, metrics) if path is not None and path.parent == out.parent]
+    write_record(out.with_suffix(".json"), origin | _times(started), files)
     return f"table: {len(scores)} runs in {out}"
 
 
@@ -201,37 +209,30 @@ def _timed(
     about: tuple[Strict, Path, Mapping[str, Path], tuple[str, ...], str],
     label: str,
 ) -> str:
-    """Run `work` on the chosen device, write its provenance, and say how long it took."""
+    """Run `work` on the chosen device, write its provenance beside it, and say how long it took."""
     job, out, inputs, code, device = about
     chosen = pick_device(device)
     started = time.time()
-    count = work(chosen)
-    facts = {"count": count, "sha256": provenance.file_hash(out)}
-    _write_record(out, job, started, inputs, code, str(chosen), facts)
-    return f"{label}: {count} images in {time.time() - started:.1f} s"
+    facts = {"count": work(chosen), "sha256": provenance.file_hash(out)}
+    origin = provenance.record(_plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
+    _write_record(job, started, origin, [out])
+    return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"
 
 
-def _write_record(
-    out: Path,
-    job: Strict,
-    started: float,
-    inputs: Mapping[str, Path],
-    code: tuple[str, ...],
-    device: str,
-    facts: Mapping[str, Any],
-) -> None:
-    """Write the provenance of `out` beside it."""
-    origin = provenance.record(_plain(job), inputs=inputs, code=code, device=device, **facts)
-    write_json(out.with_suffix(".json"), origin | {"job": _plain(job)} | _times(started))
+def _write_record(job: Strict, started: float, origin: Mapping[str, Any], files: Sequence[Path]) -> None:
+    """Write the record of a job beside the first of its files."""
+    record = {**origin, "job": _plain(job), **_times(started)}
+    out = files[0]
+    write_record(out.with_suffix(".json"), record, [path for path in files if path.parent == out.parent])
 
 
-def _stamp(record: Path, job: Strict, started: float) -> float:
-    """Add the job and its times to a record that its maker wrote; return the seconds it took.
+def _stamp(record: Path, job: Strict, started: float, files: Sequence[Path] = ()) -> float:
+    """Add the job, its times and the seals to a record that its maker wrote; return the seconds it took.
 
     The workflow holds `job` against the study, so that old results never pass for new ones.
     """
     times = _times(started)
-    write_json(record, read_json(record) | {"job": _plain(job)} | times)
+    write_record(record, read_json(record) | {"job": _plain(job)} | times, files)
     return float(times["seconds"])
 
 

@@ -9,8 +9,16 @@ PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
 
 from sphere_repro import config as schema
-from sphere_repro import jobs
+from sphere_repro import jobs, verbs
 from sphere_repro.errors import UserError
+
+
+def stop(error):
+    """A user's mistake has status 2, and Snakemake would turn an exception into a traceback."""
+    print(f"sphere-repro: {error}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(2)
+
 
 # --configfile replaces the default study; Snakemake's own default would be merged into it.
 if not workflow.configfiles:
@@ -27,11 +35,7 @@ try:
         schema.Study, config, ", ".join(map(str, workflow.configfiles))
     )
 except UserError as error:
-    print(f"sphere-repro: {error}", file=sys.stderr)
-    sys.stderr.flush()
-    os._exit(
-        2
-    )  # a user's mistake has status 2, and Snakemake would turn an exception into a traceback
+    stop(error)
 
 # The package is found in the checkout, installed or not.
 # The shell becomes the job, which ends when Snakemake ends, however that came about.
@@ -40,6 +44,10 @@ shell.prefix(
 )
 
 HOME = f"results/{study.study}"
+UNIFORMITY = f"results/uniformity/{study.study}"
+# Tables and figures lie in results/, those of whichever study was asked for last, or apart in a place of their
+# study, where its own DVC pipeline (make pipeline) keeps them.
+APART = f"results/studies/{study.study}"
 SPHERE_RUNS = [name for name, run in study.runs.items() if run.model.kind == "sphere"]
 PAIRED_RUNS = [name for name in SPHERE_RUNS if jobs.baseline(study, name)]
 
@@ -69,7 +77,7 @@ def reference_files():
 
 
 def uniformity_files():
-    return [f"results/uniformity/{run}.json" for run in SPHERE_RUNS]
+    return [f"{UNIFORMITY}/{run}.json" for run in SPHERE_RUNS]
 
 
 def baseline_latents(run):
@@ -82,6 +90,23 @@ def modules(*names):
     return [f"src/sphere_repro/{name}.py" for name in names]
 
 
+def made_by_files():
+    """Records that say which code trained and drew what the table shows."""
+    models = [f"{HOME}/{run}/model.json" for run in study.runs]
+    sets = [
+        path.replace(".zip", ".json") for run in study.runs for path in set_files(run)
+    ]
+    return models + sets
+
+
+# The table says of each row whether this code is still the one that made it.
+MODEL_MODULES = sorted(
+    path.relative_to(workflow.basedir).as_posix()
+    for prefix in {*verbs.MODEL_CODE, *verbs.SAMPLE_CODE}
+    for path in PACKAGE.rglob("*.py")
+    if path.relative_to(PACKAGE).as_posix().startswith(prefix)
+)
+
 METRICS = modules(
     *[
         f"metrics/{name}"
@@ -91,7 +116,11 @@ METRICS = modules(
 )
 
 
-def figure_files():
+def table_files(place):
+    return [f"{place}/fid_table.csv", f"{place}/claims.json"]
+
+
+def figure_files(place):
     wanted = {
         "samples": [f"samples-{run}" for run in SPHERE_RUNS],
         "posterior-hole": [f"posterior-hole-{run}" for run in PAIRED_RUNS],
@@ -100,16 +129,16 @@ def figure_files():
         "training-curves": ["training-curves"],
     }
     return [
-        f"results/figures/{name}.png"
+        f"{place}/figures/{name}.png"
         for figure in study.figures
         for name in wanted[figure]
     ]
 
 
-def notebook_files():
+def notebook_files(place):
     return [
         path.replace("figures/", "notebooks/").replace(".png", ".ipynb")
-        for path in figure_files()
+        for path in figure_files(place)
     ]
 
 
@@ -166,7 +195,7 @@ def notebook_inputs(figure, run):
         }
         return {"run": run, "real": found["real"], **sets, **scores}
     if figure == "uniformity":
-        return {"uniformity": f"results/uniformity/{run}.json"}
+        return {"uniformity": f"{UNIFORMITY}/{run}.json"}
     if figure == "distance-by-steps":
         return {"scores": list(all_scores_inputs().values())}
     return {"training": all_curves_inputs()}
@@ -187,52 +216,3 @@ def notebook_text(figure, run):
 def pairs(inputs):
     """Named inputs as the command line takes them."""
     return " ".join(f"{key}={shlex.quote(path)}" for key, path in inputs.items())
-
-
-def recorded_jobs():
-    """Every record that names its job, with the job the study asks for today."""
-    found = {}
-    for name, run in study.runs.items():
-        found[archive_of(name).replace(".zip", ".json")] = jobs.prepare_job(run)
-        found[f"{HOME}/{name}/model.json"] = jobs.train_job(study, name)
-        found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
-        for item in run.sets:
-            found[f"{HOME}/{name}/samples/{item}.json"] = jobs.sample_job(
-                study, name, item
-            )
-        for extractor in ("inception", "efficientnet-lite0"):
-            reference = f"{HOME}/reference/{run.dataset.archive}.{extractor}.json"
-            found[reference] = jobs.reference_job(study, run, extractor)
-            found[f"{HOME}/{name}/scores.{extractor}.json"] = jobs.score_job(
-                study, name, extractor
-            )
-        if name in SPHERE_RUNS:
-            found[f"results/uniformity/{name}.json"] = jobs.uniformity_job(study, name)
-    return found
-
-
-def made_otherwise(record, job):
-    """Whether a result is missing, or says of itself that it was made by another job."""
-    try:
-        made_by = json.loads(Path(record).read_text(encoding="utf-8"))["job"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
-    return made_by != job.model_dump(mode="json")
-
-
-JOBS = ".state/jobs"
-
-# Snakemake's own records may be missing (dvc exp run --temp, a clone without them), and it would then take
-# whatever lies there. So each job is an input file as well, older than everything where the result says of
-# itself that it was made by this very job, else new: old results never pass for those of new parameters.
-for record, job in recorded_jobs().items():
-    job_file = Path(JOBS, record)
-    job_file.parent.mkdir(parents=True, exist_ok=True)
-    if not job_file.is_file() or job_file.read_text(encoding="utf-8") != jobs.as_text(
-        job
-    ):
-        job_file.write_text(jobs.as_text(job), encoding="utf-8")
-    if not made_otherwise(record, job):
-        os.utime(job_file, (1, 1))
-    elif job_file.stat().st_mtime < 2:
-        os.utime(job_file)

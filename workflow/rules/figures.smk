@@ -4,13 +4,13 @@ rule figure_samples:
         code=modules("figures/samples", "figures/style", "figures/results"),
     output:
         image=report(
-            "results/figures/samples-{run}.png",
+            "{place}/figures/samples-{run}.png",
             caption="../report/samples.rst",
             category="Figures",
         ),
-        record="results/figures/samples-{run}.json",
+        record="{place}/figures/samples-{run}.json",
     log:
-        "logs/figures/samples-{run}.log",
+        "logs/{place}/figures/samples-{run}.log",
     conda:
         "../../environment.yml"
     params:
@@ -26,13 +26,13 @@ rule figure_posterior_hole:
         code=modules("figures/posterior_hole", "figures/style", "figures/results"),
     output:
         image=report(
-            "results/figures/posterior-hole-{run}.png",
+            "{place}/figures/posterior-hole-{run}.png",
             caption="../report/posterior-hole.rst",
             category="Figures",
         ),
-        record="results/figures/posterior-hole-{run}.json",
+        record="{place}/figures/posterior-hole-{run}.json",
     log:
-        "logs/figures/posterior-hole-{run}.log",
+        "logs/{place}/figures/posterior-hole-{run}.log",
     conda:
         "../../environment.yml"
     params:
@@ -44,18 +44,18 @@ rule figure_posterior_hole:
 
 rule figure_uniformity:
     input:
-        result="results/uniformity/{run}.json",
-        points="results/uniformity/{run}.npz",
+        result=f"{UNIFORMITY}/{{run}}.json",
+        points=f"{UNIFORMITY}/{{run}}.npz",
         code=modules("figures/uniformity", "figures/style", "figures/results"),
     output:
         image=report(
-            "results/figures/uniformity-{run}.png",
+            "{place}/figures/uniformity-{run}.png",
             caption="../report/uniformity.rst",
             category="Figures",
         ),
-        record="results/figures/uniformity-{run}.json",
+        record="{place}/figures/uniformity-{run}.json",
     log:
-        "logs/figures/uniformity-{run}.log",
+        "logs/{place}/figures/uniformity-{run}.log",
     conda:
         "../../environment.yml"
     shell:
@@ -69,13 +69,13 @@ rule figure_distance_by_steps:
         code=modules("figures/distance_by_steps", "figures/style", "figures/results"),
     output:
         image=report(
-            "results/figures/distance-by-steps.png",
+            "{place}/figures/distance-by-steps.png",
             caption="../report/distance-by-steps.rst",
             category="Figures",
         ),
-        record="results/figures/distance-by-steps.json",
+        record="{place}/figures/distance-by-steps.json",
     log:
-        "logs/figures/distance-by-steps.log",
+        "logs/{place}/figures/distance-by-steps.log",
     conda:
         "../../environment.yml"
     params:
@@ -90,13 +90,13 @@ rule figure_training_curves:
         code=modules("figures/training_curves", "figures/style"),
     output:
         image=report(
-            "results/figures/training-curves.png",
+            "{place}/figures/training-curves.png",
             caption="../report/training-curves.rst",
             category="Figures",
         ),
-        record="results/figures/training-curves.json",
+        record="{place}/figures/training-curves.json",
     log:
-        "logs/figures/training-curves.log",
+        "logs/{place}/figures/training-curves.log",
     conda:
         "../../environment.yml"
     params:

@@ -12,12 +12,12 @@ rule notebook_of_run:
         ),
     output:
         report(
-            "results/notebooks/{figure}-{run}.ipynb",
+            "{place}/notebooks/{figure}-{run}.ipynb",
             caption="../report/notebook.rst",
             category="Notebooks",
         ),
     log:
-        "logs/notebooks/{figure}-{run}.log",
+        "logs/{place}/notebooks/{figure}-{run}.log",
     wildcard_constraints:
         figure="samples|posterior-hole|uniformity",
     conda:
@@ -40,12 +40,12 @@ rule notebook_of_study:
         ),
     output:
         report(
-            "results/notebooks/{figure}.ipynb",
+            "{place}/notebooks/{figure}.ipynb",
             caption="../report/notebook.rst",
             category="Notebooks",
         ),
     log:
-        "logs/notebooks/{figure}.log",
+        "logs/{place}/notebooks/{figure}.log",
     wildcard_constraints:
         figure="distance-by-steps|training-curves",
     conda:

@@ -15,7 +15,7 @@ rule sample:
             jobs.sample_job(study, wildcards.run, wildcards.set)
         ),
     shell:
-        "python -m sphere_repro sample --log {log} --threads {threads} --job {params.job:q} "
+        "python -m sphere_repro sample --log {log} --job {params.job:q} "
         "--model {input.model} --data {input.data} --out {output.images}"
 
 
@@ -34,5 +34,5 @@ rule encode:
     params:
         job=lambda wildcards: jobs.as_text(jobs.encode_job(study, wildcards.run)),
     shell:
-        "python -m sphere_repro encode --log {log} --threads {threads} --job {params.job:q} "
+        "python -m sphere_repro encode --log {log} --job {params.job:q} "
         "--model {input.model} --data {input.data} --out {output.latents}"

@@ -15,7 +15,7 @@ rule reference:
             jobs.reference_job(study, run_with(wildcards.archive), wildcards.extractor)
         ),
     shell:
-        "python -m sphere_repro reference --log {log} --threads {threads} --job {params.job:q} "
+        "python -m sphere_repro reference --log {log} --job {params.job:q} "
         "--data {input.data} --out {output.features}"
 
 
@@ -43,5 +43,5 @@ rule score:
             jobs.score_job(study, wildcards.run, wildcards.extractor)
         ),
     shell:
-        "python -m sphere_repro score --log {log} --threads {threads} --job {params.job:q} "
+        "python -m sphere_repro score --log {log} --job {params.job:q} "
         "--data {input.data} --reference {input.reference} --sets {input.sets} --out {output}"

@@ -1,18 +1,18 @@
 rule fid_table:
     input:
         scores=score_files(study.score.extractor),
-        models=[f"{HOME}/{run}/model.json" for run in study.runs],
-        code=modules("tables"),
+        made_by=made_by_files(),
+        code=modules("tables", "provenance") + MODEL_MODULES,
     output:
         table=report(
-            "results/fid_table.csv",
+            "{place}/fid_table.csv",
             caption="../report/fid-table.rst",
             category="Tables",
         ),
-        record="results/fid_table.json",
-        metrics="results/metrics.json",
+        record="{place}/fid_table.json",
+        metrics="{place}/metrics.json",
     log:
-        "logs/fid_table.log",
+        "logs/{place}/fid_table.log",
     conda:
         "../../environment.yml"
     shell:
@@ -23,17 +23,17 @@ rule fid_table:
 rule fid_table_by_extractor:
     input:
         scores=lambda wildcards: score_files(wildcards.extractor),
-        models=[f"{HOME}/{run}/model.json" for run in study.runs],
-        code=modules("tables"),
+        made_by=made_by_files(),
+        code=modules("tables", "provenance") + MODEL_MODULES,
     output:
         table=report(
-            "results/fid_table.{extractor}.csv",
+            "{place}/fid_table.{extractor}.csv",
             caption="../report/fid-table.rst",
             category="Tables",
         ),
-        record="results/fid_table.{extractor}.json",
+        record="{place}/fid_table.{extractor}.json",
     log:
-        "logs/fid_table.{extractor}.log",
+        "logs/{place}/fid_table.{extractor}.log",
     conda:
         "../../environment.yml"
     shell:
@@ -46,13 +46,13 @@ rule claims:
         uniformity=uniformity_files(),
         code=modules("claims", "figures/results"),
     output:
-        record="results/claims.json",
-        text="results/claims.md",
+        record="{place}/claims.json",
+        text="{place}/claims.md",
         table=report(
-            "results/claims.csv", caption="../report/claims.rst", category="Tables"
+            "{place}/claims.csv", caption="../report/claims.rst", category="Tables"
         ),
     log:
-        "logs/claims.log",
+        "logs/{place}/claims.log",
     conda:
         "../../environment.yml"
     shell:

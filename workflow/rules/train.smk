@@ -14,6 +14,8 @@ rule train:
         "../../environment.yml"
     params:
         job=lambda wildcards: jobs.as_text(jobs.train_job(study, wildcards.run)),
+        # no output: Snakemake would delete the curves of a training that is only interrupted
+        live=lambda wildcards: f"{HOME}/{wildcards.run}/live",
     shell:
-        "python -m sphere_repro train --log {log} --threads {threads} --job {params.job:q} "
-        "--data {input.data} --out {output.model} --curves {output.curves} --state .state"
+        "python -m sphere_repro train --log {log} --job {params.job:q} "
+        "--data {input.data} --out {output.model} --curves {output.curves} --live {params.live} --state .state"

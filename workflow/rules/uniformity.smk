@@ -1,12 +1,12 @@
 rule uniformity:
     input:
-        job=f"{JOBS}/results/uniformity/{{run}}.json",
+        job=f"{JOBS}/{UNIFORMITY}/{{run}}.json",
         latents=f"{HOME}/{{run}}/latents.npz",
         baseline=lambda wildcards: baseline_latents(wildcards.run),
         code=modules("uniformity"),
     output:
-        result="results/uniformity/{run}.json",
-        points="results/uniformity/{run}.npz",
+        result=f"{UNIFORMITY}/{{run}}.json",
+        points=f"{UNIFORMITY}/{{run}}.npz",
     log:
         "logs/uniformity/{run}.log",
     conda:
@@ -17,5 +17,5 @@ rule uniformity:
             f"--baseline {input.baseline}" if input.baseline else ""
         ),
     shell:
-        "python -m sphere_repro uniformity --log {log} --threads {threads} --job {params.job:q} "
+        "python -m sphere_repro uniformity --log {log} --job {params.job:q} "
         "--latents {input.latents} {params.baseline} --out {output.result}"
