@@ -54,7 +54,7 @@ def test_a_resumed_training_leaves_the_same_files(tmp_path: Path) -> None:
 
 
 def test_nothing_else_is_written(tmp_path: Path) -> None:
-    before = {path for path in tmp_path.iterdir()}
+    before = set(tmp_path.iterdir())
     LiveCurves(tmp_path / "live").add(ROWS[0])
     assert set(tmp_path.iterdir()) - before == {tmp_path / "live"}
 
