@@ -188,6 +188,36 @@ def workspace(finished, tmp_path):
     return folder
 
 
+def contents(folder):
+    """Every result's bytes; records carry the time at which they were made, so a remade one differs."""
+    return {path: path.read_bytes() for path in folder.glob("results/**/*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def recorded(once, finished):
+    """The finished checkout with everything recorded by DVC, pushed to a remote, and committed."""
+
+    def make(parent: Path) -> None:
+        folder = parent / "checkout"
+        shutil.copytree(finished, folder, symlinks=True)
+        before = contents(folder)
+        run(folder, "dvc", "repro", "-q")
+        assert contents(folder) == before
+        run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(parent / "store"))
+        run(folder, "dvc", "push", "-q")
+        run(folder, "git", "add", "-A")
+        run(folder, "git", "commit", "-qm", "results")
+
+    return once("recorded", make) / "checkout"
+
+
+@pytest.fixture
+def clone(recorded, tmp_path):
+    """A fresh clone of the recorded checkout, without data."""
+    run(tmp_path, "git", "clone", "-q", str(recorded), "clone")
+    return tmp_path / "clone"
+
+
 def pytest_collection_modifyitems(items):
     """Fast tests first: a mistake shows before the workflow has run."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

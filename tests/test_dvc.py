@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 
 import pytest
 import yaml
 
-from conftest import SMOKE, copy_checkout, pending, run, snakemake
+from conftest import SMOKE, contents, copy_checkout, pending, run, snakemake
 
 pytestmark = pytest.mark.slow
-
-
-def contents(folder):
-    """Every result's bytes; records carry the time at which they were made, so a remade one differs."""
-    return {path: path.read_bytes() for path in folder.glob("results/**/*") if path.is_file()}
 
 
 def table(folder):
@@ -32,31 +26,6 @@ def change(folder, **values):
         section, name = key.split("__")
         study["runs"]["digits"][section][name] = value
     (folder / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
-
-
-@pytest.fixture(scope="session")
-def recorded(once, finished):
-    """The finished checkout with everything recorded by DVC, pushed to a remote, and committed."""
-
-    def make(parent):
-        folder = parent / "checkout"
-        shutil.copytree(finished, folder, symlinks=True)
-        before = contents(folder)
-        run(folder, "dvc", "repro", "-q")
-        assert contents(folder) == before
-        run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(parent / "store"))
-        run(folder, "dvc", "push", "-q")
-        run(folder, "git", "add", "-A")
-        run(folder, "git", "commit", "-qm", "results")
-
-    return once("recorded", make) / "checkout"
-
-
-@pytest.fixture
-def clone(recorded, tmp_path):
-    """A fresh clone of the recorded checkout, without data."""
-    run(tmp_path, "git", "clone", "-q", str(recorded), "clone")
-    return tmp_path / "clone"
 
 
 def test_snakemake_first_then_dvc_recomputes_nothing(recorded):
