@@ -104,12 +104,13 @@ def stored(folder):
 
 
 @pytest.fixture(scope="module")
-def s3(recorded, tmp_path_factory):
+def s3(recorded, tmp_path_factory, request):
     """A bucket on a server of its own, into which a first clone has pushed the results."""
     import boto3
 
     folder = tmp_path_factory.mktemp("s3")
     server = Server(folder, "moto_server", "-H", "127.0.0.1", "-p", "PORT")
+    request.addfinalizer(server.close)  # also when the rest of this fixture fails
     server.start()
     url = f"http://127.0.0.1:{server.port}"
     secrets = {"access_key_id": "someone", "secret_access_key": SECRET}
@@ -119,12 +120,11 @@ def s3(recorded, tmp_path_factory):
     first = share(recorded, folder, "s3://results/sphere", endpointurl=url, verify="true")
     allow(first, secrets)
     run(first, "dvc", "push", "-q")
-    yield SimpleNamespace(first=first, server=server, url=url, bucket=bucket, secrets=secrets)
-    server.close()
+    return SimpleNamespace(first=first, server=server, url=url, bucket=bucket, secrets=secrets)
 
 
 @pytest.fixture(scope="module")
-def ssh(recorded, tmp_path_factory):
+def ssh(recorded, tmp_path_factory, request):
     """A folder behind an SSH server of its own, into which a first clone has pushed the results."""
     import asyncssh
 
@@ -135,14 +135,14 @@ def ssh(recorded, tmp_path_factory):
         key.write_public_key(folder / f"{name}.pub")
     script = Path(__file__).with_name("sftp_server.py")
     server = Server(folder, sys.executable, str(script), "host", "user.pub", "PORT")
+    request.addfinalizer(server.close)  # also when the rest of this fixture fails
     server.start()
     url = f"ssh://127.0.0.1:{server.port}{folder}/store"
     secrets = {"keyfile": str(folder / "user")}
     first = share(recorded, folder, url, user="someone", verify="true")
     allow(first, secrets)
     run(first, "dvc", "push", "-q")
-    yield SimpleNamespace(first=first, server=server, store=folder / "store", secrets=secrets)
-    server.close()
+    return SimpleNamespace(first=first, server=server, store=folder / "store", secrets=secrets)
 
 
 @pytest.fixture(params=["s3", "ssh"])
