@@ -8,6 +8,8 @@
 ENV ?= .venv
 STUDY ?= params/demo.yaml
 CORES ?= all
+# processes that run tests; 0 runs them in one
+TESTERS ?= logical
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -53,7 +55,7 @@ readme: env
 	python workflow/scripts/fill_readme.py README.md
 
 test: env lint
-	pytest
+	pytest -n $(TESTERS) --dist worksteal
 
 lint: env
 	ruff check .

@@ -1,4 +1,4 @@
-"""A full disk, a folder that cannot be written, a cache that is gone: a sentence, and nothing lost (smoke study)."""
+"""A full disk, a folder that cannot be written: a clear sentence, and nothing lost (smoke study)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMOKE, copy_checkout, pending, run
+from conftest import SMOKE, copy_checkout, run
 
 pytestmark = [
     pytest.mark.slow,

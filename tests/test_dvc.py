@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import pytest
 import yaml
 
 from conftest import SMOKE, contents, copy_checkout, pending, run, snakemake
+from sphere_repro.config import load_study
+from sphere_repro.jobs import sample_job, train_job
 
 pytestmark = pytest.mark.slow
 
@@ -139,6 +142,51 @@ def test_a_damaged_result_is_named_and_restored(clone, damage):
     assert pending(clone) == set()
 
 
+@pytest.mark.parametrize("cache", ["copy", "symlink"])
+def test_a_removed_cache_loses_nothing(clone, cache):
+    run(clone, "dvc", "config", "--local", "cache.type", cache)
+    run(clone, "dvc", "pull", "-q")
+    before = contents(clone)
+    shutil.rmtree(clone / ".dvc/cache")
+    if cache == "copy":
+        assert "up to date" in run(clone, "dvc", "status").stdout
+        assert pending(clone) == set()
+        (clone / "results/smoke/digits/model.safetensors").unlink()
+    failed = run(clone, "dvc", "checkout", check=False)
+    assert failed.returncode != 0 and "missing-files" in failed.stderr and "Traceback" not in failed.stderr
+    run(clone, "dvc", "pull", "-q", "--force")
+    assert contents(clone) == before
+    assert pending(clone) == set()
+
+
+def test_another_study_has_its_own_pipeline(clone):
+    """Addressed by its path, apart from the default study, and never run by a plain dvc repro."""
+    run(clone, "dvc", "pull", "-q")
+    study = yaml.safe_load((clone / SMOKE).read_text()) | {"study": "second", "figures": ["training-curves"]}
+    study["runs"] = {"plain": study["runs"]["digits-vae"] | {"baseline_of": None}}
+    (clone / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(clone, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
+    path = "workflow/pipelines/second/dvc.yaml"
+    before = contents(clone)
+    assert_stages_cover(clone, "params/second.yaml", ["tables_apart", "figures_apart"])
+    run(clone, "dvc", "repro", "-q")
+    assert contents(clone) == before
+    run(clone, "dvc", "repro", "-q", path)
+    after = contents(clone)
+    assert {path: after[path] for path in before} == before
+    rows = list(csv.DictReader((clone / "results/studies/second/fid_table.csv").open()))
+    assert {(row["study"], row["run"]) for row in rows} == {("second", "plain")}
+    assert (clone / "results/studies/second/notebooks/training-curves.ipynb").is_file()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+    assert pending(clone) == set()
+
+
+@pytest.mark.parametrize(("study", "words"), [(SMOKE, "default study"), ("data/sources.yaml", "unknown key")])
+def test_a_pipeline_that_cannot_be_is_refused(finished, study, words):
+    done = run(finished, "python", "workflow/scripts/write_pipeline.py", study, check=False)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
 def test_metrics_params_and_plots_can_be_compared(clone):
     run(clone, "dvc", "pull", "-q")
     shown = json.loads(run(clone, "dvc", "metrics", "show", "--json").stdout)
@@ -146,22 +194,45 @@ def test_metrics_params_and_plots_can_be_compared(clone):
     change(clone, sampling__count=60)
     assert "runs.digits.sampling" in run(clone, "dvc", "params", "diff").stdout
     run(clone, "dvc", "plots", "show", "-o", "plots")
-    assert "training.csv" in (clone / "plots/index.html").read_text()
+    assert "digits/live/plots/metrics/loss.tsv" in (clone / "plots/index.html").read_text()
 
 
 def test_stages_cover_every_output_of_the_workflow(finished):
+    assert_stages_cover(finished, SMOKE, ["all"], at_least=30)
+
+
+def test_stages_track_the_parameters_of_their_jobs(finished):
+    """A changed parameter that changes a job changes the stage that runs it."""
+    study = load_study(finished / SMOKE)
+    tracked = {
+        "train": {"seed", "dataset", "model", "loss", "training"},
+        "sample": {"seed", "dataset", "sampling", "count"},
+        "score": {"seed", "score", "sampling"},
+    }
+    stages = yaml.safe_load((finished / "dvc.yaml").read_text())["stages"]
+    for name, keys in tracked.items():
+        listed = stages[name]["do"]["params"][0]["params/${study}.yaml"]
+        assert {key.split(".")[-1] for key in listed} == keys
+    # a job knows nothing of the study that its stage does not track, but the run's name and kind
+    assert set(train_job(study, "digits").model_dump()) == tracked["train"] | {"run"}
+    sampling = set(type(study.runs["digits"].sampling).model_fields)
+    drawn = set(sample_job(study, "digits", "generation-1").model_dump())
+    assert drawn - {"run", "set", "generation", "kind", "seed", "dataset"} <= sampling
+
+
+def assert_stages_cover(folder, study, targets, at_least=1):
     """Every output of the DAG is an out of some stage; outside inputs of its jobs are deps of some stage."""
     from dvc.repo import Repo
 
-    text = snakemake(finished, "--detailed-summary", "all", check=True).stdout
+    text = snakemake(folder, "--detailed-summary", *targets, study=study, check=True).stdout
     rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
-    assert len(rows) > 30
-    with Repo(str(finished)) as repo:
+    assert len(rows) > at_least
+    with Repo(str(folder)) as repo:
         outs = [out.fs_path for stage in repo.index.stages for out in stage.outs]
         deps = [dep.fs_path for stage in repo.index.stages for dep in stage.deps]
 
     def within(name, places):
-        full = str(finished / name)
+        full = str(folder / name)
         return any(full == place or full.startswith(place + "/") for place in places)
 
     made = {row["output_file"] for row in rows}

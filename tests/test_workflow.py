@@ -77,9 +77,62 @@ def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
 def test_edited_training_code_retrains_nothing_but_is_told(workspace):
     module = workspace / "src/sphere_repro/training.py"
     module.write_text(module.read_text() + "\n# edited\n")
-    assert pending(workspace) == set()
+    assert pending(workspace) == {"fid_table"}
+    snakemake(workspace, check=True)
+    rows = list(csv.DictReader((workspace / "results/fid_table.csv").open()))
+    assert {row["code_changed"] for row in rows} == {"training"}
     told = run(workspace, "python", "-m", "sphere_repro", "explain", "results/fid_table.csv")
     assert "the code that makes it has changed since" in told.stdout
+
+
+EDITED = (
+    "data/prepared/digits-8px.zip",
+    "results/smoke/digits/model.safetensors",
+    "results/smoke/digits/training.csv",
+    "results/smoke/digits/samples/generation-1.zip",
+    "results/smoke/digits/latents.npz",
+    "results/smoke/reference/digits-8px.efficientnet-lite0.npz",
+    "results/smoke/digits/scores.efficientnet-lite0.json",
+    "results/uniformity/smoke/digits.json",
+    "results/fid_table.csv",
+    "results/claims.csv",
+    "results/figures/training-curves.png",
+)
+
+
+@pytest.mark.parametrize("damage", ["edited", "truncated"])
+def test_an_edited_result_is_named_before_anything_reads_it(workspace, damage):
+    for name in EDITED:
+        path = workspace / name
+        whole = path.read_bytes()
+        path.write_bytes(edited(whole) if damage == "edited" else whole[: len(whole) // 2])
+        done = snakemake(workspace)
+        if damage == "truncated" and name.endswith(".json"):  # no record any more, so it is made again
+            assert done.returncode == 0 and path.read_bytes() != whole[: len(whole) // 2], name
+            continue
+        assert done.returncode == 2, (name, done.stdout, done.stderr)
+        assert name in done.stderr and "dvc checkout" in done.stderr and "Traceback" not in done.stderr
+        path.write_bytes(whole)
+    assert pending(workspace) == set()
+
+
+def edited(content):
+    """Other bytes of the same length; in JSON, another number."""
+    if content.startswith(b"{"):
+        place = content.rindex(b"0")
+        return content[:place] + b"1" + content[place + 1 :]
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def test_a_deleted_result_is_made_again(workspace):
+    for name in (
+        "results/smoke/digits/scores.efficientnet-lite0.json",
+        "results/figures/training-curves.png",
+    ):
+        (workspace / name).unlink()
+    jobs = pending(workspace)
+    assert {"score digits", "figure_training_curves"} <= jobs
+    assert not any(job.startswith(("prepare", "train", "sample")) for job in jobs)
 
 
 def test_results_of_other_parameters_are_never_taken_without_snakemakes_records(workspace):
