@@ -69,6 +69,18 @@ def test_sample_sets_that_do_not_belong(bench: Bench, refused: Callable[..., str
     refused(bench.command("score", sets=[bench.set(name) for name in SETS]), str(bad), "does not exist")
 
 
+@pytest.mark.parametrize("larger", ["real", "reconstruction", "generation-1"])
+@pytest.mark.parametrize("figure", ["samples", "posterior-hole"])
+def test_figures_of_two_resolutions(
+    bench: Bench, refused: Callable[..., str], figure: str, larger: str
+) -> None:
+    path = bench.data if larger == "real" else bench.set(larger)
+    archive_of(path, [picture(side=16) for _ in range(24)])
+    sets = [f"{'sphere.' * (figure != 'samples')}{name}={bench.set(name)}" for name in SETS]
+    arguments = bench.command("figure", places=[figure, f"real={bench.data}", *sets])
+    refused(arguments, str(path), "16-pixel", "8-pixel", "archives of one run")
+
+
 def test_archive_is_what_the_tests_think(bench: Bench) -> None:
     archive = ImageArchive(bench.data, 10)
     assert len(archive) == 48 and archive.resolution == 8
