@@ -77,6 +77,23 @@ def test_bad_latents(bench: Bench, refused: Callable[..., str]) -> None:
     refused(bench.command("uniformity"), str(bench.latents), "Encode the training images first")
 
 
+@pytest.mark.parametrize("option", ["latents", "baseline"])
+def test_latents_of_another_kind_or_length(bench: Bench, refused: Callable[..., str], option: str) -> None:
+    path = bench.folder / "digits-vae" / "latents.npz" if option == "baseline" else bench.latents
+    with np.load(path) as stored:
+        good = {name: stored[name] for name in stored}
+    arguments = bench.command("uniformity", **{option: path})
+    for changes, words in (
+        ({"latents": good["latents"].astype(str)}, "not real numbers"),
+        ({"latents": good["latents"].astype(complex)}, "not real numbers"),
+        ({"labels": good["labels"][:-1]}, "different lengths"),
+        ({name: np.concatenate([array, array]) for name, array in good.items()}, "holds 96 latents"),
+        ({"latents": good["latents"].astype(float) * 1e200}, "has no direction"),
+    ):
+        np.savez(path, **(good | changes))
+        refused(arguments, str(path), words, "again")
+
+
 def test_bad_training_log(bench: Bench, refused: Callable[..., str]) -> None:
     for text in ("", "a,b\n1,2\n", "step,loss\n", "step,loss\n1,x\n"):
         bench.curves.write_text(text)
