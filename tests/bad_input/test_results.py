@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 
@@ -39,6 +40,20 @@ def test_foreign_reference(bench: Bench, refused: Callable[..., str]) -> None:
     for content in ([], {}, 3, json.loads(bench.scores.read_text())):
         beside.write_text(json.dumps(content))
         refused(bench.command("score"), str(beside), "does not describe reference statistics")
+    floor = described["floor"]
+    for change, words in (
+        ({"floor": 3}, "(floor:"),
+        ({"floor": {"frechet": 3.0}}, "(floor.count: field required)"),
+        ({"floor": floor | {"frechet": "low"}}, "(floor.frechet:"),
+        ({"floor": floor | {"frechet": math.nan}}, "(floor.frechet:"),
+        ({"floor": floor | {"best": 1}}, "(floor.best:"),
+        ({"count": "many"}, "(count:"),
+        ({"reference_split": None}, "(reference_split:"),
+    ):
+        beside.write_text(json.dumps(described | change))
+        refused(bench.command("score"), f"{beside} does not describe reference statistics", words)
+    beside.write_text(json.dumps(described | {"count": 31}))
+    refused(bench.command("score"), f"{beside} speaks of 31 images", "holds 32")
     beside.write_text(json.dumps(described | {"extractor": "inception"}))
     refused(bench.command("score"), "extractor 'inception'", "Make the reference again")
     beside.write_text(json.dumps(described))
