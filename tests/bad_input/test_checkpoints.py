@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from bad_input.bench import SIZE, Bench, in_run, spoil
+from bad_input.bench import SETS, SIZE, Bench, in_run, spoil
 
 
 @pytest.mark.parametrize("verb", ["sample", "encode", "generate"])
@@ -46,9 +46,12 @@ def test_checkpoint_of_another_resolution(bench: Bench, refused: Callable[..., s
 
 
 def test_checkpoint_of_the_other_kind(bench: Bench, refused: Callable[..., str]) -> None:
-    refused(bench.command("sample", model=bench.vae), "not a sample set of a VAE")
-    arguments = bench.command("sample", run="digits-vae", set="prior", model=bench.model)
-    refused(arguments, "not a sample set of a Sphere Encoder")
+    for verb, changes in (("sample", {"set": SETS[0]}), ("sample", {"set": SETS[1]}), ("encode", {})):
+        words = "is a VAE, but run 'digits' is a Sphere Encoder"
+        refused(bench.command(verb, model=bench.vae, **changes), str(bench.vae), words)
+    for verb, changes in (("sample", {"set": SETS[0]}), ("sample", {"set": "prior"}), ("encode", {})):
+        arguments = bench.command(verb, run="digits-vae", **changes)
+        refused(arguments, str(bench.model), "is a Sphere Encoder, but run 'digits-vae' is a VAE")
     refused(bench.command("generate", places=[bench.vae, bench.out / "a.zip"]), "is a VAE")
 
 

@@ -27,6 +27,9 @@ def test_job_that_is_no_object(bench: Bench, refused: Callable[..., str], text: 
         ({"dataset__resolution": 16}, "8-pixel images, but runs.digits wants 16"),
         ({"dataset__name": "photo-patches"}, "runs.digits wants 16"),
         ({"run": "../../a"}, "'../../a' is no name"),
+        ({"loss__pix_recon_perceptual": 1}, "loss.pix_recon_perceptual must be 0 where"),
+        ({"loss__pix_con_perceptual": 0.5}, "loss.pix_con_perceptual must be 0 where"),
+        ({"loss__kl": 1}, "loss.kl must be 0 for a Sphere Encoder"),
     ],
 )
 def test_jobs_that_contradict_themselves(

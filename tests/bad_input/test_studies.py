@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bad_input.bench import SETS, Bench, in_run
+from sphere_repro.config import MOST
 
 STUDIES: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
     "misspelt key": (
@@ -46,6 +47,39 @@ def test_study_that_is_none(bench: Bench, refused: Callable[..., str]) -> None:
 def test_batch_larger_than_the_dataset(bench: Bench, refused: Callable[..., str]) -> None:
     bench.with_study(in_run("training", "batch_size", value=49))
     refused(bench.command("train"), "runs.digits.training.batch_size is 49", "holds only 48 images")
+
+
+HUGE = (
+    *(("training", key) for key in ("epochs", "learning_rate", "minimum_learning_rate")),
+    ("training", "encoder_learning_rate_factor"),
+    *(("loss", key) for key in ("pix_recon_l1", "pix_con_l1", "lat_con")),
+    *(("model", key) for key in ("encoder_mixer_depth", "decoder_mixer_depth")),
+)
+
+
+@pytest.mark.parametrize("path", HUGE, ids=".".join)
+def test_huge_numbers(bench: Bench, refused: Callable[..., str], path: tuple[str, str]) -> None:
+    """Beyond what float32 holds, or what ever ends."""
+    for value in (1e40, 1e300, 10**15):
+        bench.with_study(in_run(*path, value=value))
+        refused(
+            bench.command("train"), f"runs.digits.{'.'.join(path)}: input should be", "less than or equal"
+        )
+
+
+@pytest.mark.parametrize("path", [("training", "learning_rate"), ("loss", "lat_con"), ("loss", "alpha_max")])
+def test_the_largest_and_smallest_numbers_train_or_are_told(
+    bench: Bench, capsys: pytest.CaptureFixture[str], path: tuple[str, str]
+) -> None:
+    bench.with_study(in_run(*path, value=0.001 if path[1] == "alpha_max" else MOST))
+    status = bench.run("train")
+    message = capsys.readouterr().err
+    assert status == 0 or (status == 2 and "broke down at" in message and "learning_rate" in message)
+
+
+def test_an_angle_without_noise(bench: Bench, refused: Callable[..., str]) -> None:
+    bench.with_study(in_run("loss", "alpha_max", value=1e-300))
+    refused(bench.command("train"), "runs.digits.loss.alpha_max: input should be greater than or equal")
 
 
 def test_objective_without_a_term(bench: Bench, refused: Callable[..., str]) -> None:
