@@ -54,8 +54,10 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
             _hold(handle)
             temporary.chmod(0o666 & ~_umask())
             yield temporary
-            _flush(temporary)
-            temporary.replace(path)
+            with temporary.open("rb") as whole:
+                _hold(whole.fileno())  # again: safetensors puts a new file in the temporary's place
+                os.fsync(whole.fileno())
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
             os.close(handle)
@@ -291,8 +293,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())

@@ -60,7 +60,7 @@ HUGE = (
 @pytest.mark.parametrize("path", HUGE, ids=".".join)
 def test_huge_numbers(bench: Bench, refused: Callable[..., str], path: tuple[str, str]) -> None:
     """Beyond what float32 holds, or what ever ends."""
-    for value in (1e40, 1e300, 10**15):
+    for value in (10**15, 10**17) if path[0] == "model" else (1e40, 1e300, 10**15):
         bench.with_study(in_run(*path, value=value))
         refused(
             bench.command("train"), f"runs.digits.{'.'.join(path)}: input should be", "less than or equal"
