@@ -22,6 +22,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Bounds far beyond use: products of two such numbers, and what they make of a loss, still fit float32.
+MOST = 1e6
+Limited = Annotated[float, Field(ge=0, le=MOST)]
+LimitedPositive = Annotated[float, Field(gt=0, le=MOST)]
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -72,8 +76,8 @@ Record = TypeVar("Record", bound=Strict)
 class Size(Strict):
     """Width, depth and heads of one Vision Transformer."""
 
-    width: int = Field(gt=0, description="token width; divisible by 4 and by heads")
-    layers: int = Field(ge=0, description="number of transformer blocks")
+    width: int = Field(gt=0, le=65536, description="token width; divisible by 4 and by heads")
+    layers: int = Field(ge=0, le=1000, description="number of transformer blocks")
     heads: int = Field(gt=0, description="attention heads; width/heads must be divisible by 4 (axial RoPE)")
 
     @model_validator(mode="after")
@@ -107,8 +111,8 @@ class Architecture(Strict):
     pixel_head: Literal["linear", "conv"]
     encoder: Size
     decoder: Size
-    encoder_mixer_depth: int = Field(ge=0)
-    decoder_mixer_depth: int = Field(ge=0)
+    encoder_mixer_depth: int = Field(ge=0, le=1000)
+    decoder_mixer_depth: int = Field(ge=0, le=1000)
     affine: bool = True
 
     @model_validator(mode="after")
@@ -172,8 +176,12 @@ class Model(Strict):
     patch_size: int | None = Field(None, gt=0, description="pixels; default: the paper's for the resolution")
     conditional: bool = Field(True, description="use the dataset's classes, where it has any")
     pixel_head: Literal["linear", "conv"] = Field("linear", description="last layers of the decoder")
-    encoder_mixer_depth: int = Field(4, ge=0, description="MLP-Mixer blocks after the encoder's head")
-    decoder_mixer_depth: int = Field(4, ge=0, description="MLP-Mixer blocks in the decoder's input embedding")
+    encoder_mixer_depth: int = Field(
+        4, ge=0, le=1000, description="MLP-Mixer blocks after the encoder's head"
+    )
+    decoder_mixer_depth: int = Field(
+        4, ge=0, le=1000, description="MLP-Mixer blocks in the decoder's input embedding"
+    )
     affine: bool = Field(True, description="whether the Mixer's last RMSNorm has a weight")
 
     def architecture(self, dataset: Dataset) -> Architecture:
@@ -221,7 +229,9 @@ class Perceptual(Strict):
     network: Literal["none", "efficientnet-lite1"] = Field(
         "none", description="frozen network of the distance"
     )
-    size: int = Field(32, ge=16, description="pixels to which images are enlarged for EfficientNet-Lite1")
+    size: int = Field(
+        32, ge=16, le=1024, description="pixels to which images are enlarged for EfficientNet-Lite1"
+    )
 
 
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
@@ -230,31 +240,33 @@ CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases",
 class Loss(Strict):
     """Weights of the objective (section 3)."""
 
-    alpha_max: float = Field(80.0, gt=0, lt=90, description="largest noise angle of the large noise, degrees")
-    pix_recon_l1: NonNegative = Field(1.0, description="a₁, smooth L1 of the reconstruction")
-    pix_recon_perceptual: NonNegative = Field(1.0, description="a₂, perceptual part of the reconstruction")
-    pix_con_l1: NonNegative = Field(0.5, description="b₁, smooth L1 of pixel consistency")
-    pix_con_perceptual: NonNegative = Field(0.5, description="b₂, perceptual part of pixel consistency")
-    lat_con: NonNegative = Field(0.1, description="c, latent consistency")
+    alpha_max: float = Field(
+        80.0, ge=0.001, lt=90, description="largest noise angle of the large noise, degrees"
+    )
+    pix_recon_l1: Limited = Field(1.0, description="a₁, smooth L1 of the reconstruction")
+    pix_recon_perceptual: Limited = Field(1.0, description="a₂, perceptual part of the reconstruction")
+    pix_con_l1: Limited = Field(0.5, description="b₁, smooth L1 of pixel consistency")
+    pix_con_perceptual: Limited = Field(0.5, description="b₂, perceptual part of pixel consistency")
+    lat_con: Limited = Field(0.1, description="c, latent consistency")
     label_dropout: Fraction = Field(
         0.1, description="probability of the null class, drawn anew in every call"
     )
     hard_cases: HardCases = HardCases()
     perceptual: Perceptual = Perceptual()
-    kl: NonNegative = Field(0.0, description="weight of the KL divergence per latent number; VAE only")
+    kl: Limited = Field(0.0, description="weight of the KL divergence per latent number; VAE only")
 
 
 class Training(Strict):
     """Optimizer, schedule and length (section 3)."""
 
-    epochs: Positive = Field(description="passes over the dataset; fractions allowed")
+    epochs: LimitedPositive = Field(description="passes over the dataset; fractions allowed")
     warmup_epochs: NonNegative = Field(10.0, description="linear warm-up, in epochs")
     batch_size: int = Field(256, gt=0, description="global batch")
-    learning_rate: Positive = Field(1e-4, description="maximum at global batch 256; scaled linearly")
-    minimum_learning_rate: NonNegative = Field(
-        1e-6, description="minimum at global batch 256; scaled linearly"
+    learning_rate: LimitedPositive = Field(1e-4, description="maximum at global batch 256; scaled linearly")
+    minimum_learning_rate: Limited = Field(1e-6, description="minimum at global batch 256; scaled linearly")
+    encoder_learning_rate_factor: LimitedPositive = Field(
+        0.1, description="encoder's rate over the decoder's"
     )
-    encoder_learning_rate_factor: Positive = Field(0.1, description="encoder's rate over the decoder's")
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.9997, description="decay of the weights' average"
     )
@@ -349,10 +361,7 @@ class Run(Strict):
                 "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
             )
         self._check_guidance()
-        if self.loss.perceptual.network == "none":
-            for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if self.model.kind == "vae" else 2]:
-                if getattr(self.loss, key) > 0:
-                    raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
+        check_terms(self.loss, self.model.kind)
         return self
 
     def _check_guidance(self) -> None:
@@ -455,6 +464,20 @@ class Study(Strict):
             if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
         return self
+
+
+def check_terms(loss: Loss, kind: str) -> None:
+    """Refuse weights of terms that a model of `kind` would be trained without.
+
+    Raises:
+        ValueError: a perceptual term without a network, or the KL divergence of a Sphere Encoder.
+    """
+    if loss.perceptual.network == "none":
+        for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if kind == "vae" else 2]:
+            if getattr(loss, key) > 0:
+                raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
+    if kind == "sphere" and loss.kl > 0:
+        raise ValueError("loss.kl must be 0 for a Sphere Encoder")
 
 
 def default_patch_size(pixels: int) -> int:

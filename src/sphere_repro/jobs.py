@@ -7,9 +7,9 @@ and so the job, alone. The records are derived from a `Study` here and nowhere e
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sphere_repro.config import (
     Architecture,
@@ -24,7 +24,10 @@ from sphere_repro.config import (
     Study,
     Training,
     Uniformity,
+    check_terms,
 )
+
+Kind = Literal["sphere", "vae"]
 
 
 class PrepareJob(Strict):
@@ -43,6 +46,11 @@ class TrainJob(Strict):
     loss: Loss
     training: Training
 
+    @model_validator(mode="after")
+    def _every_term_counts(self) -> Self:
+        check_terms(self.loss, self.model.kind)
+        return self
+
     @property
     def architecture(self) -> Architecture:
         return self.model.architecture(self.dataset)
@@ -53,6 +61,7 @@ class SampleJob(Strict):
 
     seed: int
     run: Name
+    kind: Kind
     dataset: Dataset
     set: str
     weights: Literal["raw", "ema"]
@@ -66,6 +75,7 @@ class EncodeJob(Strict):
 
     seed: int
     run: Name
+    kind: Kind
     dataset: Dataset
     weights: Literal["raw", "ema"]
     count: int = Field(ge=1)
@@ -84,7 +94,7 @@ class ScoreJob(Strict):
     seed: int
     run: Name
     dataset: Dataset
-    kind: str
+    kind: Kind
     score: Score
     sets: tuple[str, ...]
     generations: dict[str, Generation]
@@ -117,6 +127,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
     return SampleJob(
         seed=study.seed,
         run=name,
+        kind=run.model.kind,
         dataset=run.dataset,
         set=set_name,
         weights=run.sampling.weights,
@@ -131,6 +142,7 @@ def encode_job(study: Study, name: str) -> EncodeJob:
     return EncodeJob(
         seed=study.seed,
         run=name,
+        kind=run.model.kind,
         dataset=run.dataset,
         weights=run.sampling.weights,
         count=study.uniformity.count,

@@ -236,7 +236,8 @@ def _stepper(
         if not (torch.isfinite(norm) and torch.isfinite(loss)):
             raise UserError(
                 f"Training {job.run} broke down at step {step}: the loss or its gradient is not finite. "
-                f"Lower runs.{job.run}.training.learning_rate or set training.precision to float32."
+                f"Lower runs.{job.run}.training.learning_rate or the weights in runs.{job.run}.loss, or set "
+                "training.precision to float32."
             )
         rate = schedule(step)
         optim.set_rates(state.adam, rate, job.training.encoder_learning_rate_factor)

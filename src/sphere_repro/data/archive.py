@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import atomic_output
@@ -285,4 +285,6 @@ def _square_side(path: Path, name: str, image: np.ndarray) -> int:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its words name an object in memory
+        return "its bytes are no PNG"
     return " ".join(str(error).split()) or type(error).__name__
