@@ -214,7 +214,7 @@ def test_the_projects_own_studies_are_good() -> None:
         (changed(study__sed=1), ["'sed'", "did you mean 'seed'?"]),
         (changed(training__zzzzzzzz=1), ["'zzzzzzzz'", "known are epochs, warmup_epochs"]),
         (changed(dataset__name="digit"), ["runs.a.dataset.name", "'digit'", "did you mean 'digits'?"]),
-        (changed(dataset__name="imagenet"), ["'imagenet'", "known are digits, photo-patches"]),
+        (changed(dataset__name="mnist"), ["'mnist'", "known are digits, photo-patches"]),
         (changed(training__epochs=DELETE), ["runs.a.training.epochs is missing"]),
         (changed(dataset=DELETE), ["runs.a.dataset is missing"]),
         (changed(study__study=DELETE), ["study is missing"]),

@@ -28,9 +28,10 @@ from sphere_repro.config import (
 
 
 class PrepareJob(Strict):
-    """Make one dataset's archive."""
+    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old."""
 
     dataset: Dataset
+    content: str | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class TrainJob(Strict):
@@ -100,8 +101,8 @@ class UniformityJob(Strict):
     uniformity: Uniformity
 
 
-def prepare_job(run: Run) -> PrepareJob:
-    return PrepareJob(dataset=run.dataset)
+def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
+    return PrepareJob(dataset=run.dataset, content=content)
 
 
 def train_job(study: Study, name: str) -> TrainJob:
