@@ -20,7 +20,7 @@ from sphere_repro.data.sources import SourceFile
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import check_writable, only_one, progress, read_json, write_json, writing
 
-BLOCK = 1 << 20  # bytes read at a time
+BLOCK = 1 << 16  # bytes read at a time; a cut connection loses less than that
 BUSY = {408, 425, 429, 500, 502, 503, 504}  # HTTP status codes that may be gone a little later
 LONGEST_PAUSE = 300.0  # seconds, whatever a server asks for
 
@@ -228,6 +228,7 @@ def _blocks(answer: requests.Response, name: str, start: int, total: int | None)
         total=None if total is None else -(-total // BLOCK),
         unit="MiB",
         initial=start // BLOCK,
+        scale=BLOCK / 2**20,
     )
     return blocks
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -17,7 +19,11 @@ from typing import IO
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import progress, writing
 
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+# What tarfile and zipfile raise on damaged bytes, by experiment (tests/data/test_unpack.py changes them).
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, ValueError, LookupError, OverflowError, RuntimeError),
+)
 _BLOCK = 1 << 20
 
 
