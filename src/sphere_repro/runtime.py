@@ -213,7 +213,7 @@ def progress(
     initial: int = 0,
     scale: float = 1,
 ) -> Any:
-    """`items`, `scale` units each, with a progress bar on standard error; silent where that is no terminal."""
+    """`items`, `scale` units each, with a progress bar on standard error, if that is a terminal."""
     from tqdm import tqdm
 
     return tqdm(

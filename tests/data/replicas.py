@@ -124,7 +124,9 @@ def oxford_flowers(monkeypatch: pytest.MonkeyPatch, server: Server) -> tuple[Sou
     return source, [decoded(content) for content in contents.values()]
 
 
-def animal_faces(monkeypatch: pytest.MonkeyPatch, server: Server) -> tuple[Source, list[np.ndarray], list[int]]:
+def animal_faces(
+    monkeypatch: pytest.MonkeyPatch, server: Server
+) -> tuple[Source, list[np.ndarray], list[int]]:
     """afhq.zip: afhq/train/cat/… and so on, with entries for the folders, without a digest."""
     buffer, pixels, labels = io.BytesIO(), [], []
     with zipfile.ZipFile(buffer, "w") as archive:

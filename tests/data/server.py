@@ -114,7 +114,7 @@ def serving() -> Iterator[Server]:
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             with contextlib.suppress(ConnectionError):
                 server.handle(self)
 

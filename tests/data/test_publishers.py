@@ -56,7 +56,10 @@ def shows(archive: ImageArchive, pixels: list[np.ndarray] | np.ndarray, labels: 
 
 def test_the_table_says_what_torchvision_says() -> None:
     (file,) = SOURCES["cifar10"].files
-    assert (file.url, file.digest) == (CIFAR10.url, f"md5:{CIFAR10.tgz_md5}") and file.name == CIFAR10.filename
+    assert (file.url, file.digest) == (
+        CIFAR10.url,
+        f"md5:{CIFAR10.tgz_md5}",
+    ) and file.name == CIFAR10.filename
     for file, (name, digest) in zip(
         SOURCES["oxford-flowers"].files, Flowers102._file_dict.values(), strict=True
     ):
@@ -182,7 +185,7 @@ def test_nothing_downloaded(folder: Path) -> None:
 
 
 def test_no_copy_of_imagenet(folder: Path) -> None:
-    with pytest.raises(UserError, match="register at https://image-net.org") as caught:
+    with pytest.raises(UserError, match=r"register at https://image-net\.org") as caught:
         raw.download("imagenet", SOURCES["imagenet"], folder / "imagenet")
     assert str(folder / "imagenet") in str(caught.value)
 
@@ -238,6 +241,6 @@ def test_a_damaged_tar_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch, 
     tar.write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match="wrong digest"):
         raw.download("imagenet", source, folder / "imagenet")
-    with pytest.raises(UserError, match="damaged|classes"):
+    with pytest.raises(UserError, match=r"damaged|classes"):
         images_of(Dataset(name="imagenet"), folder / "imagenet")
     assert len(tar.read_bytes()) == len(content) // 2

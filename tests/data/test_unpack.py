@@ -120,7 +120,9 @@ def test_a_member_that_says_it_is_small(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_too_many_files(tmp_path: Path, write: Writer) -> None:
-    refused(write(tmp_path / "a.tgz", {f"{i}": b"" for i in range(20)}), "more than 10 files", Limits(members=10))
+    refused(
+        write(tmp_path / "a.tgz", {f"{i}": b"" for i in range(20)}), "more than 10 files", Limits(members=10)
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -141,7 +143,9 @@ def test_a_file_that_comes_twice(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
 def test_a_truncated_archive(tmp_path: Path, write: Writer, keep: float) -> None:
-    path = write(tmp_path / "a.tgz", {**CONTENTS, "long": b"".join(i.to_bytes(3, "big") for i in range(9999))})
+    path = write(
+        tmp_path / "a.tgz", {**CONTENTS, "long": b"".join(i.to_bytes(3, "big") for i in range(9999))}
+    )
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
     refused(path, "damaged")
