@@ -156,11 +156,13 @@ class Dataset(Strict):
     # Left out where they say nothing: the jobs of the table's datasets read as they always did.
     folder: str | None = Field(
         None,
+        min_length=1,
         exclude_if=_is_none,
         description="a folder of your own images, in class subfolders or without; instead of name",
     )
     zip: str | None = Field(
         None,
+        min_length=1,
         exclude_if=_is_none,
         description="an archive of your own in the layout of StyleGAN and EDM; instead of name",
     )
@@ -194,7 +196,7 @@ class Dataset(Strict):
             return data
         place = data[places[0]]
         if not isinstance(place, str) or not place:
-            return data if place != "" else data | {"name": "?"}
+            return data  # pydantic will say what is wrong with it
         try:
             return own.completed(data, places[0], place)
         except UserError as error:
@@ -203,7 +205,9 @@ class Dataset(Strict):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        if info.data.get("folder") is not None or info.data.get("zip") is not None:
+        if not {"folder", "zip"} <= info.data.keys():
+            return name  # one of them is wrong, and that is said already
+        if info.data["folder"] is not None or info.data["zip"] is not None:
             if name in SOURCES:
                 raise ValueError(f"'{name}' is a dataset of data/sources.yaml; give your images another name")
             if not re.fullmatch(NAME_PATTERN, name):

@@ -9,6 +9,7 @@ until the archive is whole.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import signal
 import zipfile
@@ -137,7 +138,7 @@ def _in_processes(
 ) -> Iterator[None]:
     """`make_part` of every missing chunk; results in the order of the chunks."""
     # spawn: a process forked from one with threads (BLAS, torch) may hang
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (images,))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (images, os.getpid()))
     try:
         futures: list[Future[None]] = [
             pool.submit(_part_in_process, start, form, part) for start, part in missing
@@ -153,12 +154,14 @@ def _in_processes(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(images: Images) -> None:
+def _begin(images: Images, parent: int) -> None:
     """Set up a worker: it obeys its parent only, and ends with it."""
     global _images
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
+    if os.getppid() != parent:  # it ended while this process was starting
+        os._exit(1)
     _images = images
 
 
