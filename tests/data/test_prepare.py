@@ -263,19 +263,20 @@ def test_a_killed_preparation_goes_on_and_leaves_no_process(tmp_path: Path) -> N
     job = {"dataset": {"folder": str(tmp_path / "p"), "name": "mine", "resolution": 20, "classes": 2}}
     source = Path(__file__).resolve().parents[2] / "src"
     command = [sys.executable, "-m", "sphere_repro", "prepare", "--job", json.dumps(job), "--threads", "2"]
-    settings = {"cwd": tmp_path, "env": environment() | {"PYTHONPATH": str(source)}, "text": True}
-    process = subprocess.Popen([*command, "--out", "a.zip"], **settings)  # type: ignore[call-overload]
-    while not list(tmp_path.glob(".state/prepare/*/*.zip")) and process.poll() is None:
-        time.sleep(0.05)
-    others = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait()
+    settings = {"cwd": tmp_path, "env": environment() | {"PYTHONPATH": str(source)}}
+    with subprocess.Popen([*command, "--out", "a.zip"], stdin=subprocess.DEVNULL, **settings) as process:  # type: ignore[call-overload]
+        deadline = time.monotonic() + 200
+        while not (parts_now := list(tmp_path.glob(".state/prepare/*/?????.zip"))):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        others = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
     _, alive = psutil.wait_procs(others, timeout=60)
     assert others and not alive
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".state/prepare/*/*.zip")}
-    assert kept and not (tmp_path / "a.zip").exists()
-    subprocess.run([*command, "--out", "a.zip"], check=True, **settings)  # type: ignore[call-overload]
-    subprocess.run([*command, "--out", "b.zip", "--state", "other"], check=True, **settings)  # type: ignore[call-overload]
+    assert all(part.is_file() for part in parts_now) and not (tmp_path / "a.zip").exists()
+    for out, state in (("a.zip", ".state"), ("b.zip", "other")):
+        again = [*command, "--out", out, "--state", state]
+        subprocess.run(again, check=True, timeout=300, stdin=subprocess.DEVNULL, **settings)  # type: ignore[call-overload]
     assert sha(tmp_path / "a.zip") == sha(tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert len(archive.namelist()) == 6001

@@ -16,6 +16,7 @@ from data.server import Faults, Server, serving
 from sphere_repro.config import Dataset
 from sphere_repro.data import raw
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.download import Patience
 from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare
 from sphere_repro.data.publishers import images_of
@@ -244,3 +245,20 @@ def test_a_damaged_tar_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(UserError, match=r"damaged|classes"):
         images_of(Dataset(name="imagenet"), folder / "imagenet")
     assert len(tar.read_bytes()) == len(content) // 2
+
+
+def test_a_misspelt_name_and_a_missing_network_are_sentences(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from data.server import closed_port
+    from sphere_repro.cli import main
+
+    assert main(["download", "cifar"]) == 2
+    assert "no dataset 'cifar'; did you mean 'cifar10'?" in capsys.readouterr().err
+    gone = f"http://127.0.0.1:{closed_port()}/afhq.zip"
+    file = SOURCES["animal-faces"].files[0].model_copy(update={"url": gone})
+    replicas.offer(monkeypatch, "animal-faces", files=(file,))
+    monkeypatch.setattr(Patience.__init__, "__defaults__", (20.0, 60.0, 1, 0.0))  # ask once only
+    assert main(["download", "animal-faces", "--raw", str(tmp_path / "animal-faces")]) == 2
+    said = capsys.readouterr().err
+    assert gone in said and str(tmp_path / "animal-faces" / "afhq.zip") in said and "Traceback" not in said

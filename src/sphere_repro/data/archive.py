@@ -59,15 +59,14 @@ def write_archive(path: Path, images: Iterable[np.ndarray], labels: Labels | Non
 
 
 def write_encoded(path: Path, images: Iterable[bytes], labels: Labels | None, suffix: str = ".png") -> None:
-    """The same for images that are encoded already: PNG files, or JPEG files with the suffix `.jpg`."""
+    """The same for images that are PNG files already, or JPEG files (suffix `.jpg`)."""
     with (
         atomic_output(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
         count = 0
-        for image in images:
-            archive.writestr(_entry(image_name(count, suffix)), image)
-            count += 1
+        for count, image in enumerate(images, start=1):
+            archive.writestr(_entry(image_name(count - 1, suffix)), image)
         if count == 0:
             raise ValueError(f"there are no images to write to {path}")
         if labels is not None and len(labels) != count:

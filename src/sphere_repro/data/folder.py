@@ -23,9 +23,10 @@ _SLOW = 2 << 30  # bytes to hash before one is told why nothing seems to happen
 
 def own_name(place: str) -> str:
     """A name for the images at `place`: its last part, and six digits that tell equal last parts apart."""
-    path = Path(place).expanduser()
+    path = Path(place)  # as it is written: the same study, the same name on every machine
     words = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "images"
-    return f"{words[:40].strip('-')}-{hashlib.sha256(str(path).encode()).hexdigest()[:6]}"
+    digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()
+    return f"{words[:40].strip('-')}-{digest[:6]}"
 
 
 def class_folders(folder: Path) -> list[str]:

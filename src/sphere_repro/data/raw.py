@@ -102,7 +102,8 @@ def _unpack(source: Source, folder: Path, files: list[dict[str, Any]]) -> None:
     place = unpacked / FLOWERS if source.loader == "flowers102" else unpacked
     with writing(unpacked):
         done.unlink(missing_ok=True)
-        shutil.rmtree(unpacked, ignore_errors=True)
+        for left in (unpacked, *folder.glob(f".{UNPACKED}.*")):  # an older one, or what a killed one left
+            shutil.rmtree(left, ignore_errors=True)
         for file in source.files:
             if file.name.endswith((".tgz", ".tar.gz", ".zip")):
                 unpack(folder / file.name, place)
