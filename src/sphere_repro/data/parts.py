@@ -8,6 +8,7 @@ until the archive is whole.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -25,10 +26,11 @@ from PIL import Image
 from sphere_repro.data.archive import write_encoded
 from sphere_repro.data.images import DAMAGE, Files, Images, Pieces, encode
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import atomic_output, die_with_parent, progress
+from sphere_repro.runtime import atomic_output, deferred_interrupt, die_with_parent, progress
 
 CHUNK = 1000  # images
 NEAREST_UP_TO = 64  # pixels; larger targets are resized bicubically
+_HELD = {signal.SIGINT, signal.SIGTERM}
 _NAMED = 5  # broken images named in a message
 
 
@@ -140,9 +142,10 @@ def _in_processes(
     # spawn: a process forked from one with threads (BLAS, torch) may hang
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (images, os.getpid()))
     try:
-        futures: list[Future[None]] = [
-            pool.submit(_part_in_process, start, form, part) for start, part in missing
-        ]
+        with _signals_held():
+            futures: list[Future[None]] = [
+                pool.submit(_part_in_process, start, form, part) for start, part in missing
+            ]
         for future in futures:
             yield future.result()
     except BrokenProcessPool as error:
@@ -154,12 +157,26 @@ def _in_processes(
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait while processes start, and until these are ready for them: no tracebacks."""
+    with deferred_interrupt() as stopped:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)  # the new processes inherit it
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if stopped():
+            raise KeyboardInterrupt
+
+
 def _begin(images: Images, parent: int) -> None:
     """Set up a worker: it obeys its parent only, and ends with it."""
     global _images
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)  # as it was inherited
     if os.getppid() != parent:  # it ended while this process was starting
         os._exit(1)
     _images = images
