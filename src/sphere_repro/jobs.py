@@ -31,9 +31,10 @@ Kind = Literal["sphere", "vae"]
 
 
 class PrepareJob(Strict):
-    """Make one dataset's archive."""
+    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old."""
 
     dataset: Dataset
+    content: str | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class TrainJob(Strict):
@@ -110,8 +111,8 @@ class UniformityJob(Strict):
     uniformity: Uniformity
 
 
-def prepare_job(run: Run) -> PrepareJob:
-    return PrepareJob(dataset=run.dataset)
+def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
+    return PrepareJob(dataset=run.dataset, content=content)
 
 
 def train_job(study: Study, name: str) -> TrainJob:

@@ -213,9 +213,15 @@ def only_one(path: Path, what: str) -> Iterator[None]:
 
 
 def progress(
-    items: Iterable[T], *, label: str, total: int | None = None, unit: str = "it", initial: int = 0
+    items: Iterable[T],
+    *,
+    label: str,
+    total: int | None = None,
+    unit: str = "it",
+    initial: int = 0,
+    scale: float = 1,
 ) -> Any:
-    """`items` with a progress bar on standard error; silent where that is not a terminal."""
+    """`items`, `scale` units each, with a progress bar on standard error, if that is a terminal."""
     from tqdm import tqdm
 
     return tqdm(
@@ -224,6 +230,7 @@ def progress(
         total=total,
         unit=unit,
         initial=initial,
+        unit_scale=scale,
         disable=not sys.stderr.isatty(),
         leave=False,
         dynamic_ncols=True,

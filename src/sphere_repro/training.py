@@ -183,9 +183,9 @@ def _checked_images(job: TrainJob, archive: Path) -> TrainingImages:
             f"{', '.join(_terms(job))}."
         )
     images = load_training_images(archive, shape.classes or None)
-    if images.images.shape[-1] != shape.image_size:
+    if images.resolution != shape.image_size:
         raise UserError(
-            f"{archive} holds {images.images.shape[-1]}-pixel images, but {where} wants {shape.image_size} "
+            f"{archive} holds {images.resolution}-pixel images, but {where} wants {shape.image_size} "
             "pixels. Prepare the dataset at that resolution."
         )
     if job.training.batch_size > len(images):
@@ -253,10 +253,13 @@ def _batch(
     job: TrainJob, images: TrainingImages, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
     """Images (B, 3, H, H) in [-1, 1] and labels (B,) of one step."""
-    indices, _ = batch_indices(
-        len(images.images), job.training.batch_size, seeds.derive(job.seed, job.run, "data"), step
-    )
-    x = to_unit(images.images[indices])
+
+    def of_step(step: int) -> Tensor:
+        seed = seeds.derive(job.seed, job.run, "data")
+        return batch_indices(len(images), job.training.batch_size, seed, step)[0]
+
+    indices = of_step(step)
+    x = to_unit(images.take(indices, lambda: of_step(step + 1)))
     mirrored = job.training.horizontal_flip
     if job.dataset.source.horizontal_flip if mirrored is None else mirrored:
         generator = seeds.generator(job.seed, job.run, "flip", step)

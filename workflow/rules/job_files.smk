@@ -9,7 +9,7 @@ def recorded_jobs():
     """Every record that names its job, with the job the study asks for today."""
     found = {}
     for name, run in study.runs.items():
-        found[archive_of(name).replace(".zip", ".json")] = jobs.prepare_job(run)
+        found[archive_of(name).replace(".zip", ".json")] = planned(run)
         found[f"{HOME}/{name}/model.json"] = jobs.train_job(study, name)
         found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
         for item in run.sets:
