@@ -46,7 +46,13 @@ def prepare(
 
 
 def train(
-    job: jobs.TrainJob, data: Path, out: Path, curves: Path, state: Path, device: str, live: Path | None
+    job: jobs.TrainJob,
+    data: Path,
+    out: Path,
+    curves: Path,
+    state: Path,
+    device: str,
+    live: Path | None = None,
 ) -> str:
     """Train a run: model file, training curves, provenance."""
     from sphere_repro.models.autoencoder import parameter_count
