@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from sphere_repro.data.sources import SOURCES, Source, nearest
 from sphere_repro.errors import UserError
@@ -218,12 +227,34 @@ class HardCases(Strict):
 class Perceptual(Strict):
     """The perceptual distance P (section 3)."""
 
-    network: Literal["none", "efficientnet-lite1"] = Field(
-        "none", description="frozen network of the distance"
+    network: Literal["none", "efficientnet-lite1", "lpips-convnext"] = Field(
+        "none", description="frozen networks of the distance; the paper's is lpips-convnext"
     )
     size: int = Field(32, ge=16, description="pixels to which images are enlarged for EfficientNet-Lite1")
+    lpips_weight: NonNegative = Field(1.0, description="LPIPS (VGG-16) in lpips-convnext, before the mean")
+    convnext_weight: NonNegative = Field(
+        0.1, description="squared difference of ConvNeXt-Small's logits in lpips-convnext, before the mean"
+    )
+
+    @model_validator(mode="after")
+    def _only_own_keys(self) -> Self:
+        for key in sorted(self._foreign_keys & self.model_fields_set):
+            raise ValueError(f"{key} has no meaning for network {self.network}: remove it")
+        if not 0 < self.lpips_weight + self.convnext_weight < math.inf:
+            raise ValueError("the sum of lpips_weight and convnext_weight must be above 0 and finite")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _own_keys(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A job's text has no keys of other networks: that of a job from before these networks is kept."""
+        return {key: value for key, value in serialize(self).items() if key not in self._foreign_keys}
+
+    @property
+    def _foreign_keys(self) -> set[str]:
+        return {"size"} if self.network == "lpips-convnext" else {"lpips_weight", "convnext_weight"}
 
 
+LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
 
 
@@ -353,6 +384,7 @@ class Run(Strict):
             for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if self.model.kind == "vae" else 2]:
                 if getattr(self.loss, key) > 0:
                     raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
+        self._check_lpips()
         return self
 
     def _check_guidance(self) -> None:
@@ -361,6 +393,14 @@ class Run(Strict):
                 raise ValueError(
                     f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
                 )
+
+    def _check_lpips(self) -> None:
+        used = self.loss.perceptual.network == "lpips-convnext" and self.loss.perceptual.lpips_weight > 0
+        if used and self.dataset.pixels < LPIPS_PIXELS:
+            raise ValueError(
+                f"loss.perceptual: LPIPS needs images of at least {LPIPS_PIXELS} pixels, and those of "
+                f"'{self.dataset.name}' have {self.dataset.pixels}; set lpips_weight to 0"
+            )
 
     @cached_property
     def architecture(self) -> Architecture:
