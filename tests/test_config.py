@@ -339,7 +339,7 @@ def test_wrong_values_of_the_study(tmp_path: Path, key: str, value: Any) -> None
         ),
         (
             changed(loss__perceptual={"network": "lpips-convnext"}),
-            ["LPIPS needs images of at least 16 pixels", "'digits' have 8", "lpips_weight to 0"],
+            ["runs.a", "LPIPS needs images of at least 16 pixels, not 8", "lpips_weight to 0"],
         ),
         (changed(training__warmup_epochs=11), ["runs.a.training", "warmup_epochs 11", "half of epochs 20"]),
         (changed(baseline_of="b"), ["runs.a.baseline_of", "no run is called 'b'"]),

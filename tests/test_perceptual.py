@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import csv
 import json
 import math
 import types
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lpips
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -19,10 +21,13 @@ from torchvision.transforms import functional as transforms
 
 from sphere_repro import perceptual
 from sphere_repro.config import Loss, Perceptual
+from sphere_repro.data.archive import write_archive
 from sphere_repro.errors import UserError
+from sphere_repro.jobs import TrainJob
 from sphere_repro.perceptual import LiteDistance, LpipsConvNext, load_perceptual
 from sphere_repro.pretrained import Published
 from sphere_repro.provenance import file_hash
+from sphere_repro.training import train
 
 CPU = torch.device("cpu")
 LITE = Perceptual(network="efficientnet-lite1", size=32)
@@ -74,6 +79,18 @@ def accepted(torch_home: Path) -> Iterator[Path]:
         patch.setattr(perceptual, "VGG16_SHA256", file_hash(checkpoints / VGG))
         patch.setattr(perceptual, "CONVNEXT_SMALL_SHA256", file_hash(checkpoints / CONVNEXT))
         yield checkpoints
+
+
+@pytest.fixture
+def offline(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No weights, and a publisher who does not answer."""
+    folder = tmp_path_factory.mktemp("offline")
+    monkeypatch.setenv("TORCH_HOME", str(folder))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for make, name in (("vgg16", VGG), ("convnext_small", CONVNEXT)):
+        file = Published(f"http://127.0.0.1:1/{name}", "0" * 64)  # nobody listens at port 1
+        monkeypatch.setattr(perceptual, make, lambda file=file: file)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +203,53 @@ def test_missing_weights_name_their_package(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 # -- the paper's distance
+
+
+def paper_job(resolution: int = 16, **settings: Any) -> TrainJob:
+    """Two steps of two digits each, in bfloat16."""
+    size = {"width": 16, "layers": 1, "heads": 2}
+    return TrainJob.model_validate(
+        {
+            "seed": 0,
+            "run": "tiny",
+            "dataset": {"name": "digits", "resolution": resolution},
+            "model": {"encoder": size, "decoder": size, "encoder_mixer_depth": 0, "decoder_mixer_depth": 0},
+            "loss": {"perceptual": {"network": "lpips-convnext", **settings}},
+            "training": {"epochs": 1, "warmup_epochs": 0, "batch_size": 2},
+        }
+    )
+
+
+def train_here(folder: Path, job: TrainJob) -> Path:
+    """The training log of `job` on four images made up for it."""
+    side = job.architecture.image_size
+    pictures = (images(5, count=4, side=side) * 255).byte().permute(0, 2, 3, 1).numpy()
+    write_archive(folder / "data.zip", pictures, np.arange(4))
+    train(job, folder / "data.zip", folder / "model.safetensors", folder / "log.csv", folder / "state", CPU)
+    return folder / "log.csv"
+
+
+@pytest.mark.slow
+def test_training_with_it(accepted: Path, paper: LpipsConvNext, tmp_path: Path) -> None:
+    rows = list(csv.DictReader(train_here(tmp_path, paper_job()).open()))
+    assert len(rows) == 2
+    for row in rows:
+        assert 0.01 < float(row["pix_recon_perceptual"]) < 100
+        # the large noise takes the point elsewhere, but an untrained decoder hardly looks at it
+        assert math.isfinite(float(row["pix_con_perceptual"])) and float(row["grad_norm"]) > 0
+
+
+def test_training_without_the_weights_writes_nothing(tmp_path: Path, offline: Path) -> None:
+    with pytest.raises(UserError, match="could not be fetched"):
+        train_here(tmp_path, paper_job())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.zip"]
+
+
+def test_a_job_with_small_images_is_refused(tmp_path: Path, offline: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"runs\.tiny: loss\.perceptual: LPIPS needs .* at least 16 pixels, not 8"
+    ):
+        train_here(tmp_path, paper_job(8))
 
 
 def plain_lpips(accepted: Path) -> nn.Module:
@@ -328,19 +392,12 @@ def test_generated_files_are_not_the_published_ones(
         load_perceptual(PAPER, CPU)
 
 
-def test_without_weights_and_network_nothing_is_made_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for make, name in (("vgg16", VGG), ("convnext_small", CONVNEXT)):
-        file = Published(f"http://127.0.0.1:1/{name}", "0" * 64)  # nobody listens at port 1
-        monkeypatch.setattr(perceptual, make, lambda file=file: file)
+def test_without_weights_and_network_nothing_is_made_up(offline: Path) -> None:
     with pytest.raises(UserError) as raised:
         load_perceptual(PAPER, CPU)
     for name in (VGG, CONVNEXT):
-        assert f"http://127.0.0.1:1/{name} to {tmp_path / 'hub' / 'checkpoints' / name}" in str(raised.value)
-    assert not [path for path in tmp_path.glob("**/*") if path.is_file()]
+        assert f"http://127.0.0.1:1/{name} to {offline / 'hub' / 'checkpoints' / name}" in str(raised.value)
+    assert not [path for path in offline.glob("**/*") if path.is_file()]
 
 
 def test_other_linear_weights_are_refused(accepted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,6 +224,9 @@ class HardCases(Strict):
     independent_draw: bool = Field(False, description="draw the strength separately from the choice")
 
 
+LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
+
+
 class Perceptual(Strict):
     """The perceptual distance P (section 3)."""
 
@@ -249,12 +252,19 @@ class Perceptual(Strict):
         """A job's text has no keys of other networks: that of a job from before these networks is kept."""
         return {key: value for key, value in serialize(self).items() if key not in self._foreign_keys}
 
+    def check_pixels(self, pixels: int) -> None:
+        """Raises ValueError where images of this size are too small for the networks."""
+        if self.network == "lpips-convnext" and self.lpips_weight > 0 and pixels < LPIPS_PIXELS:
+            raise ValueError(
+                f"loss.perceptual: LPIPS needs images of at least {LPIPS_PIXELS} pixels, not {pixels}; set "
+                "lpips_weight to 0 or use another network"
+            )
+
     @property
     def _foreign_keys(self) -> set[str]:
         return {"size"} if self.network == "lpips-convnext" else {"lpips_weight", "convnext_weight"}
 
 
-LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
 
 
@@ -384,7 +394,7 @@ class Run(Strict):
             for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if self.model.kind == "vae" else 2]:
                 if getattr(self.loss, key) > 0:
                     raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
-        self._check_lpips()
+        self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
 
     def _check_guidance(self) -> None:
@@ -393,14 +403,6 @@ class Run(Strict):
                 raise ValueError(
                     f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
                 )
-
-    def _check_lpips(self) -> None:
-        used = self.loss.perceptual.network == "lpips-convnext" and self.loss.perceptual.lpips_weight > 0
-        if used and self.dataset.pixels < LPIPS_PIXELS:
-            raise ValueError(
-                f"loss.perceptual: LPIPS needs images of at least {LPIPS_PIXELS} pixels, and those of "
-                f"'{self.dataset.name}' have {self.dataset.pixels}; set lpips_weight to 0"
-            )
 
     @cached_property
     def architecture(self) -> Architecture:
