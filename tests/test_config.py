@@ -327,6 +327,22 @@ def test_wrong_values_of_the_study(tmp_path: Path, key: str, value: Any) -> None
         (changed(loss__kl=0.1), ["loss.kl has no meaning for a Sphere Encoder"]),
         (changed(loss__pix_recon_perceptual=1), ["loss.pix_recon_perceptual must be 0"]),
         (changed(loss=DELETE), ["loss.pix_recon_perceptual must be 0"]),
+        (
+            changed(loss__perceptual={"network": "none", "lpips_weight": 1}),
+            ["runs.a.loss.perceptual", "lpips_weight has no meaning for network none: remove it"],
+        ),
+        (
+            changed(loss__perceptual={"network": "lpips-convnext", "size": 32}),
+            ["size has no meaning for network lpips-convnext"],
+        ),
+        (
+            changed(loss__perceptual={"network": "lpips-convnext", "lpips_weight": 0, "convnext_weight": 0}),
+            ["the sum of lpips_weight and convnext_weight must be above 0"],
+        ),
+        (
+            changed(loss__perceptual={"network": "lpips-convnext"}),
+            ["runs.a", "LPIPS needs images of at least 16 pixels, not 8", "lpips_weight to 0"],
+        ),
         (changed(training__warmup_epochs=11), ["runs.a.training", "warmup_epochs 11", "half of epochs 20"]),
         (changed(baseline_of="b"), ["runs.a.baseline_of", "no run is called 'b'"]),
         (changed(sampling__count=5), ["runs.a.sampling.count is 5", "score.jackknife_groups"]),

@@ -17,9 +17,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -298,15 +300,47 @@ class HardCases(Strict):
     independent_draw: bool = Field(False, description="draw the strength separately from the choice")
 
 
+LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
+
+
 class Perceptual(Strict):
     """The perceptual distance P (section 3)."""
 
-    network: Literal["none", "efficientnet-lite1"] = Field(
-        "none", description="frozen network of the distance"
+    network: Literal["none", "efficientnet-lite1", "lpips-convnext"] = Field(
+        "none", description="frozen networks of the distance; the paper's is lpips-convnext"
     )
     size: int = Field(
         32, ge=16, le=1024, description="pixels to which images are enlarged for EfficientNet-Lite1"
     )
+    lpips_weight: NonNegative = Field(1.0, description="LPIPS (VGG-16) in lpips-convnext, before the mean")
+    convnext_weight: NonNegative = Field(
+        0.1, description="squared difference of ConvNeXt-Small's logits in lpips-convnext, before the mean"
+    )
+
+    @model_validator(mode="after")
+    def _only_own_keys(self) -> Self:
+        for key in sorted(self._foreign_keys & self.model_fields_set):
+            raise ValueError(f"{key} has no meaning for network {self.network}: remove it")
+        if not 0 < self.lpips_weight + self.convnext_weight < math.inf:
+            raise ValueError("the sum of lpips_weight and convnext_weight must be above 0 and finite")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _own_keys(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A job's text has no keys of other networks: that of a job from before these networks is kept."""
+        return {key: value for key, value in serialize(self).items() if key not in self._foreign_keys}
+
+    def check_pixels(self, pixels: int) -> None:
+        """Raises ValueError where images of this size are too small for the networks."""
+        if self.network == "lpips-convnext" and self.lpips_weight > 0 and pixels < LPIPS_PIXELS:
+            raise ValueError(
+                f"loss.perceptual: LPIPS needs images of at least {LPIPS_PIXELS} pixels, not {pixels}; set "
+                "lpips_weight to 0 or use another network"
+            )
+
+    @property
+    def _foreign_keys(self) -> set[str]:
+        return {"size"} if self.network == "lpips-convnext" else {"lpips_weight", "convnext_weight"}
 
 
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
@@ -437,6 +471,7 @@ class Run(Strict):
             )
         self._check_guidance()
         check_terms(self.loss, self.model.kind)
+        self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
 
     def _check_guidance(self) -> None:

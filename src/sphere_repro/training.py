@@ -101,6 +101,7 @@ def train(
         UserError: the job contradicts itself or the archive, training broke down, or a file is refused.
     """
     images = _checked_images(job, archive)
+    perceptual = load_perceptual(job.loss.perceptual, device)  # may download: Ctrl-C is not deferred yet
     identity = _identity(job, archive)
     saved = state_folder / f"{job.run}-{identity[:16]}.pt"
     with only_one(saved.with_suffix(".lock"), f"{job.run} is being trained"), deferred_interrupt() as stopped:
@@ -108,7 +109,8 @@ def train(
         resumed_at = state.step
         schedule = optim.schedule(job.training, len(images) // job.training.batch_size)
         live = LiveCurves(live_folder, state.rows) if live_folder else None
-        _train_to_the_end(job, images, state, schedule, Autosave(job, saved, identity, stopped), live)
+        autosave = Autosave(job, saved, identity, stopped)
+        _train_to_the_end(job, images, state, schedule, perceptual, autosave, live)
         _write_log(log, state.rows)
         _write_model(out, job, state)
         saved.unlink(missing_ok=True)
@@ -141,12 +143,13 @@ def _train_to_the_end(
     images: TrainingImages,
     state: State,
     schedule: optim.Schedule,
+    perceptual: losses.PerceptualDistance | None,
     autosave: Autosave,
     live: LiveCurves | None,
 ) -> None:
     """Take the steps that are left and save the state: a disk that is full then costs no training."""
     total, per_epoch = schedule.total_steps, len(images) // job.training.batch_size
-    step_once = _stepper(job, images, state, schedule, _device(state))
+    step_once = _stepper(job, images, state, schedule, perceptual)
     steps = range(state.step, total)
     bar = progress(steps, label=f"train {job.run}", total=total, unit="step", initial=state.step)
     started = time.monotonic() - state.seconds
@@ -174,6 +177,7 @@ def _checked_images(job: TrainJob, archive: Path) -> TrainingImages:
     where = f"runs.{job.run}"
     try:
         shape = job.architecture
+        job.loss.perceptual.check_pixels(shape.image_size)
     except ValueError as error:  # a study is refused earlier; a job that comes as JSON is refused here
         raise UserError(f"{where}: {error}. Correct the job's model or dataset.") from error
     allowed = [name for name in _terms(job) if getattr(job.loss, name) > 0]
@@ -214,10 +218,14 @@ def _initial_state(job: TrainJob, device: torch.device) -> State:
 
 
 def _stepper(
-    job: TrainJob, images: TrainingImages, state: State, schedule: optim.Schedule, device: torch.device
+    job: TrainJob,
+    images: TrainingImages,
+    state: State,
+    schedule: optim.Schedule,
+    perceptual: losses.PerceptualDistance | None,
 ) -> Callable[[int], Row]:
     """A function that takes step number `step` and returns the row of the log."""
-    perceptual = load_perceptual(job.loss.perceptual, device)
+    device = _device(state)
     compute = losses.sphere_losses if isinstance(state.model, SphereAutoencoder) else losses.vae_losses
     shape = job.architecture
     latent = (shape.tokens, shape.token_channels)

@@ -17,7 +17,20 @@ from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
 
-MODEL_CODE = ("config", "losses", "models", "optim", "perceptual", "seeds", "sphere", "training", "data")
+MODEL_CODE = (
+    *(
+        "config",
+        "losses",
+        "models",
+        "optim",
+        "perceptual",
+        "pretrained",
+        "seeds",
+        "sphere",
+        "training",
+        "data",
+    ),
+)
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
 
