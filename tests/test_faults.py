@@ -153,6 +153,16 @@ def test_a_second_command_waits_and_says_for_whom(unfinished):
     assert "Nothing to be done" in second.stdout + second.stderr
 
 
+def test_a_second_dvc_says_who_is_at_work(unfinished):
+    first = start(unfinished, [*DVC, "train@digits-vae"])
+    wait_for(lambda: MOMENTS["mid-epoch"](unfinished), "training")
+    second = run(unfinished, "dvc", "repro", "train@digits-vae", check=False)
+    assert second.returncode != 0 and "Traceback" not in second.stderr
+    assert f"(PID {first.pid})" in second.stderr
+    assert first.wait(PATIENCE) == 0
+    assert "up to date" in run(unfinished, "dvc", "status", "train@digits-vae").stdout
+
+
 def test_a_bare_snakemake_at_work_is_not_unlocked(unfinished):
     bare = start(
         unfinished, ["snakemake", "--configfile", SMOKE, "--cores", "1", "results/smoke/digits/model.json"]
