@@ -139,13 +139,18 @@ def free_memory(root: Path = Path("/")) -> int | None:
 
     None where the system does not say.
     """
-    found = []
-    for line in _lines(root / "proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            found.append(int(line.split()[1]) * 1024)
-    limit, used = (_lines(root / "sys/fs/cgroup" / name) for name in ("memory.max", "memory.current"))
+    lines = _lines(root / "proc/meminfo")
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    group = root / "sys/fs/cgroup"
+    limit, used = _lines(group / "memory.max"), _lines(group / "memory.current")
     if limit and used and limit[0].isdigit() and used[0].isdigit():
-        found.append(max(0, int(limit[0]) - int(used[0])))
+        # cached files count as used, and give way
+        cached = [
+            int(line.split()[1])
+            for line in _lines(group / "memory.stat")
+            if line.startswith("inactive_file ")
+        ]
+        found.append(max(0, int(limit[0]) - int(used[0]) + sum(cached)))
     return min(found, default=None)
 
 

@@ -28,6 +28,7 @@ from sphere_repro.perceptual import LiteDistance
 SHORT = 2  # layers of the networks that are run in place of the deep ones
 
 
+@cache
 def activation_bytes(shape: Architecture, loss: Loss, batch: int, *, half: bool) -> int:
     """Bytes that the forward pass of a training step keeps for its backward pass, weights apart.
 
@@ -51,6 +52,7 @@ def activation_bytes(shape: Architecture, loss: Loss, batch: int, *, half: bool)
     return start + (layers[0] - 1) * of_encoder + (layers[1] - 1) * of_decoder
 
 
+@cache
 def inference_bytes(shape: Architecture, batch: int) -> int:
     """Most bytes alive at once in one encoder or decoder call without gradients in float32, weights apart.
 
@@ -62,12 +64,14 @@ def inference_bytes(shape: Architecture, batch: int) -> int:
         images, labels = _batch(short, batch)
         latent = torch.zeros(batch, short.tokens, short.token_channels)
         return max(
-            peak_bytes(lambda: model.encoder(images, labels)), peak_bytes(lambda: model.decoder(latent, labels))
+            peak_bytes(lambda: model.encoder(images, labels)),
+            peak_bytes(lambda: model.decoder(latent, labels)),
         )
 
 
+@cache
 def perceptual_flops(settings: Perceptual, pixels: int) -> int | None:
-    """FLOPs of one perceptual term with its gradient, for one image; None where they are not known."""
+    """FLOPs of one perceptual term with its gradient, for one image; None where its shapes are not known."""
     with _fake(), warnings.catch_warnings(action="ignore"):
         distance = _skeleton(settings)
         if distance is None:
@@ -75,7 +79,8 @@ def perceptual_flops(settings: Perceptual, pixels: int) -> int | None:
         image = torch.zeros(1, 3, pixels, pixels, requires_grad=True)
         with FlopCounterMode(display=False) as counter:
             distance(image, torch.zeros(1, 3, pixels, pixels)).backward()
-        return int(counter.get_total_flops())
+        total: int = counter.get_total_flops()
+        return total
 
 
 def saved_bytes(forward: Callable[[], object], *besides: nn.Module) -> int:
@@ -95,7 +100,8 @@ def saved_bytes(forward: Callable[[], object], *besides: nn.Module) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         forward()
-    return sum(int(storage.nbytes()) for storage in kept.values())
+    total: int = sum(storage.nbytes() for storage in kept.values())
+    return total
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
