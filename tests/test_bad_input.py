@@ -142,12 +142,14 @@ class Bench:
             "claims": {"scores": [self.scores], "uniformity": [self.uniformity], "out": out / "a.json"},
             "generate": {"count": 3, "steps": 2},
             "check": {},
+            "plan": {"device": "h100"},
         }
         places: dict[str, list[Any]] = {
             "figure": ["training-curves", f"digits={self.curves}"],
             "table": [self.scores],
             "generate": [self.model, out / "a.zip"],
             "check": [self.study],
+            "plan": [self.study],
         }
         if "places" in changes:
             places[verb] = changes.pop("places")
@@ -290,7 +292,7 @@ STUDIES: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] =
 }
 
 
-@pytest.mark.parametrize("verb", ["check", "train", "sample"])
+@pytest.mark.parametrize("verb", ["check", "plan", "train", "sample"])
 @pytest.mark.parametrize("fault", STUDIES)
 def test_bad_studies(bench: Bench, refused: Callable[..., str], fault: str, verb: str) -> None:
     change, words = STUDIES[fault]

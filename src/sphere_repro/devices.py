@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
 
-Precision = Literal["float32", "bfloat16"]
 TERA, GIGA = 1e12, 10**9
 MEASURED_SECONDS = 0.5
 
@@ -36,10 +34,6 @@ class Device:
     memory: int
     origin: str
     shares_host: bool = False
-
-    def rate(self, precision: Precision) -> float:
-        """Peak FLOP/s; float32's where there are no bfloat16 units."""
-        return self.bfloat16 if precision == "bfloat16" and self.bfloat16 else self.float32
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from sphere_repro.config import Architecture, Loss, Perceptual, Size
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder, VariationalAutoencoder, build
 from sphere_repro.perceptual import LiteDistance
 
+ALWAYS_FLOAT32 = {"lpips-convnext"}  # perceptual networks that autocast does not reach
 SHORT = 2  # layers of the networks that are run in place of the deep ones
 
 
@@ -106,7 +107,8 @@ def saved_bytes(forward: Callable[[], object], *besides: nn.Module) -> int:
 
 def peak_bytes(work: Callable[[], object]) -> int:
     """Most bytes of tensors made by `work` that are alive at once; what was there before does not count."""
-    with _LiveBytes() as live:
+    live = _LiveBytes()
+    with live:
         work()
     return live.most
 
@@ -167,12 +169,14 @@ class PaperDistance(nn.Module):
 
     def forward(self, images: Tensor, target: Tensor) -> Tensor:
         """Images and target (B, 3, H, H) → scalar."""
-        logits = [
-            self.classifier(F.interpolate(x, size=224, mode="bilinear", antialias=True))
-            for x in (images, target)
-        ]
-        distance: Tensor = self.lpips(images, target).mean() + F.mse_loss(*logits)
-        return distance
+        with torch.autocast("cpu", enabled=False):
+            images, target = images.float(), target.float()
+            logits = [
+                self.classifier(F.interpolate(x, size=224, mode="bilinear", antialias=True))
+                for x in (images, target)
+            ]
+            distance: Tensor = self.lpips(images, target).mean() + F.mse_loss(*logits)
+            return distance
 
 
 @cache

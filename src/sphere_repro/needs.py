@@ -10,7 +10,6 @@ from pathlib import Path
 from sphere_repro import flops, jobs, memory, optim
 from sphere_repro.config import Architecture, Run, Score, Strict, Study
 from sphere_repro.data.loading import steps_per_epoch
-from sphere_repro.devices import Precision
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import parameter_count
@@ -52,7 +51,7 @@ class Need:
         parameters: of the network that works, fixed position embeddings included; None where there is none.
         images: passed through the networks, counting every pass of a training.
         flops: multiply-add = 2; of training and networks only.
-        precision: of these.
+        half: those of them that are computed in bfloat16; the rest is float32.
         device: bytes on the device.
         host: bytes in the host's memory besides.
         disk: bytes of the results.
@@ -68,7 +67,7 @@ class Need:
     parameters: int | None = None
     images: int = 0
     flops: int = 0
-    precision: Precision = "float32"
+    half: int = 0
     device: int = 0
     host: int = 0
     disk: int = 0
@@ -134,6 +133,10 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
     steps = optim.schedule(training, steps_per_epoch(images, batch)).total_steps
     terms = flops.perceptual_terms(shape, loss)
     distance = memory.perceptual_flops(loss.perceptual, shape.image_size) if terms else 0
+    networks, perceptual = flops.training_flops(shape, loss), terms * (distance or 0)
+    half = 0 if training.precision == "float32" else networks
+    if loss.perceptual.network not in memory.ALWAYS_FLOAT32:
+        half += perceptual if half else 0
     missing = f"the perceptual network '{loss.perceptual.network}' is not counted"
     stored = FLOAT * parameter_count(shape)
     kept = memory.activation_bytes(shape, loss, batch, half=training.precision == "bfloat16")
@@ -144,8 +147,8 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
         record=record,
         parameters=parameter_count(shape),
         images=steps * batch,
-        flops=steps * batch * (flops.training_flops(shape, loss) + terms * (distance or 0)),
-        precision=training.precision,
+        flops=steps * batch * (networks + perceptual),
+        half=steps * batch * half,
         device=TRAINED_COPIES * stored + kept,
         host=2 * _bytes_of(images, shape) + WRITTEN_COPIES * stored,
         disk=2 * stored,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from sphere_repro.needs import Need, needs
 
 UTILISATION = 0.35  # of the peak; what well-written training reaches lies around it
 COLUMNS = ("job", "parameters", "images", "FLOPs", "on device", "on host", "disk", "time")
+PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 LEFT_OUT = (
     "time is an estimate: FLOPs / (peak × utilisation), one job after another; reading and writing images, "
     "preparing data, statistics of features, uniformity, figures and notebooks are not in it",
@@ -57,13 +57,14 @@ class Plan:
 
     def seconds(self, need: Need) -> float:
         """Estimated time of one job."""
-        return need.flops / (self.device.rate(need.precision) * self.utilisation)
+        float32, half = self.device.float32, self.device.bfloat16 or self.device.float32
+        return ((need.flops - need.half) / float32 + need.half / half) / self.utilisation
 
     @property
     def notes(self) -> list[str]:
         """What the numbers rest on and leave out."""
         own = [f"{need.run}: {note}" for need in self.needs for note in need.notes]
-        if self.device.bfloat16 is None and any(need.precision == "bfloat16" for need in self.needs):
+        if self.device.bfloat16 is None and any(need.half for need in self.needs):
             own.append(f"{self.device.name} has no bfloat16 units: its float32 rate is taken")
         return [*own, *LEFT_OUT]
 
@@ -128,7 +129,8 @@ def as_text(made: Plan) -> str:
     rates = f"{_si(device.float32, 'FLOP/s')} float32"
     if device.bfloat16:
         rates += f", {_si(device.bfloat16, 'FLOP/s')} bfloat16"
-    head = f"Study {made.study} on {device.name} ({rates}; {device.origin}) at {100 * made.utilisation:g} % of that"
+    share = f"{100 * made.utilisation:g} %"
+    head = f"Study {made.study} on {device.name} ({rates}; {device.origin}) at {share} of that"
     rows: list[Sequence[str]] = [COLUMNS]
     for run, group in _by_run(made).items():
         rows += [(run,), *(_row(made, need) for need in group), _total(made, "to do", group)]
@@ -191,12 +193,11 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _si(value: float, unit: str = "") -> str:
     """Three digits and a decimal prefix: 263 818 155 → 264 M."""
-    power = min(7, int(math.log10(value) // 3)) if value >= 1 else 0
-    scaled = value / 1000**power
-    if f"{scaled:.3g}" in ("1e+03", "1000") and power < 7:
-        power, scaled = power + 1, scaled / 1000
-    digits = max(0, 2 - int(math.log10(scaled))) if scaled >= 1 and power else 0
-    return f"{scaled:.{digits}f} {'_kMGTPEZ'[power].strip('_')}{unit}".strip()
+    power = 0
+    while value >= 999.5 and power < len(PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    digits = (2 if value < 9.995 else 1 if value < 99.95 else 0) if power else 0
+    return f"{value:.{digits}f} {PREFIXES[power]}{unit}".strip()
 
 
 def _duration(seconds: float) -> str:
