@@ -151,7 +151,7 @@ def test_the_extractors_cost_is_counted_on_the_network(name: str) -> None:
         extractor.network(images)  # the first call compiles
         with FlopCounterMode(display=False) as counter:
             extractor.network(images)
-        peak = memory.peak_bytes(lambda: extractor.network(images))
+        peak = memory.peak_bytes(lambda: extractor.network(torch.zeros_like(images)))
     assert cost.flops == pytest.approx(counter.get_total_flops(), rel=0.02)
     assert cost.activations == pytest.approx(peak, rel=0.05)
     assert cost.dimension == extractor.dimension
@@ -211,3 +211,13 @@ def test_nobody_knows_how_many_images(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_batch_larger_than_the_dataset(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="batch_size is 5000"):
         needs.needs(changed(training__batch_size=5000), tmp_path)
+
+
+def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
+    nothing = changed(loss__pix_recon_l1=0, loss__pix_con_l1=0, loss__lat_con=0)
+    with pytest.raises(
+        UserError, match=r"runs\.digits cannot be planned: every weight of the objective is 0"
+    ):
+        needs.needs(nothing, tmp_path)
+    with pytest.raises(UserError, match=r"runs\.digits cannot be planned"):
+        needs.needs(changed(sampling__count=10**18, sampling__batch_size=10**18), tmp_path)

@@ -34,6 +34,7 @@ def test_time_is_flops_over_the_rate_of_their_precision() -> None:
 def test_checks_take_the_largest_memory_and_all_of_the_disk() -> None:
     device, host, disk = plan.checks([TRAIN, SAMPLE], GPU, Room(disk=150, memory=700))
     assert (device.needed, device.available, device.fits) == (900, 1000, True)
+    assert (device.largest, host.largest) == ("train r", "sample r")
     assert (host.needed, host.available, host.fits) == (700, 700, True)
     assert (disk.needed, disk.available, disk.fits) == (150, 150, True)
     assert not plan.checks([TRAIN], GPU, Room(disk=89, memory=700))[2].fits
@@ -52,7 +53,15 @@ def test_what_is_done_needs_nothing_more() -> None:
     assert [check.needed for check in found] == [400, 700, 60]
     made = plan.Plan("s", GPU, 1.0, [done, SAMPLE], found)
     assert json.loads(plan.as_json(made))["to_do"]["study"] == {"flops": 100, "disk": 60, "seconds": 10}
+    assert "fits: memory of gpu: 400 B needed by sample r, 1.00 kB there" in plan.as_text(made)
     assert re.search(r"train d .* done$", plan.as_text(made), re.MULTILINE)
+
+
+def test_a_finished_study_fits_anywhere() -> None:
+    done = Need("r", "train", "d", "a", done=True, device=10**15)
+    found = plan.checks([done], GPU, Room(0, None))
+    made = plan.Plan("s", GPU, 1.0, [done], found)
+    assert made.fits and "not checked: memory of this host: 0 B needed;" in plan.as_text(made)
 
 
 @pytest.mark.parametrize(

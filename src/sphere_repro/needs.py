@@ -84,12 +84,16 @@ def needs(study: Study, folder: Path) -> list[Need]:
         folder: where `data/` and `results/` lie: says what is done, and how many images are prepared.
 
     Raises:
-        UserError: a batch is larger than the dataset, or nobody knows how many images there are.
+        UserError: a batch is larger than the dataset, nobody knows how many images there are, there is nothing
+            to train, or shapes that no tensor can have.
     """
     found: dict[str, Need] = {}  # by record: an archive or reference of several runs is made once
     for name in study.runs:
-        for need in _of_run(study, name, folder):
-            found.setdefault(need.record, need)
+        try:
+            for need in _of_run(study, name, folder):
+                found.setdefault(need.record, need)
+        except (ValueError, RuntimeError, OverflowError) as error:  # torch's words on such shapes
+            raise UserError(f"runs.{name} cannot be planned: {error}. Correct the study.") from error
     return list(found.values())
 
 

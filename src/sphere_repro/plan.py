@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ COLUMNS = ("job", "parameters", "images", "FLOPs", "on device", "on host", "disk
 PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 LEFT_OUT = (
     "time is an estimate: FLOPs / (peak × utilisation), one job after another; reading and writing images, "
-    "preparing data, statistics of features, uniformity, figures and notebooks are not in it",
+    "preparing data, statistics of features, uniformity, figures and notebooks are not in it, nor the launch "
+    "of kernels, which is most of the time of small networks on a GPU",
     "FLOPs: 2 for each multiply-add of matrix products, convolutions and attention",
     "memory of training: five float32 copies of the weights and what autograd keeps, from a run of the model "
-    "on tensors without numbers; the allocator's own waste is not in it",
+    "on tensors without numbers; the allocator's waste, Python and torch themselves are not in it",
     "disk: images as PNG at most, as if they were noise; DVC's cache takes as much again where the file "
     "system knows no reflinks",
 )
@@ -29,11 +30,15 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Check:
-    """What is needed of something, and what is there of it, in bytes; None where nobody knows."""
+    """What is needed of something, and what is there of it, in bytes; None where nobody knows.
+
+    `largest` names the job that needs the most.
+    """
 
     what: str
     needed: int
     available: int | None
+    largest: str = ""
 
     @property
     def fits(self) -> bool:
@@ -87,13 +92,19 @@ def checks(found: Iterable[Need], device: Device, room: Room) -> list[Check]:
     disk = sum(need.disk for need in todo) + max((need.working for need in todo), default=0)
     on_disk = Check("disk here", disk, room.disk)
     if device.shares_host:
-        together = max((need.device + need.host for need in todo), default=0)
-        return [Check("memory", together, room.memory), on_disk]
+        return [_largest("memory", todo, lambda need: need.device + need.host, room.memory), on_disk]
     return [
-        Check(f"memory of {device.name}", max((need.device for need in todo), default=0), device.memory),
-        Check("memory of this host", max((need.host for need in todo), default=0), room.memory),
+        _largest(f"memory of {device.name}", todo, lambda need: need.device, device.memory),
+        _largest("memory of this host", todo, lambda need: need.host, room.memory),
         on_disk,
     ]
+
+
+def _largest(what: str, todo: Sequence[Need], size: Callable[[Need], int], available: int | None) -> Check:
+    if not todo:
+        return Check(what, 0, available)
+    largest = max(todo, key=size)
+    return Check(what, size(largest), available, f"{largest.job} {largest.run}")
 
 
 def as_json(made: Plan) -> str:
@@ -174,10 +185,12 @@ def _total(made: Plan, name: str, group: Sequence[Need]) -> Sequence[str]:
 
 
 def _verdict(check: Check) -> str:
+    by = f" by {check.largest}" if check.largest else ""
+    needed = f"{check.what}: {_si(check.needed, 'B')} needed{by}"
     if check.available is None:
-        return f"not checked: {check.what}: {_si(check.needed, 'B')} needed, what there is is unknown"
+        return f"not checked: {needed}; the system does not say what is there"
     word = "fits" if check.fits else "DOES NOT FIT"
-    return f"{word}: {check.what}: {_si(check.needed, 'B')} needed, {_si(check.available, 'B')} there"
+    return f"{word}: {needed}, {_si(check.available, 'B')} there"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
