@@ -84,8 +84,8 @@ def needs(study: Study, folder: Path) -> list[Need]:
         folder: where `data/` and `results/` lie: says what is done, and how many images are prepared.
 
     Raises:
-        UserError: a batch is larger than the dataset, nobody knows how many images there are, there is nothing
-            to train, or shapes that no tensor can have.
+        UserError: a batch is larger than the dataset, nobody knows how many images there are, there is
+            nothing to train, or shapes that no tensor can have.
     """
     found: dict[str, Need] = {}  # by record: an archive or reference of several runs is made once
     for name in study.runs:
