@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from sphere_repro import config
 from sphere_repro.config import (
@@ -214,7 +216,7 @@ def test_the_projects_own_studies_are_good() -> None:
         (changed(study__sed=1), ["'sed'", "did you mean 'seed'?"]),
         (changed(training__zzzzzzzz=1), ["'zzzzzzzz'", "known are epochs, warmup_epochs"]),
         (changed(dataset__name="digit"), ["runs.a.dataset.name", "'digit'", "did you mean 'digits'?"]),
-        (changed(dataset__name="imagenet"), ["'imagenet'", "known are digits, photo-patches"]),
+        (changed(dataset__name="mnist"), ["'mnist'", "known are digits, photo-patches"]),
         (changed(training__epochs=DELETE), ["runs.a.training.epochs is missing"]),
         (changed(dataset=DELETE), ["runs.a.dataset is missing"]),
         (changed(study__study=DELETE), ["study is missing"]),
@@ -325,6 +327,22 @@ def test_wrong_values_of_the_study(tmp_path: Path, key: str, value: Any) -> None
         (changed(loss__kl=0.1), ["loss.kl has no meaning for a Sphere Encoder"]),
         (changed(loss__pix_recon_perceptual=1), ["loss.pix_recon_perceptual must be 0"]),
         (changed(loss=DELETE), ["loss.pix_recon_perceptual must be 0"]),
+        (
+            changed(loss__perceptual={"network": "none", "lpips_weight": 1}),
+            ["runs.a.loss.perceptual", "lpips_weight has no meaning for network none: remove it"],
+        ),
+        (
+            changed(loss__perceptual={"network": "lpips-convnext", "size": 32}),
+            ["size has no meaning for network lpips-convnext"],
+        ),
+        (
+            changed(loss__perceptual={"network": "lpips-convnext", "lpips_weight": 0, "convnext_weight": 0}),
+            ["the sum of lpips_weight and convnext_weight must be above 0"],
+        ),
+        (
+            changed(loss__perceptual={"network": "lpips-convnext"}),
+            ["runs.a", "LPIPS needs images of at least 16 pixels, not 8", "lpips_weight to 0"],
+        ),
         (changed(training__warmup_epochs=11), ["runs.a.training", "warmup_epochs 11", "half of epochs 20"]),
         (changed(baseline_of="b"), ["runs.a.baseline_of", "no run is called 'b'"]),
         (changed(sampling__count=5), ["runs.a.sampling.count is 5", "score.jackknife_groups"]),
@@ -483,3 +501,63 @@ def test_a_good_study_with_one_garbage_value(tmp_path: Path, place: tuple[Any, .
 @given(text=st.text("ab:-[]{}#&*!|>'\"%@`,? \n\t~"))
 def test_garbage_text(tmp_path: Path, text: str) -> None:
     only_user_errors(tmp_path, text)
+
+
+# -- images of one's own
+
+
+def pictures(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def with_dataset(dataset: Any) -> Any:
+    study = copy.deepcopy(STUDY)
+    study["runs"]["a"]["dataset"] = dataset
+    return study
+
+
+def test_a_dataset_of_the_table_says_no_more_than_it_ever_did() -> None:
+    assert Dataset(name="digits").model_dump() == {"name": "digits", "resolution": None}
+    assert Dataset(name="cifar10", resolution=32).model_dump() == {"name": "cifar10", "resolution": 32}
+
+
+def test_a_folder_alone_is_a_dataset(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "Cats & dogs", "cat/a.png", "dog/b.jpg")
+    dataset = Dataset.model_validate({"folder": str(root)})
+    assert (dataset.classes, dataset.pixels, dataset.source.horizontal_flip) == (2, 64, False)
+    assert re.fullmatch(r"cats-dogs-[0-9a-f]{6}-64px", dataset.archive)
+    assert load(tmp_path, with_dataset({"folder": str(root)})).runs["a"].architecture.classes == 2
+
+
+def test_a_job_looks_at_no_folder(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "cats", "cat/a.png", "dog/b.jpg")
+    dataset = Dataset.model_validate({"folder": str(root), "name": "mine", "resolution": 32})
+    assert dataset.archive == "mine-32px"
+    said = dataset.model_dump(mode="json")
+    root.rename(tmp_path / "gone")
+    assert Dataset.model_validate(said) == dataset
+    with pytest.raises(ValidationError, match="cannot be read"):
+        Dataset.model_validate({"folder": str(root)})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ({}, ["runs.a.dataset.name", "is missing", "folder or zip"]),
+        ({"folder": "/nowhere/at/all"}, ["runs.a.dataset", "/nowhere/at/all", "cannot be read"]),
+        ({"zip": "/nowhere/at/all.zip"}, ["/nowhere/at/all.zip", "does not exist"]),
+        ({"folder": "x", "zip": "y"}, ["exclude each other"]),
+        ({"folder": 3}, ["runs.a.dataset.folder", "string"]),
+        ({"folder": ""}, ["runs.a.dataset.folder"]),
+        ({"name": "digits", "classes": 3}, ["classes is for your own images"]),
+        ({"folder": "x", "classes": 0, "name": "digits"}, ["'digits' is a dataset of data/sources.yaml"]),
+        ({"folder": "x", "classes": 0, "name": "My Cats"}, ["'My Cats' is no name", "my-cats"]),
+        ({"foldr": "x"}, ["unknown key 'foldr'", "did you mean 'folder'?"]),
+        ({"folder": "x", "classes": -1}, ["runs.a.dataset.classes"]),
+    ],
+)
+def test_what_a_dataset_of_ones_own_may_not_say(tmp_path: Path, dataset: Any, words: list[str]) -> None:
+    refused(tmp_path, with_dataset(dataset), *words)

@@ -88,7 +88,8 @@ def test_a_full_disk_under_the_training_state(checkout, finished):
 
 
 def test_results_that_cannot_be_written(workspace):
-    (workspace / "results/smoke/digits/scores.efficientnet-lite0.json").unlink()
+    for name in ("fid_table.csv", "smoke/digits/scores.efficientnet-lite0.json"):
+        (workspace / "results" / name).unlink()
     before = {path: path.read_bytes() for path in workspace.glob("results/**/*") if path.is_file()}
     first, second = in_namespace(
         workspace,

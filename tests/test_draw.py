@@ -30,7 +30,7 @@ def shape_of(kind: str, *, conditional: bool = True) -> Architecture:
 
     model = Model.model_validate(
         {
-            "kind": kind,
+            "kind": "vae" if kind == "vae" else "sphere",
             "encoder": SIZE,
             "decoder": SIZE,
             "pixel_head": "conv",
@@ -70,7 +70,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-def sample_job(set_name: str, **changes: Any) -> SampleJob:
+def sample_job(set_name: str, kind: str = "sphere", **changes: Any) -> SampleJob:
     generation = None
     if set_name.startswith("generation"):
         steps = int(set_name.split("-")[1])
@@ -79,6 +79,7 @@ def sample_job(set_name: str, **changes: Any) -> SampleJob:
         {
             "seed": 5,
             "run": "tiny",
+            "kind": "vae" if kind == "vae" else "sphere",
             "dataset": {"name": "digits"},
             "set": set_name,
             "weights": "raw",
@@ -90,9 +91,17 @@ def sample_job(set_name: str, **changes: Any) -> SampleJob:
     )
 
 
-def encode_job(**changes: Any) -> EncodeJob:
+def encode_job(kind: str = "sphere", **changes: Any) -> EncodeJob:
     return EncodeJob.model_validate(
-        {"seed": 5, "run": "tiny", "dataset": {"name": "digits"}, "weights": "raw", "count": 40} | changes
+        {
+            "seed": 5,
+            "run": "tiny",
+            "kind": "vae" if kind == "vae" else "sphere",
+            "dataset": {"name": "digits"},
+            "weights": "raw",
+            "count": 40,
+        }
+        | changes
     )
 
 
@@ -114,9 +123,9 @@ def test_sets_have_their_count_and_repeat_their_bytes(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str
 ) -> None:
     out = tmp_path / "a.zip"
-    assert draw_set(sample_job(name), models[kind], digits_archive, out, CPU) == 23
+    assert draw_set(sample_job(name, kind), models[kind], digits_archive, out, CPU) == 23
     torch.manual_seed(77)
-    draw_set(sample_job(name), models[kind], digits_archive, tmp_path / "b.zip", CPU)
+    draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "b.zip", CPU)
     assert out.read_bytes() == (tmp_path / "b.zip").read_bytes()
     archive = ImageArchive(out, 10)
     assert len(archive) == 23 and archive.resolution == 8
@@ -136,7 +145,7 @@ def test_batch_size_changes_rounding_at_most(
     found = []
     for size in (1, 23):
         out = tmp_path / f"{size}.zip"
-        draw_set(sample_job(name, batch_size=size), models[kind], digits_archive, out, CPU)
+        draw_set(sample_job(name, kind, batch_size=size), models[kind], digits_archive, out, CPU)
         found.append(ImageArchive(out).load().astype(int))
     assert abs(found[0] - found[1]).max() <= 1
 
@@ -147,7 +156,9 @@ def test_more_samples_begin_with_the_same_ones(
 ) -> None:
     kind = "sphere" if name.startswith("generation") else "vae"
     for count in (8, 16):
-        draw_set(sample_job(name, count=count), models[kind], digits_archive, tmp_path / f"{count}.zip", CPU)
+        draw_set(
+            sample_job(name, kind, count=count), models[kind], digits_archive, tmp_path / f"{count}.zip", CPU
+        )
     few, many = (ImageArchive(tmp_path / f"{count}.zip").load() for count in (8, 16))
     assert (few == many[:8]).all()
 
@@ -164,8 +175,8 @@ def test_seed_run_and_weights_decide_the_draws(
     name: str,
     change: dict[str, Any],
 ) -> None:
-    draw_set(sample_job(name), models[kind], digits_archive, tmp_path / "a.zip", CPU)
-    draw_set(sample_job(name, **change), models[kind], digits_archive, tmp_path / "b.zip", CPU)
+    draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
+    draw_set(sample_job(name, kind, **change), models[kind], digits_archive, tmp_path / "b.zip", CPU)
     assert (tmp_path / "a.zip").read_bytes() != (tmp_path / "b.zip").read_bytes()
 
 
@@ -173,7 +184,7 @@ def test_seed_run_and_weights_decide_the_draws(
 def test_reconstruction_i_is_of_image_i(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str
 ) -> None:
-    draw_set(sample_job("reconstruction"), models[kind], digits_archive, tmp_path / "a.zip", CPU)
+    draw_set(sample_job("reconstruction", kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
     found = ImageArchive(tmp_path / "a.zip").load()
     model = load_model(models[kind]).model
     real = ImageArchive(digits_archive)
@@ -209,7 +220,7 @@ def test_sets_without_classes_have_no_labels(models: dict[str, Path], tmp_path: 
 def test_prior_decodes_standard_normal_draws(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path
 ) -> None:
-    draw_set(sample_job("prior"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
+    draw_set(sample_job("prior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
     noise = sampling.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = load_model(models["vae"]).model.decode(noise, torch.arange(23) % 10)
@@ -221,14 +232,16 @@ def test_posterior_statistics_are_numpys(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The estimate is NumPy's mean and deviation of the latents that `encode` writes for the same images."""
-    encode_set(encode_job(count=COUNT), models["vae"], digits_archive, tmp_path / "latents.npz", CPU)
+    encode_set(encode_job("vae", count=COUNT), models["vae"], digits_archive, tmp_path / "latents.npz", CPU)
     with np.load(tmp_path / "latents.npz") as stored:
         latents = stored["latents"].astype(np.float64)
     model = load_model(models["vae"]).model
     assert isinstance(model, VariationalAutoencoder)
     for batch in (7, 256):
         monkeypatch.setattr(draw, "ENCODE_BATCH", batch)
-        mean, deviation = draw._estimate(sample_job("posterior"), model, ImageArchive(digits_archive), CPU)
+        mean, deviation = draw._estimate(
+            sample_job("posterior", "vae"), model, ImageArchive(digits_archive), CPU
+        )
         assert mean.shape == deviation.shape == (16, 8)
         np.testing.assert_allclose(mean.flatten(), latents.mean(0), atol=1e-5)
         np.testing.assert_allclose(deviation.flatten(), latents.std(0), atol=1e-5)
@@ -237,10 +250,10 @@ def test_posterior_statistics_are_numpys(
 def test_posterior_decodes_draws_from_the_estimate(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path
 ) -> None:
-    draw_set(sample_job("posterior"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
+    draw_set(sample_job("posterior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
     model = load_model(models["vae"]).model
     assert isinstance(model, VariationalAutoencoder)
-    mean, deviation = draw._estimate(sample_job("posterior"), model, ImageArchive(digits_archive), CPU)
+    mean, deviation = draw._estimate(sample_job("posterior", "vae"), model, ImageArchive(digits_archive), CPU)
     noise = sampling.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = model.decode(mean + deviation * noise, torch.arange(23) % 10)
@@ -253,8 +266,8 @@ def test_posterior_decodes_draws_from_the_estimate(
 
 @pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
 def test_latents_file(models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str) -> None:
-    assert encode_set(encode_job(), models[kind], digits_archive, tmp_path / "a.npz", CPU) == 40
-    encode_set(encode_job(), models[kind], digits_archive, tmp_path / "b.npz", CPU)
+    assert encode_set(encode_job(kind), models[kind], digits_archive, tmp_path / "a.npz", CPU) == 40
+    encode_set(encode_job(kind), models[kind], digits_archive, tmp_path / "b.npz", CPU)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     with np.load(tmp_path / "a.npz", allow_pickle=False) as stored:
         arrays = dict(stored)
@@ -310,8 +323,22 @@ def test_sets_of_the_other_kind(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        draw_set(sample_job(name), models[kind], digits_archive, tmp_path / "a.zip", CPU)
+        draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
     assert not (tmp_path / "a.zip").exists()
+
+
+@pytest.mark.parametrize(("kind", "other"), [("sphere", "vae"), ("vae", "sphere")])
+def test_model_of_the_other_kind(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, other: str
+) -> None:
+    """Reconstructions and latents can be had of either kind: the job says of which."""
+    out = tmp_path / "a.out"
+    words = f"is {draw.KINDS[other]}, but run 'tiny' is {draw.KINDS[kind]}"
+    with pytest.raises(UserError, match=words):
+        draw_set(sample_job("reconstruction", kind), models[other], digits_archive, out, CPU)
+    with pytest.raises(UserError, match=words):
+        encode_set(encode_job(kind), models[other], digits_archive, out, CPU)
+    assert not out.exists()
 
 
 def test_model_of_another_resolution_or_dataset(

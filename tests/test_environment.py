@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -81,6 +83,15 @@ def test_the_packages_asked_for_are_there(package):
 
 
 def test_the_package_imports_neither_snakemake_nor_dvc():
-    pattern = re.compile(r"^\s*(from|import)\s+(snakemake|dvc|dvclive)\b", re.MULTILINE)
+    pattern = re.compile(r"^\s*(from|import)\s+(snakemake|dvc)\b", re.MULTILINE)
     found = [path for path in (ROOT / "src").rglob("*.py") if pattern.search(path.read_text())]
     assert found == []
+
+
+def test_dvclive_is_loaded_by_those_who_ask_for_live_curves_alone():
+    """It brings DVC along, which a bare GPU machine need not have."""
+    pattern = re.compile(r"^\s*(from|import)\s+dvclive\b", re.MULTILINE)
+    found = [path.name for path in (ROOT / "src").rglob("*.py") if pattern.search(path.read_text())]
+    assert found == ["live.py"]
+    code = "import sys, sphere_repro.live, sphere_repro.training; sys.exit('dvc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

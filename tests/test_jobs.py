@@ -88,6 +88,17 @@ def test_another_generation_leaves_the_first_ones_alone(raw: dict[str, Any]) -> 
     assert {name for name in DERIVE if before[name] != after[name]} == {"score"}
 
 
+def test_only_images_of_ones_own_have_their_content_in_the_job() -> None:
+    from sphere_repro.config import Dataset
+
+    assert jobs.as_text(jobs.PrepareJob(dataset=Dataset(name="digits"))) == (
+        '{"dataset":{"name":"digits","resolution":null}}'
+    )
+    own = Dataset.model_validate({"folder": "cats", "name": "cats", "resolution": 8, "classes": 0})
+    texts = [jobs.as_text(jobs.PrepareJob(dataset=own, content=content)) for content in ("a", "b")]
+    assert texts[0] != texts[1] and '"content":"a"' in texts[0] and '"folder":"cats"' in texts[0]
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_set_of_the_projects_studies_has_a_job(name: str) -> None:
     from conftest import ROOT

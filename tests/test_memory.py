@@ -119,7 +119,7 @@ def test_perceptual_network_from_its_package() -> None:
 @pytest.mark.slow
 def test_the_papers_perceptual_networks_without_their_weights() -> None:
     """Torchvision's table says 8.68 GMAC for ConvNeXt-Small; VGG-16's convolutions are 13 products."""
-    settings = Perceptual.model_construct(network="lpips-convnext", size=32)  # type: ignore[arg-type]
+    settings = Perceptual(network="lpips-convnext")
     convolutions = [(3, 64, 32), (64, 64, 32), (64, 128, 16), (128, 128, 16), (128, 256, 8), (256, 256, 8)]
     convolutions += [(256, 256, 8), (256, 512, 4), (512, 512, 4), (512, 512, 4)] + 3 * [(512, 512, 2)]
     vgg = sum(2 * 9 * a * b * side**2 for a, b, side in convolutions)

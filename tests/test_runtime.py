@@ -163,7 +163,9 @@ def test_an_archive_on_a_disk_that_is_really_full(small_disk: Path) -> None:
     assert len(ImageArchive(path, 2)) == 2
 
 
-def test_killed_while_writing(tmp_path: Path) -> None:
+def test_killed_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old file is whole; what the dead writer left goes with the next writing, never a living one's."""
+    monkeypatch.setattr(runtime, "SETTLED_SECONDS", -1.0)
     path = tmp_path / "a.txt"
     path.write_text("old")
     script = (
@@ -181,11 +183,28 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     assert child.stdout is not None
     with child.stdout:
         assert child.stdout.readline() == "writing\n"
+        (half,) = set(files(tmp_path)) - {"a.txt"}
+        write_text(path, "old")
+        assert files(tmp_path) == [half, "a.txt"]
         child.send_signal(signal.SIGKILL)
         child.wait()
     assert path.read_text() == "old"
+    others = [".a.txt.part.txt", ".b.txt.abcdefgh.part.txt", ".a.txt.notes.part.txt"]
+    for name in others:
+        (tmp_path / name).write_text("somebody's")
     write_text(path, "new")
     assert path.read_text() == "new"
+    assert files(tmp_path) == sorted(["a.txt", *others])
+
+
+def test_a_fresh_leftover_may_be_a_writer_that_has_not_locked_yet(tmp_path: Path) -> None:
+    left = tmp_path / ".a.txt.abcdefgh.part.txt"
+    left.write_text("half")
+    write_text(tmp_path / "a.txt", "new")
+    assert left.exists()
+    os.utime(left, (0, 0))
+    write_text(tmp_path / "a.txt", "new")
+    assert files(tmp_path) == ["a.txt"]
 
 
 # -- JSON

@@ -452,6 +452,16 @@ def test_images_are_flipped_only_where_asked(
     assert not all(mirrored)
 
 
+def test_images_read_from_the_archive_train_the_same_weights(
+    places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, held, read = tiny_job(), places("a"), places("b")
+    held.train(job, digits_archive)
+    monkeypatch.setattr("sphere_repro.data.loading.IN_MEMORY", 0)
+    read.train(job, digits_archive)
+    assert held.bytes == read.bytes
+
+
 # -- what is refused
 
 

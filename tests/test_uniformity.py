@@ -116,7 +116,8 @@ def test_projection_is_on_the_sphere_and_the_same_each_time() -> None:
     assert not np.array_equal(points, module.project(uniform(30), seed=6))
 
 
-@pytest.mark.parametrize("bad", [np.zeros((6, 3)), np.full((6, 3), np.nan)])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bad", [np.zeros((6, 3)), np.full((6, 3), np.nan), np.full((6, 3), 1e200)])
 def test_points_without_direction_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(UserError, match="Row 0 of latents has no direction"):
         module.unit(bad, "latents")
@@ -132,13 +133,13 @@ def write_latents(path: Path, points: np.ndarray, classes: int = 3) -> Path:
 def judge(tmp_path: Path, out: str = "out.json", **changes: object) -> dict[str, object]:
     settings = config.Uniformity(count=60, null_draws=50)
     arguments: dict[str, object] = {"run": "digits", "classes": 3, "settings": settings, "seed": 7} | changes
-    latents = write_latents(tmp_path / "latents.npz", uniform(90) * np.sqrt(DIMENSION))
+    latents = write_latents(tmp_path / "latents.npz", uniform(60) * np.sqrt(DIMENSION))
     module.uniformity(latents, tmp_path / out, **arguments)  # type: ignore[arg-type]
     return json.loads((tmp_path / out).read_text())
 
 
 def test_verb_tells_uniform_from_not(tmp_path: Path) -> None:
-    baseline = write_latents(tmp_path / "vae.npz", leaning(90, 3.0))
+    baseline = write_latents(tmp_path / "vae.npz", leaning(60, 3.0))
     result = judge(tmp_path, baseline=baseline, baseline_run="digits-vae")
     clouds = {cloud["key"]: cloud for cloud in result["clouds"]}  # type: ignore[attr-defined]
     assert list(clouds) == ["latents", "baseline", "pixels", "uniform"]
@@ -177,3 +178,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="broken"):
         module.uniformity(broken, tmp_path / "o.json", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "o.json").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_orthogonal_points_use_every_axis() -> None:
+    null = module.null_distribution(6, 6, 20, seed=0)
+    assert module.compare(module.measure(np.eye(6)), null)["effective_dimension"] == 6

@@ -158,7 +158,9 @@ def _job_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
         verb.add_argument("--out", type=Path, required=True, help="file to write")
         return verb
 
-    job("prepare", "make a dataset's image archive", torch=False)
+    prepare = job("prepare", "make a dataset's image archive", torch=False)
+    prepare.add_argument("--raw", type=Path, help="folder of the downloads (default data/raw/DATASET)")
+    prepare.add_argument("--state", type=Path, default=Path(".state"), help="folder of half-made archives")
     train = job("train", "train a run")
     train.add_argument("--data", type=Path, required=True, help="prepared image archive")
     train.add_argument("--curves", type=Path, required=True, help="CSV of the losses to write")
@@ -205,6 +207,11 @@ def _result_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
 
 def _hand_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     """Verbs for use by hand."""
+    download = _add(verbs, "download", "fetch, verify and unpack a dataset's files", torch=False)
+    download.add_argument(
+        "dataset", help="cifar10, animal-faces, oxford-flowers, or imagenet (your own copy)"
+    )
+    download.add_argument("--raw", type=Path, help="folder of the downloads (default data/raw/DATASET)")
     check = _add(verbs, "check", "check a study file and list its jobs", torch=False)
     check.add_argument("study", type=Path)
     _plan_verb(verbs)

@@ -7,21 +7,38 @@ latent dimension) are properties. Section numbers refer to the method's descript
 from __future__ import annotations
 
 import math
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from sphere_repro.data.sources import SOURCES, Source, nearest
+from sphere_repro.data import own
+from sphere_repro.data.sources import SOURCES, Source, nearest, own_source
 from sphere_repro.errors import UserError
 
 SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=60)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Bounds far beyond use: products of two such numbers, and what they make of a loss, still fit float32.
+MOST = 1e6
+Limited = Annotated[float, Field(ge=0, le=MOST)]
+LimitedPositive = Annotated[float, Field(gt=0, le=MOST)]
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -72,8 +89,8 @@ Record = TypeVar("Record", bound=Strict)
 class Size(Strict):
     """Width, depth and heads of one Vision Transformer."""
 
-    width: int = Field(gt=0, description="token width; divisible by 4 and by heads")
-    layers: int = Field(ge=0, description="number of transformer blocks")
+    width: int = Field(gt=0, le=65536, description="token width; divisible by 4 and by heads")
+    layers: int = Field(ge=0, le=1000, description="number of transformer blocks")
     heads: int = Field(gt=0, description="attention heads; width/heads must be divisible by 4 (axial RoPE)")
 
     @model_validator(mode="after")
@@ -107,8 +124,8 @@ class Architecture(Strict):
     pixel_head: Literal["linear", "conv"]
     encoder: Size
     decoder: Size
-    encoder_mixer_depth: int = Field(ge=0)
-    decoder_mixer_depth: int = Field(ge=0)
+    encoder_mixer_depth: int = Field(ge=0, le=1000)
+    decoder_mixer_depth: int = Field(ge=0, le=1000)
     affine: bool = True
 
     @model_validator(mode="after")
@@ -135,21 +152,85 @@ class Architecture(Strict):
         return self.tokens * self.token_channels
 
 
-class Dataset(Strict):
-    """Which images, at which resolution."""
+def _is_none(value: Any) -> bool:
+    return value is None
 
-    name: str = Field(description="a name from data/sources.yaml")
-    resolution: int | None = Field(None, ge=4, le=1024, description="pixels; default: the dataset's own")
+
+class Dataset(Strict):
+    """Which images, at which resolution: a dataset of the table, or images of one's own."""
+
+    # Left out where they say nothing: the jobs of the table's datasets read as they always did.
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=_is_none,
+        description="a folder of your own images, in class subfolders or without; instead of name",
+    )
+    zip: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=_is_none,
+        description="an archive of your own in the layout of StyleGAN and EDM; instead of name",
+    )
+    name: str = Field(
+        "",
+        validate_default=True,
+        description="a name from data/sources.yaml; for your own images a new one, default: from their path",
+    )
+    resolution: int | None = Field(
+        None, ge=4, le=1024, description="pixels; default: the dataset's own, for a folder 64"
+    )
+    classes: int | None = Field(
+        None,
+        exclude_if=_is_none,
+        ge=0,
+        description="classes of your own images; default: what is found there; 0: use none",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_at_own_images(cls, data: Any) -> Any:
+        """Fill in what the study leaves to the images; a job says everything, and nothing is looked at."""
+        if not isinstance(data, dict):
+            return data
+        places = [key for key in ("folder", "zip") if data.get(key) is not None]
+        if len(places) == 2:
+            raise ValueError("folder and zip exclude each other: remove one")
+        if not places:
+            if data.get("classes") is not None:
+                raise ValueError("classes is for your own images (folder or zip): remove it")
+            return data
+        place = data[places[0]]
+        if not isinstance(place, str) or not place:
+            return data  # pydantic will say what is wrong with it
+        try:
+            return own.completed(data, places[0], place)
+        except UserError as error:
+            raise ValueError(str(error)) from error
 
     @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in SOURCES:
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        if not {"folder", "zip"} <= info.data.keys():
+            return name  # one of them is wrong, and that is said already
+        if info.data["folder"] is not None or info.data["zip"] is not None:
+            if name in SOURCES:
+                raise ValueError(f"'{name}' is a dataset of data/sources.yaml; give your images another name")
+            if not re.fullmatch(NAME_PATTERN, name):
+                wanted = "lower-case letters, digits and single hyphens, such as my-cats"
+                raise ValueError(f"{_quoted(name)} is no name; names are {wanted}")
+        elif not name:
+            raise ValueError("is missing: give a name from data/sources.yaml, or your own folder or zip")
+        elif name not in SOURCES:
             raise ValueError(f"unknown dataset {_quoted(name)}{nearest(name, SOURCES)}")
         return name
 
     @property
     def source(self) -> Source:
+        if self.folder is not None:
+            return own_source("folder", self.folder, self.classes or 0)
+        if self.zip is not None:
+            return own_source("zip", self.zip, self.classes or 0)
         return SOURCES[self.name]
 
     @property
@@ -172,8 +253,12 @@ class Model(Strict):
     patch_size: int | None = Field(None, gt=0, description="pixels; default: the paper's for the resolution")
     conditional: bool = Field(True, description="use the dataset's classes, where it has any")
     pixel_head: Literal["linear", "conv"] = Field("linear", description="last layers of the decoder")
-    encoder_mixer_depth: int = Field(4, ge=0, description="MLP-Mixer blocks after the encoder's head")
-    decoder_mixer_depth: int = Field(4, ge=0, description="MLP-Mixer blocks in the decoder's input embedding")
+    encoder_mixer_depth: int = Field(
+        4, ge=0, le=1000, description="MLP-Mixer blocks after the encoder's head"
+    )
+    decoder_mixer_depth: int = Field(
+        4, ge=0, le=1000, description="MLP-Mixer blocks in the decoder's input embedding"
+    )
     affine: bool = Field(True, description="whether the Mixer's last RMSNorm has a weight")
 
     def architecture(self, dataset: Dataset) -> Architecture:
@@ -215,13 +300,47 @@ class HardCases(Strict):
     independent_draw: bool = Field(False, description="draw the strength separately from the choice")
 
 
+LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
+
+
 class Perceptual(Strict):
     """The perceptual distance P (section 3)."""
 
-    network: Literal["none", "efficientnet-lite1"] = Field(
-        "none", description="frozen network of the distance"
+    network: Literal["none", "efficientnet-lite1", "lpips-convnext"] = Field(
+        "none", description="frozen networks of the distance; the paper's is lpips-convnext"
     )
-    size: int = Field(32, ge=16, description="pixels to which images are enlarged for EfficientNet-Lite1")
+    size: int = Field(
+        32, ge=16, le=1024, description="pixels to which images are enlarged for EfficientNet-Lite1"
+    )
+    lpips_weight: NonNegative = Field(1.0, description="LPIPS (VGG-16) in lpips-convnext, before the mean")
+    convnext_weight: NonNegative = Field(
+        0.1, description="squared difference of ConvNeXt-Small's logits in lpips-convnext, before the mean"
+    )
+
+    @model_validator(mode="after")
+    def _only_own_keys(self) -> Self:
+        for key in sorted(self._foreign_keys & self.model_fields_set):
+            raise ValueError(f"{key} has no meaning for network {self.network}: remove it")
+        if not 0 < self.lpips_weight + self.convnext_weight < math.inf:
+            raise ValueError("the sum of lpips_weight and convnext_weight must be above 0 and finite")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _own_keys(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A job's text has no keys of other networks: that of a job from before these networks is kept."""
+        return {key: value for key, value in serialize(self).items() if key not in self._foreign_keys}
+
+    def check_pixels(self, pixels: int) -> None:
+        """Raises ValueError where images of this size are too small for the networks."""
+        if self.network == "lpips-convnext" and self.lpips_weight > 0 and pixels < LPIPS_PIXELS:
+            raise ValueError(
+                f"loss.perceptual: LPIPS needs images of at least {LPIPS_PIXELS} pixels, not {pixels}; set "
+                "lpips_weight to 0 or use another network"
+            )
+
+    @property
+    def _foreign_keys(self) -> set[str]:
+        return {"size"} if self.network == "lpips-convnext" else {"lpips_weight", "convnext_weight"}
 
 
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
@@ -230,31 +349,33 @@ CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases",
 class Loss(Strict):
     """Weights of the objective (section 3)."""
 
-    alpha_max: float = Field(80.0, gt=0, lt=90, description="largest noise angle of the large noise, degrees")
-    pix_recon_l1: NonNegative = Field(1.0, description="a₁, smooth L1 of the reconstruction")
-    pix_recon_perceptual: NonNegative = Field(1.0, description="a₂, perceptual part of the reconstruction")
-    pix_con_l1: NonNegative = Field(0.5, description="b₁, smooth L1 of pixel consistency")
-    pix_con_perceptual: NonNegative = Field(0.5, description="b₂, perceptual part of pixel consistency")
-    lat_con: NonNegative = Field(0.1, description="c, latent consistency")
+    alpha_max: float = Field(
+        80.0, ge=0.001, lt=90, description="largest noise angle of the large noise, degrees"
+    )
+    pix_recon_l1: Limited = Field(1.0, description="a₁, smooth L1 of the reconstruction")
+    pix_recon_perceptual: Limited = Field(1.0, description="a₂, perceptual part of the reconstruction")
+    pix_con_l1: Limited = Field(0.5, description="b₁, smooth L1 of pixel consistency")
+    pix_con_perceptual: Limited = Field(0.5, description="b₂, perceptual part of pixel consistency")
+    lat_con: Limited = Field(0.1, description="c, latent consistency")
     label_dropout: Fraction = Field(
         0.1, description="probability of the null class, drawn anew in every call"
     )
     hard_cases: HardCases = HardCases()
     perceptual: Perceptual = Perceptual()
-    kl: NonNegative = Field(0.0, description="weight of the KL divergence per latent number; VAE only")
+    kl: Limited = Field(0.0, description="weight of the KL divergence per latent number; VAE only")
 
 
 class Training(Strict):
     """Optimizer, schedule and length (section 3)."""
 
-    epochs: Positive = Field(description="passes over the dataset; fractions allowed")
+    epochs: LimitedPositive = Field(description="passes over the dataset; fractions allowed")
     warmup_epochs: NonNegative = Field(10.0, description="linear warm-up, in epochs")
     batch_size: int = Field(256, gt=0, description="global batch")
-    learning_rate: Positive = Field(1e-4, description="maximum at global batch 256; scaled linearly")
-    minimum_learning_rate: NonNegative = Field(
-        1e-6, description="minimum at global batch 256; scaled linearly"
+    learning_rate: LimitedPositive = Field(1e-4, description="maximum at global batch 256; scaled linearly")
+    minimum_learning_rate: Limited = Field(1e-6, description="minimum at global batch 256; scaled linearly")
+    encoder_learning_rate_factor: LimitedPositive = Field(
+        0.1, description="encoder's rate over the decoder's"
     )
-    encoder_learning_rate_factor: Positive = Field(0.1, description="encoder's rate over the decoder's")
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.9997, description="decay of the weights' average"
     )
@@ -349,10 +470,8 @@ class Run(Strict):
                 "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
             )
         self._check_guidance()
-        if self.loss.perceptual.network == "none":
-            for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if self.model.kind == "vae" else 2]:
-                if getattr(self.loss, key) > 0:
-                    raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
+        check_terms(self.loss, self.model.kind)
+        self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
 
     def _check_guidance(self) -> None:
@@ -455,6 +574,20 @@ class Study(Strict):
             if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
         return self
+
+
+def check_terms(loss: Loss, kind: str) -> None:
+    """Refuse weights of terms that a model of `kind` would be trained without.
+
+    Raises:
+        ValueError: a perceptual term without a network, or the KL divergence of a Sphere Encoder.
+    """
+    if loss.perceptual.network == "none":
+        for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if kind == "vae" else 2]:
+            if getattr(loss, key) > 0:
+                raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
+    if kind == "sphere" and loss.kl > 0:
+        raise ValueError("loss.kl must be 0 for a Sphere Encoder")
 
 
 def default_patch_size(pixels: int) -> int:

@@ -92,7 +92,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _prepare(o: argparse.Namespace) -> str:
     job = _job(o, jobs.PrepareJob, lambda study: jobs.prepare_job(study.runs[o.run]))
-    return verbs.prepare(job, o.out)
+    return verbs.prepare(job, o.out, downloads=o.raw, state=o.state, threads=o.threads)
 
 
 def _train(o: argparse.Namespace) -> str:
@@ -177,6 +177,7 @@ def _plan(o: argparse.Namespace) -> str:
 
 
 _VERBS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "download": lambda o: verbs.download(o.dataset, o.raw),
     "prepare": _prepare,
     "train": _train,
     "sample": _sample,

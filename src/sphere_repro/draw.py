@@ -22,6 +22,7 @@ from sphere_repro.sphere import spherify
 
 ENCODE_BATCH = 256
 GENERATE_BATCH = 64
+KINDS = {"sphere": "a Sphere Encoder", "vae": "a VAE"}
 Seed = tuple[str | int, ...]
 
 
@@ -209,6 +210,11 @@ def _open(
     """The model and the dataset's archive of a job, held against each other and against the job."""
     checkpoint = load_model(model, "ema" if job.weights == "ema" else "raw", device)
     shape, dataset = checkpoint.model.shape, job.dataset
+    if shape.kind != job.kind:
+        raise UserError(
+            f"Checkpoint {model} is {KINDS[shape.kind]}, but run '{job.run}' is {KINDS[job.kind]}. "
+            f"Use the model of run '{job.run}'."
+        )
     if shape.image_size != dataset.pixels:
         raise UserError(
             f"Checkpoint {model} makes {shape.image_size}-pixel images, but dataset {dataset.archive} has "

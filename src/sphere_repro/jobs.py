@@ -7,9 +7,9 @@ and so the job, alone. The records are derived from a `Study` here and nowhere e
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sphere_repro.config import (
     Architecture,
@@ -24,13 +24,17 @@ from sphere_repro.config import (
     Study,
     Training,
     Uniformity,
+    check_terms,
 )
+
+Kind = Literal["sphere", "vae"]
 
 
 class PrepareJob(Strict):
-    """Make one dataset's archive."""
+    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old."""
 
     dataset: Dataset
+    content: str | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class TrainJob(Strict):
@@ -43,6 +47,11 @@ class TrainJob(Strict):
     loss: Loss
     training: Training
 
+    @model_validator(mode="after")
+    def _every_term_counts(self) -> Self:
+        check_terms(self.loss, self.model.kind)
+        return self
+
     @property
     def architecture(self) -> Architecture:
         return self.model.architecture(self.dataset)
@@ -53,6 +62,7 @@ class SampleJob(Strict):
 
     seed: int
     run: Name
+    kind: Kind
     dataset: Dataset
     set: str
     weights: Literal["raw", "ema"]
@@ -66,6 +76,7 @@ class EncodeJob(Strict):
 
     seed: int
     run: Name
+    kind: Kind
     dataset: Dataset
     weights: Literal["raw", "ema"]
     count: int = Field(ge=1)
@@ -84,7 +95,7 @@ class ScoreJob(Strict):
     seed: int
     run: Name
     dataset: Dataset
-    kind: str
+    kind: Kind
     score: Score
     sets: tuple[str, ...]
     generations: dict[str, Generation]
@@ -100,8 +111,8 @@ class UniformityJob(Strict):
     uniformity: Uniformity
 
 
-def prepare_job(run: Run) -> PrepareJob:
-    return PrepareJob(dataset=run.dataset)
+def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
+    return PrepareJob(dataset=run.dataset, content=content)
 
 
 def train_job(study: Study, name: str) -> TrainJob:
@@ -117,6 +128,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
     return SampleJob(
         seed=study.seed,
         run=name,
+        kind=run.model.kind,
         dataset=run.dataset,
         set=set_name,
         weights=run.sampling.weights,
@@ -131,6 +143,7 @@ def encode_job(study: Study, name: str) -> EncodeJob:
     return EncodeJob(
         seed=study.seed,
         run=name,
+        kind=run.model.kind,
         dataset=run.dataset,
         weights=run.sampling.weights,
         count=study.uniformity.count,

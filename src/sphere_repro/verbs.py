@@ -17,23 +17,55 @@ from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
 
-MODEL_CODE = ("config", "losses", "models", "optim", "perceptual", "seeds", "sphere", "training", "data")
+MODEL_CODE = (
+    *(
+        "config",
+        "losses",
+        "models",
+        "optim",
+        "perceptual",
+        "pretrained",
+        "seeds",
+        "sphere",
+        "training",
+        "data",
+    ),
+)
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
 
 
-def prepare(job: jobs.PrepareJob, out: Path) -> str:
+def download(name: str, folder: Path | None) -> str:
+    """Fetch, verify and unpack the files of a dataset."""
+    from sphere_repro.data import raw
+    from sphere_repro.data.sources import SOURCES, nearest
+
+    if name not in SOURCES:
+        raise UserError(f"There is no dataset '{name}'{nearest(name, SOURCES)}")
+    record = raw.download(name, SOURCES[name], folder or raw.DOWNLOADS / name)
+    return f"download {name}: {SOURCES[name].images} images, recorded in {record}"
+
+
+def prepare(
+    job: jobs.PrepareJob, out: Path, *, downloads: Path | None = None, state: Path, threads: int = 1
+) -> str:
     """Make the image archive of a dataset."""
     from sphere_repro.data.prepare import prepare as make
 
     started = time.time()
-    facts = make(job.dataset, out)
+    facts = make(job.dataset, out, downloads=downloads, state=state, workers=threads, content=job.content)
     _stamp(out.with_suffix(".json"), job, started, [out])
     return f"prepare {job.dataset.archive}: {facts.get('images', '')} images in {out}"
 
 
 def train(
-    job: jobs.TrainJob, data: Path, out: Path, curves: Path, state: Path, device: str, live: Path | None
+    job: jobs.TrainJob,
+    data: Path,
+    out: Path,
+    curves: Path,
+    state: Path,
+    device: str,
+    live: Path | None = None,
 ) -> str:
     """Train a run: model file, training curves, provenance."""
     from sphere_repro.models.autoencoder import parameter_count

@@ -209,7 +209,7 @@ def test_truncated_file(good: Path, kept: float) -> None:
 
 
 def test_no_images(tmp_path: Path) -> None:
-    refused(write_zip(tmp_path / "a.zip", {"dataset.json": b'{"labels": null}'}), "no PNG images")
+    refused(write_zip(tmp_path / "a.zip", {"dataset.json": b'{"labels": null}'}), "no PNG or JPEG images")
 
 
 def test_missing_labels_file(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from sphere_repro.data.archive import write_archive
 from sphere_repro.data.loading import (
+    ArchivedImages,
+    ImagesInMemory,
     batch_indices,
     epoch_order,
     flip,
@@ -122,3 +124,55 @@ def test_a_batch_larger_than_the_dataset() -> None:
         batch_indices(299, 300, 0, 0)
     indices, epoch = batch_indices(300, 300, 0, 3)
     assert epoch == 3 and sorted(indices.tolist()) == list(range(300))
+
+
+# -- datasets too large for memory
+
+
+def test_small_archives_are_held_and_large_ones_are_read(archive: Path) -> None:
+    assert isinstance(load_training_images(archive, 3), ImagesInMemory)
+    assert isinstance(load_training_images(archive, 3, in_memory=5 * 4 * 4 * 3), ImagesInMemory)
+    assert isinstance(load_training_images(archive, 3, in_memory=5 * 4 * 4 * 3 - 1), ArchivedImages)
+
+
+@pytest.mark.parametrize("ahead", ["right", "wrong", "none"])
+def test_read_images_are_those_in_memory(archive: Path, ahead: str) -> None:
+    held, read = load_training_images(archive, 3), load_training_images(archive, 3, in_memory=0)
+    assert len(read) == len(held) == 5 and read.resolution == held.resolution == 4
+    assert held.labels is not None and read.labels is not None and torch.equal(read.labels, held.labels)
+    batches = [batch_indices(5, 2, 7, step)[0] for step in range(9)]
+    for step, indices in enumerate(batches[:-1]):
+        following = {"right": lambda: batches[step + 1], "wrong": lambda: torch.tensor([0, 0]), "none": None}  # noqa: B023
+        found, wanted = read.take(indices, following[ahead]), held.take(indices)
+        assert found.dtype == torch.uint8 and found.is_contiguous() and torch.equal(found, wanted)
+
+
+def test_the_next_batch_is_read_ahead(archive: Path) -> None:
+    images = load_training_images(archive, None, in_memory=0)
+    assert isinstance(images, ArchivedImages) and images.labels is None
+    images.take(torch.tensor([0, 1]), lambda: torch.tensor([3, 4]))
+    assert images.ahead is not None and images.ahead[0] == [3, 4]
+    started = images.ahead[1]
+    np.testing.assert_array_equal(started[1].result(), images_of(5)[4])
+    seen: list[int] = []
+    real = images.archive.read
+    images.archive.read = lambda index: seen.append(index) or real(index)  # type: ignore[method-assign, func-returns-value]
+    images.take(torch.tensor([3, 4]))
+    assert seen == []  # they were there already
+
+
+def test_a_broken_image_is_named_when_it_is_read(archive: Path) -> None:
+    content = bytearray(archive.read_bytes())
+    content[content.find(b"img00000003") + 40] ^= 0xFF
+    archive.write_bytes(content)
+    images = load_training_images(archive, 3, in_memory=0)
+    images.take(torch.tensor([0, 1]))
+    with pytest.raises(UserError, match=r"img00000003\.png"):
+        images.take(torch.tensor([3]))
+
+
+def test_orders_cannot_be_changed_from_outside() -> None:
+    first, _ = batch_indices(10, 5, 0, 0)
+    kept = first.clone()
+    first[:] = 0
+    assert torch.equal(batch_indices(10, 5, 0, 0)[0], kept)

@@ -10,6 +10,8 @@ sys.path.insert(0, str(PACKAGE.parent))
 
 from sphere_repro import config as schema
 from sphere_repro import jobs, verbs
+from sphere_repro.data.prepare import planned_content
+from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 
 
@@ -34,6 +36,10 @@ try:
     study = schema.parse(
         schema.Study, config, ", ".join(map(str, workflow.configfiles))
     )
+    contents = {
+        run.dataset.archive: planned_content(run.dataset, Path("data/prepared"))
+        for run in study.runs.values()
+    }
 except UserError as error:
     stop(error)
 
@@ -58,6 +64,21 @@ def archive_of(run):
 
 def run_with(archive):
     return next(run for run in study.runs.values() if run.dataset.archive == archive)
+
+
+def raw_record(run):
+    """What `prepare` reads beside its job: the record of the downloads, where there are any."""
+    return [f"data/raw/{run.dataset.name}.json"] if run.dataset.source.files else []
+
+
+def preparing_threads(run):
+    """Files are decoded by several processes; what lies in memory by one."""
+    return 1 if run.dataset.source.loader == "embedded" else 8
+
+
+def planned(run):
+    """The job that prepares a run's dataset: own images are part of it, so that changed ones make it old."""
+    return jobs.prepare_job(run, contents[run.dataset.archive])
 
 
 def set_files(run):

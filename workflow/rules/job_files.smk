@@ -1,12 +1,15 @@
 # What each result was made by, held against what the study asks for today.
+import time
+
 from sphere_repro import integrity
+from sphere_repro.runtime import read_json, write_text
 
 
 def recorded_jobs():
     """Every record that names its job, with the job the study asks for today."""
     found = {}
     for name, run in study.runs.items():
-        found[archive_of(name).replace(".zip", ".json")] = jobs.prepare_job(run)
+        found[archive_of(name).replace(".zip", ".json")] = planned(run)
         found[f"{HOME}/{name}/model.json"] = jobs.train_job(study, name)
         found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
         for item in run.sets:
@@ -24,13 +27,13 @@ def recorded_jobs():
     return found
 
 
-def made_otherwise(record, job):
-    """Whether a result is missing, or says of itself that it was made by another job."""
+def made_by(record):
+    """The job that a result says it was made by; None where there is no result or it does not say."""
     try:
-        made_by = json.loads(Path(record).read_text(encoding="utf-8"))["job"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
-    return made_by != job.model_dump(mode="json")
+        content = read_json(record)
+    except UserError as error:
+        return stop(error) if Path(record).exists() else None
+    return content.get("job") if isinstance(content, dict) else None
 
 
 def refuse_edited(record):
@@ -43,21 +46,21 @@ def refuse_edited(record):
 
 JOBS = ".state/jobs"
 
-# Snakemake's own records may be missing (dvc exp run --temp, a clone without them), and it would then take
-# whatever lies there. So each job is an input file as well, older than everything where the result says of
-# itself that it was made by this very job, else new: old results never pass for those of new parameters.
+# Snakemake's own records may be missing (dvc exp run --temp, a clone without them), or belong to other results
+# than those that lie there (dvc checkout of another revision). So each job is an input file as well: older than
+# everything where the result says of itself that it was made by this very job, else new, and with a content that
+# no checksum recorded before can match. Old results never pass for those of new parameters.
 for record, job in recorded_jobs().items():
     job_file = Path(JOBS, record)
-    job_file.parent.mkdir(parents=True, exist_ok=True)
-    if not job_file.is_file() or job_file.read_text(encoding="utf-8") != jobs.as_text(
-        job
-    ):
-        job_file.write_text(jobs.as_text(job), encoding="utf-8")
-    if not made_otherwise(record, job):
+    text = jobs.as_text(job)
+    present = job_file.read_text(encoding="utf-8") if job_file.is_file() else ""
+    if made_by(record) == job.model_dump(mode="json"):
         refuse_edited(record)
+        if present != text:
+            write_text(job_file, text)
         os.utime(job_file, (1, 1))
-    elif job_file.stat().st_mtime < 2:
-        os.utime(job_file)
+    elif Path(record).exists() or not present.startswith(f"{text}\n"):
+        write_text(job_file, f"{text}\nno result of this job at {time.time_ns()}\n")
 
 for place in ("results", APART):
     for path in (*table_files(place), *figure_files(place)):

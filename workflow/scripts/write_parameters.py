@@ -88,7 +88,7 @@ def default(field: FieldInfo) -> str:
         return "*required*" if field.default_factory is None else ""
     return (
         "none"
-        if value is None
+        if value is None or value == ""
         else f"`{value}`"
         if not isinstance(value, tuple)
         else f"`{', '.join(map(str, value))}`"

@@ -49,6 +49,8 @@ def pipeline(study: Study, pattern: dict[str, Any], taken: set[str]) -> dict[str
     variables = {"archives": own, "references": archives, "place": f"results/studies/{study.study}"}
     stages = {name: apart(stage) for name, stage in pattern["stages"].items() if own or name != "data"}
     stages["reference"]["foreach"] = "${references}"
+    if all(run.model.kind == "vae" for run in study.runs.values()):
+        without_uniformity(stages)
     return {"vars": [f"{UP}/params/{study.study}.yaml", variables], "stages": stages}
 
 
@@ -62,6 +64,14 @@ def apart(stage: dict[str, Any]) -> dict[str, Any]:
         body[kind] = [_cached(item) for item in body.get(kind, [])]
     body = {key: value for key, value in body.items() if value != []}
     return {"foreach": stage["foreach"], "do": body} if "do" in stage else body
+
+
+def without_uniformity(stages: dict[str, Any]) -> None:
+    """Only Sphere Encoders have latents to judge; DVC would miss the results."""
+    outs = [name for item in stages.pop("uniformity")["outs"] for name in item]
+    for stage in stages.values():
+        body = stage.get("do", stage)
+        body["deps"] = [name for name in body["deps"] if name not in outs]
 
 
 def owned_elsewhere(out: Path) -> set[str]:

@@ -1,6 +1,6 @@
 """One zip of equally large square RGB images and their labels: the form of every dataset and sample set.
 
-PNGs named `00000/img00000000.png` (folder = index // 1000) and `dataset.json` with
+PNGs (ImageNet: JPEGs) named `00000/img00000000.png` (folder = index // 1000) and `dataset.json` with
 `{"labels": [["00000/img00000000.png", 3], …]}`, or `{"labels": null}` where there are no classes: the layout
 of StyleGAN and EDM, so that their tools read these archives too.
 """
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from sphere_repro.data.images import encode
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import atomic_output
 
@@ -35,13 +36,13 @@ _DAMAGE = (
 )
 
 
-def image_name(index: int) -> str:
+def image_name(index: int, suffix: str = ".png") -> str:
     """Name of image `index` inside an archive."""
-    return f"{index // 1000:05d}/img{index:08d}.png"
+    return f"{index // 1000:05d}/img{index:08d}{suffix}"
 
 
 def write_archive(path: Path, images: Iterable[np.ndarray], labels: Labels | None) -> None:
-    """Write `images` in order as an archive, atomically; the same images give the same bytes.
+    """Write `images` in order as an archive of PNGs, atomically; the same images give the same bytes.
 
     Images are written as they come, so memory does not grow with their number.
 
@@ -54,22 +55,24 @@ def write_archive(path: Path, images: Iterable[np.ndarray], labels: Labels | Non
         UserError: the disk is full or the folder cannot be written.
         ValueError: no image, an image of another shape or type, more or fewer labels than images.
     """
+    write_encoded(path, _encoded(images), labels)
+
+
+def write_encoded(path: Path, images: Iterable[bytes], labels: Labels | None, suffix: str = ".png") -> None:
+    """The same for images that are PNG files already, or JPEG files (suffix `.jpg`)."""
     with (
         atomic_output(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
         count = 0
-        shape: tuple[int, ...] | None = None
-        for image in images:
-            shape = _checked_shape(image, count, shape)
-            archive.writestr(_entry(image_name(count)), _png(image))
-            count += 1
+        for count, image in enumerate(images, start=1):
+            archive.writestr(_entry(image_name(count - 1, suffix)), image)
         if count == 0:
             raise ValueError(f"there are no images to write to {path}")
         if labels is not None and len(labels) != count:
             raise ValueError(f"{count} images but {len(labels)} labels for {path}")
         with archive.open(_entry(LABELS_NAME), "w") as file:
-            _write_labels(file, labels)
+            _write_labels(file, labels, suffix)
 
 
 class ImageArchive:
@@ -101,6 +104,10 @@ class ImageArchive:
     def __len__(self) -> int:
         """N, the number of images."""
         return len(self._names)
+
+    def name(self, index: int) -> str:
+        """Where image `index` lies, for messages."""
+        return f"{self._names[index]} in {self.path}"
 
     def read(self, index: int) -> np.ndarray:
         """Image `index` as uint8 (H, H, 3).
@@ -161,7 +168,7 @@ class ImageArchive:
         """Whatever RGB image lies under `index`, of any size."""
         name = self._names[index]
         try:
-            with Image.open(io.BytesIO(self._zip.read(name)), formats=["PNG"]) as image:
+            with Image.open(io.BytesIO(self._zip.read(name)), formats=[_format(name)]) as image:
                 mode = image.mode
                 pixels = np.array(image)
         except _DAMAGE as error:
@@ -183,10 +190,11 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
+def _encoded(images: Iterable[np.ndarray]) -> Iterator[bytes]:
+    shape: tuple[int, ...] | None = None
+    for index, image in enumerate(images):
+        shape = _checked_shape(image, index, shape)
+        yield encode(image)
 
 
 def _checked_shape(image: np.ndarray, index: int, first: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -198,13 +206,13 @@ def _checked_shape(image: np.ndarray, index: int, first: tuple[int, ...] | None)
     return shape
 
 
-def _write_labels(file: IO[bytes], labels: Labels | None) -> None:
+def _write_labels(file: IO[bytes], labels: Labels | None, suffix: str) -> None:
     if labels is None:
         file.write(b'{"labels": null}\n')
         return
     file.write(b'{"labels": [')
     for index, label in enumerate(labels):
-        file.write(f"{',' if index else ''}\n{json.dumps([image_name(index), int(label)])}".encode())
+        file.write(f"{',' if index else ''}\n{json.dumps([image_name(index, suffix), int(label)])}".encode())
     file.write(b"\n]}\n")
 
 
@@ -218,13 +226,17 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def _image_names(path: Path, entries: list[str]) -> list[str]:
-    names = sorted(name for name in entries if name.lower().endswith(".png"))
+    names = sorted(name for name in entries if name.lower().endswith((".png", ".jpg", ".jpeg")))
     if not names:
-        raise UserError(f"{path} holds no PNG images. {_REMEDY}")
+        raise UserError(f"{path} holds no PNG or JPEG images. {_REMEDY}")
     for name, following in itertools.pairwise(names):
         if name == following:
             raise UserError(f"{path} holds image {name} twice. {_REMEDY}")
     return names
+
+
+def _format(name: str) -> str:
+    return "PNG" if name.lower().endswith(".png") else "JPEG"
 
 
 def _read_labels(path: Path, archive: zipfile.ZipFile, names: list[str]) -> np.ndarray | None:
@@ -285,4 +297,6 @@ def _square_side(path: Path, name: str, image: np.ndarray) -> int:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its words name an object in memory
+        return "its bytes are no PNG"
     return " ".join(str(error).split()) or type(error).__name__

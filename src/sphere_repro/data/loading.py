@@ -1,23 +1,33 @@
-"""Training images in memory, and which of them each step sees: pure functions of seed and step.
+"""Training images, and which of them each step sees: pure functions of seed and step.
 
-Nothing here keeps a position or a generator's state, so a resumed training sees the same batches.
+Nothing here keeps a position or a generator's state, so a resumed training sees the same batches; and a batch
+is the same whether the images lie in memory or are read from the archive when they are wanted.
 """
 
 from __future__ import annotations
 
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sphere_repro import seeds
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 
+IN_MEMORY = 8 << 30  # bytes of pixels up to which a dataset is read at once (ImageNet at 256 pixels: 250 GB)
+READERS = 16  # threads at most that read a larger one
+Following = Callable[[], torch.Tensor] | None  # says what will be asked for next
+
 
 @dataclass(frozen=True)
-class TrainingImages:
-    """All images of a dataset.
+class ImagesInMemory:
+    """All images of a dataset, in memory.
 
     Attributes:
         images: uint8 (N, 3, H, H) on the CPU, 0…255.
@@ -31,17 +41,91 @@ class TrainingImages:
         """N."""
         return len(self.images)
 
+    @property
+    def resolution(self) -> int:
+        """H, pixels."""
+        return int(self.images.shape[-1])
 
-def load_training_images(path: str | Path, classes: int | None) -> TrainingImages:
-    """Read a whole archive for a model of `classes` classes; with 0 or None, its labels are left out.
+    def take(
+        self, indices: torch.Tensor, following: Callable[[], torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Images uint8 (B, 3, H, H) at `indices` (B,); `following` is for images that have to be read."""
+        return self.images[indices]
+
+
+class ArchivedImages:
+    """All images of a dataset too large for memory, read from its archive by threads, one batch ahead.
+
+    Pillow decodes outside Python's lock, so threads are enough; and they share one index of the archive,
+    which takes about a gigabyte for ImageNet.
+    """
+
+    def __init__(self, archive: ImageArchive, labels: torch.Tensor | None) -> None:
+        self.archive, self.labels = archive, labels
+        self.threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), "images")
+        self.ahead: tuple[list[int], list[Future[np.ndarray]]] | None = None
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.archive)
+
+    @property
+    def resolution(self) -> int:
+        """H, pixels."""
+        return self.archive.resolution
+
+    def take(
+        self, indices: torch.Tensor, following: Callable[[], torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Images uint8 (B, 3, H, H) at `indices` (B,).
+
+        Args:
+            indices: int64 (B,).
+            following: says what will be asked for next; that is read while the caller computes.
+
+        Raises:
+            UserError: one of them is broken.
+        """
+        wanted = indices.tolist()
+        reading = self.ahead[1] if self.ahead and self.ahead[0] == wanted else self._start(wanted)
+        if following is not None:
+            upcoming = following().tolist()
+            self.ahead = (upcoming, self._start(upcoming))
+        images = np.stack([future.result() for future in reading])  # (B, H, H, 3)
+        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+    def _start(self, wanted: list[int]) -> list[Future[np.ndarray]]:
+        return [self.threads.submit(self.archive.read, index) for index in wanted]
+
+
+TrainingImages = ImagesInMemory | ArchivedImages
+
+
+def load_training_images(
+    path: str | Path, classes: int | None, in_memory: int | None = None
+) -> TrainingImages:
+    """The images of an archive for a model of `classes` classes; with 0 or None, its labels are left out.
+
+    Args:
+        path: the archive.
+        classes: of the model.
+        in_memory: bytes of pixels up to which they are held in memory; default: `IN_MEMORY`, and no more
+            than half of what the machine has. The batches are the same either way.
 
     Raises:
         UserError: the archive is missing or damaged, or its labels do not fit `classes`.
     """
     archive = ImageArchive(path, classes)
-    images = torch.from_numpy(archive.load()).permute(0, 3, 1, 2).contiguous()  # (N, 3, H, H)
     labels = torch.from_numpy(archive.labels) if classes and archive.labels is not None else None
-    return TrainingImages(images, labels)
+    shape = (len(archive), 3, archive.resolution, archive.resolution)
+    if in_memory is None:
+        in_memory = min(IN_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    if int(np.prod(shape)) > in_memory:
+        return ArchivedImages(archive, labels)
+    images = torch.empty(shape, dtype=torch.uint8)
+    for index in range(len(archive)):
+        images[index] = torch.from_numpy(archive.read(index)).permute(2, 0, 1)
+    return ImagesInMemory(images, labels)
 
 
 def to_unit(images: torch.Tensor) -> torch.Tensor:
@@ -89,4 +173,10 @@ def batch_indices(count: int, batch_size: int, seed: int, step: int) -> tuple[to
     """
     epoch, position = divmod(step, steps_per_epoch(count, batch_size))
     start = position * batch_size
-    return epoch_order(count, seed, epoch)[start : start + batch_size], epoch
+    return _kept_order(count, seed, epoch)[start : start + batch_size].clone(), epoch
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_order(count: int, seed: int, epoch: int) -> torch.Tensor:
+    """`epoch_order`, made once an epoch: for a million images it takes longer than to read a batch."""
+    return epoch_order(count, seed, epoch)

@@ -1,4 +1,4 @@
-"""The table of datasets, `data/sources.yaml`: names, origins, licences, classes."""
+"""The table of datasets, `data/sources.yaml`: names, origins, digests, licences, classes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,26 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 TABLE = Path(__file__).resolve().parents[3] / "data" / "sources.yaml"
+OWN_RESOLUTION = 64  # pixels, of a folder of one's own where the study says nothing
+
+Loader = Literal[
+    "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip"
+]  # data/publishers.py
+
+
+class SourceFile(BaseModel):
+    """One file of a publisher."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    url: str | None = None  # none: it is not to be had without registration
+    mirrors: tuple[str, ...] = ()
+    digest: str | None = Field(None, pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
+    size: int | None = Field(None, ge=1)  # bytes
 
 
 class Source(BaseModel):
@@ -20,19 +37,38 @@ class Source(BaseModel):
 
     title: str
     version: str
-    loader: Literal["embedded"]
+    loader: Loader
     licence: str
     citation: str
-    images: int
+    images: int | None  # none: as many as there are
     classes: int
     native_resolution: int
     horizontal_flip: bool
+    class_counts: dict[str, int] | None = None  # images of each class, where they are to be checked
+    jpeg_quality: int | None = Field(None, ge=1, le=100)  # prepared as JPEG without subsampling; none: PNG
+    by_hand: str | None = None  # the page where one registers for it
+    files: tuple[SourceFile, ...] = ()
 
 
 def load_sources(path: Path = TABLE) -> dict[str, Source]:
     """Every known dataset by name."""
     rows = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {name: Source.model_validate(row) for name, row in rows.items()}
+
+
+def own_source(loader: Literal["folder", "zip"], place: str, classes: int) -> Source:
+    """The row of images that the user brings along."""
+    return Source(
+        title=f"Images of {place}",
+        version="the user's own",
+        loader=loader,
+        licence="the user's own",
+        citation="none",
+        images=None,
+        classes=classes,
+        native_resolution=OWN_RESOLUTION,
+        horizontal_flip=False,
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

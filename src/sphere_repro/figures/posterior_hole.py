@@ -14,7 +14,7 @@ from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.results import RunScores, metric_label, read_scores
-from sphere_repro.figures.samples import read, spread
+from sphere_repro.figures.samples import open_alike, read, spread
 
 # Block title → (column title, set name or None for the input, which share of the set's images).
 BLOCKS: dict[str, tuple[tuple[str, str | None, int], ...]] = {
@@ -65,11 +65,15 @@ def draw(
         shape: rows and columns of images in each panel.
 
     Raises:
-        UserError: an archive is missing or broken.
+        UserError: an archive is missing, broken or of another resolution than the others.
     """
     found = _read(scores)
-    blocks = {"Sphere Encoder": sphere_sets, "VAE": vae_sets}
-    blocks = {name: sets for name, sets in blocks.items() if sets}
+    opened = open_alike([real, *sphere_sets.values(), *vae_sets.values()])
+    blocks = {
+        name: {key: opened[path] for key, path in sets.items()}
+        for name, sets in {"Sphere Encoder": sphere_sets, "VAE": vae_sets}.items()
+        if sets
+    }
     if not blocks:
         raise UserError("The figure 'posterior-hole' needs the sample sets of one run at least.")
     panel = style.WIDTH / 4 * shape[0] / shape[1]
@@ -78,7 +82,7 @@ def draw(
     for row, (name, sets) in zip(grid, blocks.items(), strict=True):
         for axes, (heading, wanted, share) in zip(row, BLOCKS[name], strict=True):
             set_name = _present(sets, wanted)
-            images = _panel(real, sets, set_name, share, shape)
+            images = _panel(opened[real], sets, set_name, share, shape)
             style.show_montage(axes, images)
             axes.set_title(heading + _distance(found.get(name), set_name), fontsize=9.5)
         row[0].set_ylabel(name, fontsize=11, fontweight="bold")
@@ -109,17 +113,16 @@ def _read(scores: Scores | None) -> dict[str, RunScores]:
 
 
 def _panel(
-    real: Path, sets: Mapping[str, Path], name: str | None, share: int, shape: tuple[int, int]
+    real: ImageArchive, sets: Mapping[str, ImageArchive], name: str | None, share: int, shape: tuple[int, int]
 ) -> style.Images:
     """Images of one column, uint8 (rows, columns, H, W, 3); `share` 1 takes others than `share` 0."""
     wanted = shape[0] * shape[1]
     if name in (None, "reconstruction"):
-        archive = ImageArchive(real)
-        rebuilt = ImageArchive(_path(sets, "reconstruction"))
-        indices = spread(archive.labels, min(len(archive), len(rebuilt)), wanted)
-        images = read(archive if name is None else rebuilt, indices)
+        rebuilt = _need(sets, "reconstruction")
+        indices = spread(real.labels, min(len(real), len(rebuilt)), wanted)
+        images = read(real if name is None else rebuilt, indices)
     else:
-        archive = ImageArchive(_path(sets, name))
+        archive = _need(sets, name)
         indices = spread(archive.labels, len(archive), 2 * wanted)
         images = read(archive, indices[share * wanted : (share + 1) * wanted] or indices[:wanted])
     filled = np.full((wanted, *images.shape[1:]), 255, dtype=np.uint8)
@@ -134,7 +137,7 @@ def _present(names: Iterable[str], wanted: str | None) -> str | None:
     return wanted if wanted in found else next(guided, wanted)
 
 
-def _path(sets: Mapping[str, Path], name: str | None) -> Path:
+def _need(sets: Mapping[str, ImageArchive], name: str | None) -> ImageArchive:
     if name is None or name not in sets:
         raise UserError(
             f"The figure 'posterior-hole' needs the sample set '{name}'; it got: {', '.join(sets)}."

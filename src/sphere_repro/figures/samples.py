@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +34,18 @@ def draw(
         columns: images per row, at most.
 
     Raises:
-        UserError: an archive is missing or broken, or no set is given.
+        UserError: an archive is missing, broken or of another resolution, or no set is given.
     """
     generated = [name for name in set_order(list(sets)) if name != "reconstruction"]
     if not sets:
         raise UserError(
             "The figure 'samples' needs one sample set at least. Add some under sampling.generations."
         )
-    rows, labels = _real_rows(sets, real, columns)
+    opened = open_alike([*([real] if real else []), *sets.values()])
+    found = {name: opened[path] for name, path in sets.items()}
+    rows, labels = _real_rows(found, opened[real], columns) if real else ([], None)
     if generated:
-        archives = [ImageArchive(sets[name]) for name in generated]
+        archives = [found[name] for name in generated]
         shortest = min(archives, key=len)
         indices = spread(shortest.labels, len(shortest), columns)
         rows += [
@@ -79,24 +81,38 @@ def spread(labels: NDArray[np.int64] | None, count: int, wanted: int) -> list[in
     return [int(group[turn]) for turn in rounds for group in members if turn < len(group)][:wanted]
 
 
+def open_alike(paths: Iterable[Path]) -> dict[Path, ImageArchive]:
+    """Archives that one figure shows, by path.
+
+    Raises:
+        UserError: one is missing, broken, or of another resolution than the first.
+    """
+    opened = {path: ImageArchive(path) for path in paths}
+    first = next(iter(opened.values()))
+    for archive in opened.values():
+        if archive.resolution != first.resolution:
+            raise UserError(
+                f"{first.path} holds {first.resolution}-pixel images, but {archive.path} "
+                f"{archive.resolution}-pixel ones. Give archives of one run."
+            )
+    return opened
+
+
 def read(archive: ImageArchive, indices: list[int]) -> style.Images:
     """Images of an archive, uint8 (n, H, W, 3)."""
     return np.stack([archive.read(index) for index in indices])
 
 
 def _real_rows(
-    sets: Mapping[str, Path], real: Path | None, columns: int
+    sets: Mapping[str, ImageArchive], real: ImageArchive, columns: int
 ) -> tuple[list[Row], NDArray[np.int64] | None]:
-    if real is None:
-        return [], None
-    archive = ImageArchive(real)
-    rebuilt = ImageArchive(sets["reconstruction"]) if "reconstruction" in sets else None
-    count = min(len(archive), len(rebuilt)) if rebuilt else len(archive)
-    indices = spread(archive.labels, count, columns)
-    rows = [("real", read(archive, indices))]
+    rebuilt = sets.get("reconstruction")
+    count = min(len(real), len(rebuilt)) if rebuilt else len(real)
+    indices = spread(real.labels, count, columns)
+    rows = [("real", read(real, indices))]
     if rebuilt:
         rows.append(("reconstruction", read(rebuilt, indices)))
-    return rows, archive.labels[indices] if archive.labels is not None else None
+    return rows, real.labels[indices] if real.labels is not None else None
 
 
 def _grid(rows: list[Row], labels: NDArray[np.int64] | None, title: str) -> Figure:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sphere_repro.config import Generation, Score
 from sphere_repro.data.archive import ImageArchive
@@ -33,6 +34,27 @@ CODE = ("metrics/", "data/archive.py", "seeds.py")
 REFERENCE_SPLIT = "train"  # method, section 6: the published distances are taken to the training set
 REFERENCE_SEED = 0  # the reference belongs to the dataset, not to a study
 DESCRIPTION = ("extractor", "metric", "resize", "weights_sha256")
+
+
+class Floor(BaseModel):
+    """The distance between two halves of the real images, and the images per half."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    frechet: float
+    count: int = Field(ge=2)
+
+
+class ReferenceRecord(BaseModel):
+    """What the JSON beside reference statistics must say, whatever else stands there."""
+
+    model_config = ConfigDict(strict=True)
+    extractor: str
+    metric: str
+    resize: str
+    weights_sha256: str
+    reference_split: str
+    count: int = Field(ge=4)
+    floor: Floor
 
 
 @dataclass(frozen=True)
@@ -120,7 +142,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     statistics = load_statistics(inputs.reference)
     extractor = make_extractor(score.extractor, resize=score.resize, device=device)
     provenance = _provenance(inputs, score, seed, device)
-    reference = _checked_reference(inputs.reference, extractor, provenance["inputs"]["real"]["sha256"])
+    real_sha256 = provenance["inputs"]["real"]["sha256"]
+    reference = _checked_reference(inputs.reference, len(statistics), extractor, real_sha256)
     scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run))
     records = []
     for name, archive in archives.items():
@@ -210,17 +233,31 @@ def _described(extractor: Extractor) -> dict[str, str]:
     }
 
 
-def _checked_reference(path: Path, extractor: Extractor, real_sha256: str) -> dict[str, Any]:
-    """The reference's JSON, held against the extractor and the real images of this job."""
+def _fault(error: Exception) -> str:
+    """Which value of a reference's JSON is wrong, where that is known."""
+    if not isinstance(error, ValidationError):
+        return ""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f" ({place}: {first['msg'][0].lower()}{first['msg'][1:]})" if place else ""
+
+
+def _checked_reference(path: Path, images: int, extractor: Extractor, real_sha256: str) -> dict[str, Any]:
+    """The reference's JSON, held against its `images`, the extractor and the real images of this job."""
     beside = path.with_suffix(".json")
     reference = read_json(beside)
     try:
+        described = ReferenceRecord.model_validate(reference)
         made_from = reference["provenance"]["inputs"]["archive"]["sha256"]
-        _ = [reference[key] for key in ("reference_split", "count", "floor", *DESCRIPTION)]
-    except (KeyError, TypeError) as error:
+    except (ValidationError, KeyError, TypeError) as error:
         raise UserError(
-            f"{beside} does not describe reference statistics. Delete it and make it again."
+            f"{beside} does not describe reference statistics{_fault(error)}. Delete it and make it again."
         ) from error
+    if described.count != images:
+        raise UserError(
+            f"{beside} speaks of {described.count} images, but {path} holds {images}. Delete both and make "
+            "them again."
+        )
     for key, value in _described(extractor).items():
         if reference[key] != value:
             raise UserError(

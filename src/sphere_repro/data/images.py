@@ -1,0 +1,132 @@
+"""Source images one at a time, whatever they lie in: memory, files, pieces of a larger file.
+
+Only names, places and labels are held, so that memory hardly grows with a dataset; and a sequence of images
+can be sent to other processes.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+# What Pillow raises on damaged bytes.
+DAMAGE = (
+    *(OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError, OverflowError),
+    *(struct.error, zlib.error, RuntimeError, Image.DecompressionBombError),
+)
+
+
+class Images(Protocol):
+    """N images of any size, and their labels."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """int64 (N,), 0…classes-1, or None."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def name(self, index: int) -> str:
+        """Where image `index` comes from, for messages."""
+
+    def read(self, index: int) -> np.ndarray:
+        """Image `index` as uint8 (H, W, 3). Raises one of `DAMAGE` where it is broken."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Images in memory: `pixels` uint8 (N, H, W, 3)."""
+
+    pixels: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def name(self, index: int) -> str:
+        return f"image {index}"
+
+    def read(self, index: int) -> np.ndarray:
+        return np.asarray(self.pixels[index])
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files below `root`, by their paths from there; `upright`: turned as their EXIF says."""
+
+    root: Path
+    names: list[str]
+    labels: np.ndarray | None
+    upright: bool = False
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        return str(self.root / self.names[index])
+
+    def read(self, index: int) -> np.ndarray:
+        with (self.root / self.names[index]).open("rb") as file:
+            return decode(file, upright=self.upright)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Images that lie whole inside one large file: image i from byte `starts[i]`, `sizes[i]` bytes long."""
+
+    container: Path
+    names: list[str]
+    starts: np.ndarray
+    sizes: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        return f"{self.names[index]} in {self.container}"
+
+    def read(self, index: int) -> np.ndarray:
+        with self.container.open("rb") as file:
+            file.seek(int(self.starts[index]))
+            return decode(io.BytesIO(file.read(int(self.sizes[index]))))
+
+
+def decode(file: IO[bytes], *, upright: bool = False) -> np.ndarray:
+    """One image as uint8 (H, W, 3) RGB: grey repeated, CMYK and palettes converted, alpha laid over white.
+
+    Raises:
+        One of `DAMAGE`: no image, a broken one, or one of a kind that has no 8-bit colours.
+    """
+    with Image.open(file, formats=FORMATS) as image:
+        turned = ImageOps.exif_transpose(image) if upright else image
+        return np.array(_rgb(turned))
+
+
+def encode(image: np.ndarray, jpeg_quality: int | None = None) -> bytes:
+    """`image`, uint8 (H, W, 3), as a PNG file, or as a JPEG file with full colour resolution."""
+    buffer = io.BytesIO()
+    if jpeg_quality is None:
+        Image.fromarray(image).save(buffer, "PNG", compress_level=6)
+    else:
+        Image.fromarray(image).save(buffer, "JPEG", quality=jpeg_quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, not 8-bit colours")
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would cut off instead of scaling
+        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,129 @@
+"""The downloads of one dataset: fetched, verified, unpacked, and recorded in one small file.
+
+They lie in `data/raw/<name>/`, which git ignores; the record `data/raw/<name>.json` says what they are and
+holds no time and no path of the machine, so that the same downloads give the same record.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sphere_repro.data import imagenet
+from sphere_repro.data.download import Patience, digests_of, fetch
+from sphere_repro.data.publishers import FLOWERS, UNPACKED, open_images
+from sphere_repro.data.sources import Source, SourceFile
+from sphere_repro.data.unpack import unpack
+from sphere_repro.errors import UserError
+from sphere_repro.runtime import only_one, read_json, write_json, writing
+
+DOWNLOADS = Path("data/raw")
+
+
+def download(name: str, source: Source, folder: Path, patience: Patience | None = None) -> Path:
+    """Have all downloads of a dataset in `folder`, unpacked and counted, and write their record beside it.
+
+    What is there already is verified and not fetched again.
+
+    Args:
+        name: of the dataset.
+        source: its row of the table.
+        folder: `…/<name>`, the record is `….json`.
+        patience: with the servers.
+
+    Returns:
+        The record's path.
+
+    Raises:
+        UserError: a file cannot be had or is not what its publisher says, or the numbers of images and
+            classes are not those of the table.
+    """
+    if not source.files:
+        raise UserError(f"{name} needs no download: it ships inside scikit-learn.")
+    with only_one(folder.with_name(f".{folder.name}.lock"), f"{name} is being downloaded"):
+        facts = _own_copy(source, folder) if source.by_hand else _fetched(source, folder, patience)
+        open_images(name, source, folder)  # counts them
+        about = {"dataset": name, "title": source.title, "version": source.version, "licence": source.licence}
+        write_json(record_of(folder), about | facts | {"images": source.images})
+    return record_of(folder)
+
+
+def record_of(folder: Path) -> Path:
+    """The record of the downloads in `folder`."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def checked_record(folder: Path) -> Path:
+    """The record of the downloads in `folder`, if both are there.
+
+    Raises:
+        UserError: one of them is missing.
+    """
+    record = record_of(folder)
+    if not record.is_file() or not folder.is_dir():
+        raise UserError(
+            f"{folder} has not been downloaded yet: {record if folder.is_dir() else folder} is missing. Run "
+            f"'sphere-repro download {folder.name}' first."
+        )
+    return record
+
+
+def _fetched(source: Source, folder: Path, patience: Patience | None) -> dict[str, Any]:
+    """Fetch every file, hold the first download's digest where the publisher gives none, and unpack."""
+    first = folder.with_name(f"{folder.name}.first.json")
+    held: dict[str, str] = read_json(first) if first.is_file() else {}
+    files = []
+    for file in source.files:
+        found = fetch(file, folder, held.get(file.name), patience)
+        if file.digest is None and file.name not in held:
+            held[file.name] = found
+            write_json(first, held)
+        files.append(_row(file, folder / file.name, sha256=found))
+    _unpack(source, folder, files)
+    return {"files": files}
+
+
+def _row(file: SourceFile, path: Path, **digests: str) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "url": file.url,
+        "bytes": path.stat().st_size,
+        "published": file.digest,
+        **digests,
+    }
+
+
+def _unpack(source: Source, folder: Path, files: list[dict[str, Any]]) -> None:
+    """Unpack the archives among `files`, unless these very files have been unpacked already."""
+    done, unpacked = folder / "unpacked.json", folder / UNPACKED
+    if unpacked.is_dir() and done.is_file() and read_json(done) == files:
+        return
+    place = unpacked / FLOWERS if source.loader == "flowers102" else unpacked
+    with writing(unpacked):
+        done.unlink(missing_ok=True)
+        for left in (unpacked, *folder.glob(f".{UNPACKED}.*")):  # an older one, or what a killed one left
+            shutil.rmtree(left, ignore_errors=True)
+        for file in source.files:
+            if file.name.endswith((".tgz", ".tar.gz", ".zip")):
+                unpack(folder / file.name, place)
+        for file in source.files:
+            if file.name.endswith(".mat"):
+                shutil.copyfile(folder / file.name, place / file.name)
+    write_json(done, files)
+
+
+def _own_copy(source: Source, folder: Path) -> dict[str, Any]:
+    """What the user's own copy consists of; a tar is verified, and left alone even where it is wrong."""
+    place = imagenet.find(folder, source)
+    if place.is_dir():
+        return {"files": [], "form": "class folders"}
+    file = source.files[0]
+    kind, _, published = (file.digest or "").partition(":")
+    found = digests_of(place, kind)[kind]
+    if found != published:
+        raise UserError(
+            f"{place} has the wrong digest: {kind} {found}, but the publisher's is {kind} {published}. Fetch "
+            f"it again from {source.by_hand}; it is left as it is."
+        )
+    return {"files": [_row(file, place)], "form": "tar"}

@@ -1,0 +1,264 @@
+"""The publishers' layouts, from a real server to the prepared archive; and what is said where one is off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torchvision.datasets import CIFAR10, Flowers102
+
+from data import replicas
+from data.server import Faults, Server, serving
+from sphere_repro.config import Dataset
+from sphere_repro.data import raw
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.download import Patience
+from sphere_repro.data.parts import fit
+from sphere_repro.data.prepare import prepare
+from sphere_repro.data.publishers import images_of
+from sphere_repro.data.sources import SOURCES
+from sphere_repro.errors import UserError
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where downloads lie."""
+    return tmp_path / "data" / "raw"
+
+
+def prepared(name: str, resolution: int, folder: Path, **options: object) -> ImageArchive:
+    out = folder.parent / "prepared" / f"{name}.zip"
+    dataset = Dataset(name=name, resolution=resolution)
+    state = folder.parent / "state"
+    prepare(dataset, out, downloads=folder / name, state=state, **options)  # type: ignore[arg-type]
+    assert [path.name for path in state.rglob("*.zip")] == []
+    return ImageArchive(out, dataset.source.classes)
+
+
+def shows(archive: ImageArchive, pixels: list[np.ndarray] | np.ndarray, labels: list[int]) -> None:
+    assert archive.labels is not None and archive.labels.tolist() == labels
+    assert len(archive) == len(pixels)
+    for index, image in enumerate(pixels):
+        np.testing.assert_array_equal(archive.read(index), fit(image, archive.resolution))
+
+
+# -- the table
+
+
+def test_the_table_says_what_torchvision_says() -> None:
+    (file,) = SOURCES["cifar10"].files
+    assert (file.url, file.digest) == (
+        CIFAR10.url,
+        f"md5:{CIFAR10.tgz_md5}",
+    ) and file.name == CIFAR10.filename
+    for file, (name, digest) in zip(
+        SOURCES["oxford-flowers"].files, Flowers102._file_dict.values(), strict=True
+    ):
+        assert (file.name, file.digest) == (name, f"md5:{digest}")
+        assert file.url == Flowers102._download_url_prefix + name
+        assert [mirror.rpartition("/")[2] for mirror in file.mirrors] == [name]
+
+
+def test_the_numbers_of_the_paper() -> None:
+    numbers = {name: (SOURCES[name].images, SOURCES[name].classes) for name in SOURCES}
+    assert numbers["cifar10"] == (50_000, 10)
+    assert numbers["oxford-flowers"] == (8_189, 102)
+    assert numbers["animal-faces"] == (16_130, 3)
+    assert numbers["imagenet"] == (1_281_167, 1000)
+    assert sum((SOURCES["animal-faces"].class_counts or {}).values()) == 16_130
+    for name in ("cifar10", "oxford-flowers", "animal-faces", "imagenet"):
+        assert SOURCES[name].horizontal_flip
+        assert Dataset(name=name).pixels == (32 if name == "cifar10" else 256)
+
+
+# -- from the server to the archive
+
+
+def test_cifar10(monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path) -> None:
+    source, pixels, labels = replicas.cifar10(monkeypatch, server)
+    server.faults = Faults(cut_after=40_000, cut_first=1)
+    record = json.loads(raw.download("cifar10", source, folder / "cifar10").read_text())
+    assert record["images"] == 20 and record["files"][0]["published"] == source.files[0].digest
+    assert str(folder) not in json.dumps(record)
+    shows(prepared("cifar10", 32, folder), pixels, labels)
+
+
+def test_oxford_flowers_uses_all_splits(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path
+) -> None:
+    source, pixels = replicas.oxford_flowers(monkeypatch, server)
+    raw.download("oxford-flowers", source, folder / "oxford-flowers")
+    shows(prepared("oxford-flowers", 8, folder), pixels, [2, 0, 1, 0, 0, 1, 2, 2, 1])
+
+
+def test_animal_faces(monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path) -> None:
+    source, pixels, labels = replicas.animal_faces(monkeypatch, server)
+    raw.download("animal-faces", source, folder / "animal-faces")
+    held = json.loads((folder / "animal-faces.first.json").read_text())
+    assert list(held) == ["afhq.zip"] and len(held["afhq.zip"]) == 64
+    shows(prepared("animal-faces", 16, folder), pixels, labels)
+
+
+@pytest.mark.parametrize("place", ["", "train", "ILSVRC/Data/CLS-LOC/train", "link"])
+def test_imagenet_tree(monkeypatch: pytest.MonkeyPatch, folder: Path, place: str) -> None:
+    own = folder / "imagenet"
+    if place == "link":
+        source = replicas.imagenet_tree(monkeypatch, folder.parent / "elsewhere" / "train")
+        folder.mkdir(parents=True)
+        own.symlink_to(folder.parent / "elsewhere")
+    else:
+        source = replicas.imagenet_tree(monkeypatch, own / place)
+    raw.download("imagenet", source, own)
+    pixels, labels = replicas.imagenet_pixels()
+    assert [image.shape for image in pixels] == [(9, 12, 3)] * 6
+    monkeypatch.setitem(SOURCES, "imagenet", source.model_copy(update={"jpeg_quality": None}))
+    shows(prepared("imagenet", 8, folder), pixels, labels)
+
+
+def test_imagenet_tar_is_read_where_it_lies(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    source = replicas.imagenet_tar(monkeypatch, folder / "imagenet")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    raw.download("imagenet", source, folder / "imagenet")
+    monkeypatch.setitem(SOURCES, "imagenet", source.model_copy(update={"jpeg_quality": None}))
+    shows(prepared("imagenet", 8, folder), *replicas.imagenet_pixels())
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    del after[folder / "imagenet.json"]
+    assert after == before  # nothing is written beside the user's copy
+
+
+def test_imagenet_is_prepared_as_jpeg(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    source = replicas.imagenet_tar(monkeypatch, folder / "imagenet")
+    raw.download("imagenet", source, folder / "imagenet")
+    archive = prepared("imagenet", 8, folder)
+    pixels, labels = replicas.imagenet_pixels()
+    assert archive.labels is not None and archive.labels.tolist() == labels
+    assert archive.name(0).startswith("00000/img00000000.jpg")
+    for index, image in enumerate(pixels):
+        wanted = fit(image, 8).astype(int)
+        assert abs(archive.read(index) - wanted).mean() < 4  # JPEG, quality 95, full colour resolution
+
+
+def test_a_first_download_is_held_in_another_checkout(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path
+) -> None:
+    source, _, _ = replicas.animal_faces(monkeypatch, server)
+    raw.download("animal-faces", source, folder / "animal-faces")
+    first = (folder / "animal-faces.first.json").read_bytes()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "animal-faces.first.json").write_bytes(first)  # git brings it along
+    server.files["afhq.zip"] = replicas.tar_of({"other": b"x"})
+    with pytest.raises(UserError, match="that of the first download"):
+        raw.download("animal-faces", source, folder / "animal-faces")
+
+
+def test_a_second_download_fetches_and_unpacks_nothing(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path
+) -> None:
+    source, _, _ = replicas.cifar10(monkeypatch, server)
+    record = raw.download("cifar10", source, folder / "cifar10")
+    first = record.read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in (folder / "cifar10").rglob("*") if path.is_file()}
+    record.unlink()
+    assert raw.download("cifar10", source, folder / "cifar10").read_bytes() == first
+    assert len(server.ranges) == 1
+    assert times == {
+        path: path.stat().st_mtime_ns for path in (folder / "cifar10").rglob("*") if path.is_file()
+    }
+
+
+# -- what is off
+
+
+def test_nothing_downloaded(folder: Path) -> None:
+    with pytest.raises(UserError, match="sphere-repro download cifar10"):
+        prepared("cifar10", 32, folder)
+
+
+def test_no_copy_of_imagenet(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"register at https://image-net\.org") as caught:
+        raw.download("imagenet", SOURCES["imagenet"], folder / "imagenet")
+    assert str(folder / "imagenet") in str(caught.value)
+
+
+def test_embedded_datasets_need_no_download(folder: Path) -> None:
+    with pytest.raises(UserError, match="needs no download"):
+        raw.download("digits", SOURCES["digits"], folder / "digits")
+
+
+def test_a_changed_batch_is_noticed(monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path) -> None:
+    source, _, _ = replicas.cifar10(monkeypatch, server)
+    raw.download("cifar10", source, folder / "cifar10")
+    batch = folder / "cifar10" / "unpacked" / "cifar-10-batches-py" / "data_batch_3"
+    batch.write_bytes(batch.read_bytes()[:-1])
+    with pytest.raises(UserError, match="incomplete or was changed"):
+        prepared("cifar10", 32, folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": 12}, "has 11 images here, but 12"),
+        ({"class_counts": {"cat": 5, "dog": 3, "wild": 3}}, "4 images of 'dog' here, but 3"),
+        ({"classes": 4}, "3 classes here instead of 4"),
+    ],
+)
+def test_other_numbers_than_published(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path, changes: dict[str, object], words: str
+) -> None:
+    source, _, _ = replicas.animal_faces(monkeypatch, server)
+    with pytest.raises(UserError, match=words):
+        raw.download("animal-faces", source.model_copy(update=changes), folder / "animal-faces")
+    assert not (folder / "animal-faces.json").exists()
+
+
+@pytest.mark.parametrize("layout", ["tree", "tar"])
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"classes": 4}, "3 classes"), ({"images": 7}, "6 images here, but 7")]
+)
+def test_an_incomplete_copy_of_imagenet(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, layout: str, changes: dict[str, int], words: str
+) -> None:
+    make = {"tree": replicas.imagenet_tree, "tar": replicas.imagenet_tar}[layout]
+    source = make(monkeypatch, folder / "imagenet").model_copy(update=changes)
+    with pytest.raises(UserError, match=words):
+        raw.download("imagenet", source, folder / "imagenet")
+
+
+def test_a_damaged_tar_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    source = replicas.imagenet_tar(monkeypatch, folder / "imagenet")
+    tar = folder / "imagenet" / "ILSVRC2012_img_train.tar"
+    content = tar.read_bytes()
+    tar.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match="wrong digest"):
+        raw.download("imagenet", source, folder / "imagenet")
+    with pytest.raises(UserError, match=r"damaged|classes"):
+        images_of(Dataset(name="imagenet"), folder / "imagenet")
+    assert len(tar.read_bytes()) == len(content) // 2
+
+
+def test_a_misspelt_name_and_a_missing_network_are_sentences(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from data.server import closed_port
+    from sphere_repro.cli import main
+
+    assert main(["download", "cifar"]) == 2
+    assert "no dataset 'cifar'; did you mean 'cifar10'?" in capsys.readouterr().err
+    gone = f"http://127.0.0.1:{closed_port()}/afhq.zip"
+    file = SOURCES["animal-faces"].files[0].model_copy(update={"url": gone})
+    replicas.offer(monkeypatch, "animal-faces", files=(file,))
+    monkeypatch.setattr(Patience.__init__, "__defaults__", (20.0, 60.0, 1, 0.0))  # ask once only
+    assert main(["download", "animal-faces", "--raw", str(tmp_path / "animal-faces")]) == 2
+    said = capsys.readouterr().err
+    assert gone in said and str(tmp_path / "animal-faces" / "afhq.zip") in said and "Traceback" not in said
