@@ -125,3 +125,5 @@ def test_the_papers_perceptual_networks_without_their_weights() -> None:
     vgg = sum(2 * 9 * a * b * side**2 for a, b, side in convolutions)
     expected = 3 * (2 * 8.68e9 + vgg)  # image, target, and the gradient of the image
     assert memory.perceptual_flops(settings, 32) == pytest.approx(expected, rel=0.02)
+    alone = Perceptual(network="lpips-convnext", lpips_weight=0)
+    assert memory.perceptual_flops(alone, 8) == pytest.approx(3 * 2 * 8.68e9, rel=0.02)

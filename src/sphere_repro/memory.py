@@ -151,7 +151,7 @@ def _skeleton(settings: Perceptual) -> nn.Module | None:
         case "efficientnet-lite1":
             return LiteDistance(settings.size)
         case "lpips-convnext":
-            return PaperDistance()
+            return PaperDistance(settings)
         case _:
             return None
 
@@ -159,23 +159,28 @@ def _skeleton(settings: Perceptual) -> nn.Module | None:
 class PaperDistance(nn.Module):
     """The shapes of the paper's P (section 3): LPIPS with VGG-16, ConvNeXt-Small at 224 px; no weights."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Perceptual) -> None:
         super().__init__()
         from lpips import LPIPS
 
-        self.lpips = LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False)
-        self.classifier = _convnext()
+        vgg = settings.lpips_weight > 0
+        self.lpips = LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False) if vgg else None
+        self.classifier = _convnext() if settings.convnext_weight > 0 else None
         self.requires_grad_(False)
 
     def forward(self, images: Tensor, target: Tensor) -> Tensor:
         """Images and target (B, 3, H, H) → scalar."""
         with torch.autocast("cpu", enabled=False):
             images, target = images.float(), target.float()
-            logits = [
-                self.classifier(F.interpolate(x, size=224, mode="bilinear", antialias=True))
-                for x in (images, target)
-            ]
-            distance: Tensor = self.lpips(images, target).mean() + F.mse_loss(*logits)
+            distance = torch.zeros(())
+            if self.classifier is not None:
+                logits = [
+                    self.classifier(F.interpolate(x, size=224, mode="bilinear", antialias=True))
+                    for x in (images, target)
+                ]
+                distance = distance + F.mse_loss(*logits)
+            if self.lpips is not None:
+                distance = distance + self.lpips(images, target).mean()
             return distance
 
 
