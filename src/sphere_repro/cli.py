@@ -1,6 +1,7 @@
 """The command line: `sphere-repro VERB …`, also `python -m sphere_repro VERB …`.
 
-Exit status: 0 done; 2 the user's mistake, told in one sentence; 130 interrupted.
+Exit status: 0 done; 2 the user's mistake, told in one sentence; 3 planned, and the machine is too small for
+it; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sphere_repro.runtime import die_with_parent, out_of_memory
 
 MOST_THREADS = 1024
 MOST_IMAGES = 100_000_000  # names in an archive have eight digits
+DEVICE = "auto, cpu, cuda, cuda:1, … (default auto)"
 BATCHES = {
     "train": "Lower training.batch_size.",
     "sample": "Lower sampling.batch_size.",
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _note(line, options.log)
     if options.log is None and line:
         print(line)
-    return 0
+    return int(options.status)
 
 
 @contextlib.contextmanager
@@ -129,12 +131,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(verbs: argparse._SubParsersAction[_Parser], name: str, text: str, *, torch: bool = True) -> _Parser:
+def _add(
+    verbs: argparse._SubParsersAction[_Parser],
+    name: str,
+    text: str,
+    *,
+    torch: bool = True,
+    device: str = DEVICE,
+) -> _Parser:
     verb: _Parser = verbs.add_parser(name, help=text, description=text)
     verb.add_argument("--log", type=Path, help="append one line on this job to FILE, instead of printing it")
     verb.add_argument("--threads", type=_at_most(MOST_THREADS), default=1, help="CPU threads (default 1)")
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default auto)")
-    verb.set_defaults(needs_torch=torch)
+    verb.add_argument("--device", default="auto", help=device)
+    verb.set_defaults(needs_torch=torch, status=0)  # a verb may set another status
     return verb
 
 
@@ -205,6 +214,7 @@ def _hand_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     download.add_argument("--raw", type=Path, help="folder of the downloads (default data/raw/DATASET)")
     check = _add(verbs, "check", "check a study file and list its jobs", torch=False)
     check.add_argument("study", type=Path)
+    _plan_verb(verbs)
     tied = _add(verbs, "tied", "run a command that ends with its parent (for rules)", torch=False)
     tied.add_argument("command", nargs=argparse.REMAINDER)
     explain = _add(verbs, "explain", "where a result comes from, and what has changed since", torch=False)
@@ -227,6 +237,31 @@ def _hand_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     generate.add_argument("--position", choices=("enc", "dec", "combo"), default="combo")
     generate.add_argument("--weights", choices=("raw", "ema"), default="raw")
     generate.add_argument("--seed", type=int, default=0)
+
+
+def _plan_verb(verbs: argparse._SubParsersAction[_Parser]) -> None:
+    text = "what a study costs, and whether it fits here (status 3: it does not)"
+    plan = _add(verbs, "plan", text, device="this, measured now, or one of a table, e.g. h100 (default this)")
+    plan.set_defaults(device="this")
+    plan.add_argument("study", type=Path)
+    plan.add_argument(
+        "--utilisation",
+        type=_share,
+        default=0.35,
+        metavar="SHARE",
+        help="of the device's peak, above 0 to 1 (default 0.35)",
+    )
+    plan.add_argument("--json", action="store_true", help="the plan as JSON")
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and at most 1, not '{text}'")
+    return value
 
 
 def _at_most(most: int) -> Callable[[str], int]:

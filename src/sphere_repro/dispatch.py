@@ -23,6 +23,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "claims": (".csv", ".md"),
 }
 OUTPUTS = ("out", "curves", "metrics")
+TOO_SMALL = 3  # exit status of a plan that does not fit: not the user's mistake (2), and no success
 
 
 def run(options: argparse.Namespace) -> str:
@@ -169,6 +170,12 @@ def _check(o: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
+def _plan(o: argparse.Namespace) -> str:
+    text, fits = verbs.plan(load_study(o.study), o.device, o.utilisation, as_json=o.json)
+    o.status = 0 if fits else TOO_SMALL
+    return text
+
+
 _VERBS: dict[str, Callable[[argparse.Namespace], str]] = {
     "download": lambda o: verbs.download(o.dataset, o.raw),
     "prepare": _prepare,
@@ -182,6 +189,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], str]] = {
     "table": lambda o: verbs.table(o.scores, o.out, o.metrics),
     "claims": lambda o: verbs.claims(o.scores, o.uniformity, o.out),
     "check": _check,
+    "plan": _plan,
     "tied": _tied,
     "explain": lambda o: verbs.explain(o.result, as_json=o.json),
     "import-released": lambda o: verbs.import_released(o.checkpoint, o.config, o.out),

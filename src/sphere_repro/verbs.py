@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro import jobs, provenance
-from sphere_repro.config import Generation, Strict
+from sphere_repro.config import Generation, Strict, Study
 from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
@@ -208,6 +208,14 @@ def claims(scores: Sequence[Path], results: Sequence[Path], out: Path) -> str:
 
     judge(list(scores), list(results), out)
     return f"claims: {out}"
+
+
+def plan(study: Study, device: str, utilisation: float, *, as_json: bool) -> tuple[str, bool]:
+    """What a study costs on a device, as text or JSON, and whether it fits."""
+    from sphere_repro import plan as planner
+
+    made = planner.plan(study, device, utilisation)
+    return planner.as_json(made) if as_json else planner.as_text(made), made.fits
 
 
 def explain(result: Path, *, as_json: bool) -> str:

@@ -133,12 +133,14 @@ class Bench:
             "claims": {"scores": [self.scores], "uniformity": [self.uniformity], "out": out / "a.json"},
             "generate": {"count": 3, "steps": 2},
             "check": {},
+            "plan": {"device": "h100"},
         }
         places: dict[str, list[Any]] = {
             "figure": ["training-curves", f"digits={self.curves}"],
             "table": [self.scores],
             "generate": [self.model, out / "a.zip"],
             "check": [self.study],
+            "plan": [self.study],
         }
         if "places" in changes:
             places[verb] = changes.pop("places")

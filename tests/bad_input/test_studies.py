@@ -30,7 +30,7 @@ STUDIES: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] =
 }
 
 
-@pytest.mark.parametrize("verb", ["check", "train", "sample"])
+@pytest.mark.parametrize("verb", ["check", "plan", "train", "sample"])
 @pytest.mark.parametrize("fault", STUDIES)
 def test_bad_studies(bench: Bench, refused: Callable[..., str], fault: str, verb: str) -> None:
     change, words = STUDIES[fault]

@@ -1,0 +1,129 @@
+"""Memory told without computing agrees with what a real step keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from sphere_repro import memory
+from sphere_repro.config import Architecture, Loss, Perceptual, Size
+from sphere_repro.models.autoencoder import build
+from sphere_repro.perceptual import LiteDistance
+
+BATCH = 2
+LOSS = Loss(pix_recon_perceptual=0, pix_con_perceptual=0)
+PEAK_TOLERANCE = 0.10
+
+
+def architecture(layers: tuple[int, int] = (2, 2), **changes: Any) -> Architecture:
+    fields: dict[str, Any] = {
+        "image_size": 32,
+        "patch_size": 2,
+        "token_channels": 8,
+        "classes": 10,
+        "pixel_head": "conv",
+        "encoder_mixer_depth": 2,
+        "decoder_mixer_depth": 2,
+        "encoder": Size(width=48, layers=layers[0], heads=3),
+        "decoder": Size(width=64, layers=layers[1], heads=4),
+    }
+    return Architecture(**(fields | changes))
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "conditional": {},
+    "deep": {"layers": (4, 6)},
+    "uneven": {"layers": (0, 5)},
+    "unconditional": {"classes": 0, "pixel_head": "linear"},
+    "vae": {"kind": "vae"},
+}
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_a_real_step_keeps(name: str, half: bool) -> None:
+    shape = architecture(**VARIANTS[name])
+    model = build(shape)
+
+    def forward() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            memory.step_forward(model, LOSS, BATCH, None)
+
+    told = memory.activation_bytes(shape, LOSS, BATCH, half=half)
+    assert told == pytest.approx(memory.saved_bytes(forward, model), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["conditional", "deep", "vae"])
+def test_the_peak_of_a_real_step_is_near_what_is_kept_and_the_gradients(name: str) -> None:
+    shape = architecture(**VARIANTS[name])
+    model = build(shape)
+    batch = 8  # with fewer, gradients weigh as much as what is kept, and the sum is an upper bound
+    peak = memory.peak_bytes(lambda: memory.step_forward(model, LOSS, batch, None).backward())
+    gradients = sum(4 * parameter.numel() for parameter in model.parameters())
+    told = memory.activation_bytes(shape, LOSS, batch, half=False) + gradients
+    assert told == pytest.approx(peak, rel=PEAK_TOLERANCE)
+
+
+def test_memory_grows_with_the_batch_and_shrinks_with_bfloat16() -> None:
+    one, two = (memory.activation_bytes(architecture(), LOSS, n, half=False) for n in (4, 8))
+    assert one < two <= 2 * one
+    assert memory.activation_bytes(architecture(), LOSS, 8, half=True) < two
+    less = LOSS.model_copy(update={"lat_con": 0.0})
+    assert memory.activation_bytes(architecture(), less, 8, half=False) < two
+
+
+@pytest.mark.parametrize("layers", [(1, 1), (3, 4)])
+def test_the_peak_of_a_real_pass_without_gradients(layers: tuple[int, int]) -> None:
+    shape = architecture(layers)
+    model = build(shape).eval()
+    images, labels = torch.zeros(BATCH, 3, 32, 32), torch.zeros(BATCH, dtype=torch.long)
+    with torch.no_grad():
+        latent = model.encoder(images, labels)
+        peaks = [
+            memory.peak_bytes(lambda: model.encoder(images, labels)),
+            memory.peak_bytes(lambda: model.decoder(latent, labels)),
+        ]
+    assert memory.inference_bytes(shape, BATCH) == pytest.approx(max(peaks), rel=0.01)
+
+
+def test_peak_bytes_of_a_known_course() -> None:
+    def work() -> Tensor:
+        a = torch.ones(1000)  # 4000 bytes
+        b = a + 1  # 8000
+        del a  # 4000
+        c = b * 2  # 8000
+        b.add_(1)  # no new storage
+        return c.view(10, 100)
+
+    assert memory.peak_bytes(work) == 8000
+
+
+def test_perceptual_network_from_its_package() -> None:
+    settings = Perceptual(network="efficientnet-lite1", size=32)
+    distance = LiteDistance(32)
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        distance(image, torch.rand(1, 3, 16, 16)).backward()
+    assert memory.perceptual_flops(settings, 16) == pytest.approx(counter.get_total_flops(), rel=0.02)
+    with_it = Loss(perceptual=settings)
+    assert memory.activation_bytes(architecture(), with_it, BATCH, half=False) > memory.activation_bytes(
+        architecture(), LOSS, BATCH, half=False
+    )
+    assert memory.perceptual_flops(Perceptual(), 16) is None
+
+
+@pytest.mark.slow
+def test_the_papers_perceptual_networks_without_their_weights() -> None:
+    """Torchvision's table says 8.68 GMAC for ConvNeXt-Small; VGG-16's convolutions are 13 products."""
+    settings = Perceptual(network="lpips-convnext")
+    convolutions = [(3, 64, 32), (64, 64, 32), (64, 128, 16), (128, 128, 16), (128, 256, 8), (256, 256, 8)]
+    convolutions += [(256, 256, 8), (256, 512, 4), (512, 512, 4), (512, 512, 4)] + 3 * [(512, 512, 2)]
+    vgg = sum(2 * 9 * a * b * side**2 for a, b, side in convolutions)
+    expected = 3 * (2 * 8.68e9 + vgg)  # image, target, and the gradient of the image
+    assert memory.perceptual_flops(settings, 32) == pytest.approx(expected, rel=0.02)
+    alone = Perceptual(network="lpips-convnext", lpips_weight=0)
+    assert memory.perceptual_flops(alone, 8) == pytest.approx(3 * 2 * 8.68e9, rel=0.02)
