@@ -133,9 +133,11 @@ def test_a_deleted_result_is_made_again(workspace):
     for name in (scores, "results/figures/training-curves.png"):
         (workspace / name).unlink()
     jobs = pending(workspace)
-    assert {"score digits", "fid_table", "figure_training_curves"} <= jobs
+    assert "figure_training_curves" in jobs
     assert not any(job.startswith(("prepare", "train", "sample", "encode", "reference")) for job in jobs)
-    assert pending(workspace, scores) == {"score digits"}
+    assert pending(workspace, scores) == {
+        "score digits"
+    }  # asked for, since nothing that is asked for lacks it
 
 
 def test_results_of_another_revision_are_never_taken(workspace):
