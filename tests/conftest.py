@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +148,23 @@ def copy_checkout(target: Path) -> Path:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "checkout"]):
         run(target, "git", *command)
     return target
+
+
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A small disk at `folder` while this lasts; the test is skipped where it may not mount one."""
+    folder.mkdir()
+    try:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if done.returncode:
+        pytest.skip("a small disk cannot be mounted here: needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conftest import mounted
 from sphere_repro import runtime
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import atomic_output, progress, read_json, write_json, write_text
@@ -122,20 +123,7 @@ def test_other_failures_of_the_system_pass_through(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False
-        )
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip("a small disk cannot be mounted here: needs root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    yield from mounted(tmp_path / "disk", "size=64k")
 
 
 def test_a_disk_that_is_really_full(small_disk: Path) -> None:

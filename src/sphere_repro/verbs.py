@@ -18,19 +18,8 @@ from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
 
 MODEL_CODE = (
-    *(
-        "config",
-        "losses",
-        "models",
-        "optim",
-        "perceptual",
-        "pretrained",
-        "seeds",
-        "sphere",
-        "training",
-        "data",
-    ),
-)
+    "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere", "training", "data",
+)  # fmt: skip
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import resource
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from bad_input.bench import OLD, VERBS, Bench
+from conftest import mounted
 from sphere_repro.cli import main
 
 
@@ -85,22 +85,6 @@ def test_no_space_when_the_file_is_finished(
 
     monkeypatch.setattr(os, "fsync", full)
     refused(bench.command(verb), "No space left on the disk while writing")
-
-
-def mounted(folder: Path, options: str) -> Iterator[Path]:
-    folder.mkdir()
-    try:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False
-        )
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip("a small disk cannot be mounted here: needs root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture
