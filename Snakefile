@@ -16,7 +16,7 @@ wildcard_constraints:
     run="|".join(study.runs),
     set="[a-z0-9.-]+",
     archive="[a-z0-9-]+px",
-    extractor="inception|efficientnet-lite0",
+    extractor="|".join(schema.EXTRACTORS),
     place=f"results|{APART}",
 
 

@@ -288,7 +288,7 @@ def test_wrong_values_are_named(tmp_path: Path, path: str, value: Any) -> None:
         ("study", "../up"),
         ("study", "x" * 61),
         ("score", {"extractor": "vgg"}),
-        ("score", {"resize": "legacy_tensorflow", "extractor": "efficientnet-lite0"}),
+        ("score", {"also": ["inception"]}),
         ("score", {"kid_subsets": 1}),
         ("uniformity", {"count": 1}),
         ("figures", ["sampels"]),

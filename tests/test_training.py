@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from sphere_repro import training
 from sphere_repro.checkpoint import load_model
+from sphere_repro.config import Execution
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
@@ -63,13 +64,14 @@ def tiny_job(kind: str = "sphere", *, seed: int = 3, run: str = "tiny", **traini
 class Place:
     """Where one training writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, execution: Execution | None = None) -> None:
+        self.execution = execution
         self.model = folder / "model.safetensors"
         self.log = folder / "training.csv"
         self.state = folder / "state"
 
     def train(self, job: TrainJob, archive: Path) -> Result:
-        return train(job, archive, self.model, self.log, self.state, CPU)
+        return train(job, archive, self.model, self.log, self.state, CPU, execution=self.execution)
 
     @property
     def bytes(self) -> tuple[bytes, bytes]:
@@ -87,7 +89,9 @@ class Place:
 
 @pytest.fixture
 def places(tmp_path: Path) -> Callable[[str], Place]:
-    return lambda name: Place(tmp_path / name)
+    """Places that save the state after every step, but for one called `whole`: that changes no weight."""
+    often = Execution(checkpoint_seconds=1e-9)
+    return lambda name: Place(tmp_path / name, Execution() if name == "whole" else often)
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +159,7 @@ def test_interrupted_and_resumed_is_as_if_nothing_had_happened(
 ) -> None:
     whole, broken = places("whole"), places("broken")
     whole.train(tiny_job(kind), digits_archive)
-    job = tiny_job(kind, checkpoint_seconds=1e-9)  # how often the state is saved changes nothing
+    job = tiny_job(kind)
     for step in steps:
         interrupted(broken, job, digits_archive, monkeypatch, step)
         assert not broken.model.exists() and not broken.log.exists()
@@ -170,7 +174,7 @@ def test_interrupted_while_the_state_is_written(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, broken = places("whole"), places("broken")
-    job = tiny_job(checkpoint_seconds=1e-9)
+    job = tiny_job()
     whole.train(job, digits_archive)
     original = torch.save
     calls: list[int] = []
@@ -216,7 +220,7 @@ def test_two_trainings_of_one_job_at_once(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = places("a")
-    job = tiny_job(checkpoint_seconds=1e-9)
+    job = tiny_job()
     original, refusals = training.optim.set_rates, []
 
     def set_rates(*arguments: Any) -> None:
@@ -252,7 +256,7 @@ def test_state_of_another_job_or_other_data_is_not_picked_up(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     place = places("a")
-    job = tiny_job(checkpoint_seconds=1e-9)
+    job = tiny_job()
     interrupted(place, job, digits_archive, monkeypatch, 4)
     assert place.train(tiny_job(seed=8), digits_archive).resumed_at == 0
     archive = ImageArchive(digits_archive)
@@ -266,10 +270,10 @@ def test_renamed_state_of_another_job_is_refused(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = places("a")
-    job = tiny_job(checkpoint_seconds=1e-9)
+    job = tiny_job()
     interrupted(place, job, digits_archive, monkeypatch, 4)
     theirs = place.saved
-    interrupted(place, tiny_job(seed=8, checkpoint_seconds=1e-9), digits_archive, monkeypatch, 2)
+    interrupted(place, tiny_job(seed=8), digits_archive, monkeypatch, 2)
     (mine,) = [path for path in place.state.glob("*.pt") if path != theirs]
     theirs.replace(mine)
     with pytest.raises(UserError, match=r"belongs to another job. Delete it"):
@@ -286,7 +290,7 @@ def test_damaged_state_is_put_aside_and_training_starts_anew(
     damage: str,
 ) -> None:
     whole, broken = places("whole"), places("broken")
-    job = tiny_job(checkpoint_seconds=1e-9)
+    job = tiny_job()
     whole.train(job, digits_archive)
     interrupted(broken, job, digits_archive, monkeypatch, 3)
     saved = broken.saved
@@ -318,7 +322,7 @@ def test_a_state_that_does_not_fit_into_memory_is_kept(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = places("a")
-    job = tiny_job(checkpoint_seconds=1e-9)
+    job = tiny_job()
     interrupted(place, job, digits_archive, monkeypatch, 3)
 
     def load(*_: Any, **__: Any) -> None:

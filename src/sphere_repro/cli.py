@@ -166,6 +166,7 @@ def _job_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     train.add_argument("--curves", type=Path, required=True, help="CSV of the losses to write")
     train.add_argument("--live", type=Path, help="folder of curves that grow during training (DVCLive)")
     train.add_argument("--state", type=Path, default=Path(".state"), help="folder of half-trained models")
+    train.add_argument("--execution", help="how to compute, as JSON: processes, micro_batch_size, …")
     for name, text in (("sample", "draw a sample set"), ("encode", "encode training images to latents")):
         verb = job(name, text)
         verb.add_argument("--set", help="name of the sample set, with --study")

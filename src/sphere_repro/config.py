@@ -10,7 +10,7 @@ import math
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -384,7 +384,6 @@ class Training(Strict):
         "bfloat16", description="autocast; weights stay float32"
     )
     horizontal_flip: bool | None = Field(None, description="mirror images at random; default: the dataset's")
-    checkpoint_seconds: Positive = Field(300.0, description="seconds between resumable checkpoints")
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> Self:
@@ -393,6 +392,32 @@ class Training(Strict):
                 f"warmup_epochs {self.warmup_epochs:g} must be at most half of epochs {self.epochs:g}"
             )
         return self
+
+
+class Execution(Strict):
+    """How a training is computed, not what: a change here makes no result old.
+
+    The weights stay the same up to the order of float32 sums (`compile`: of fused operations).
+    """
+
+    processes: int = Field(1, ge=1, le=4096, description="processes on each node, on GPUs one each")
+    nodes: int = Field(1, ge=1, le=4096, description="machines, inside one Slurm job")
+    micro_batch_size: int | None = Field(
+        None,
+        gt=0,
+        description="images per pass of one process; gradients are summed; default: its whole share",
+    )
+    activation_checkpointing: bool = Field(
+        False, description="compute the blocks' activations again instead of keeping them"
+    )
+    compile: bool = Field(False, description="torch.compile both networks")
+    checkpoint_seconds: Positive = Field(300.0, description="seconds between resumable checkpoints")
+    grids: int = Field(20, ge=0, description="pictures of samples and reconstructions during the training")
+
+    @property
+    def world_size(self) -> int:
+        """Processes over all nodes."""
+        return self.processes * self.nodes
 
 
 class Guidance(Strict):
@@ -446,6 +471,13 @@ class Sampling(Strict):
         return generations
 
 
+class Ablation(Strict):
+    """What a run varies: runs of one axis are compared with each other and with the study's first run."""
+
+    axis: Name = Field(description="what is varied, e.g. alpha-max")
+    value: str = Field(min_length=1, max_length=40, description="how the figure and the claims call this run")
+
+
 class Run(Strict):
     """One model trained on one dataset, and what is drawn from it."""
 
@@ -453,8 +485,16 @@ class Run(Strict):
     model: Model = Model()
     loss: Loss = Loss()
     training: Training
+    execution: Execution = Execution()
     sampling: Sampling = Sampling()
     baseline_of: str | None = Field(None, description="the run beside which figures show this one")
+    released: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=_is_none,
+        description="a released checkpoint (.pth, beside it its .json), scored instead of a training",
+    )
+    ablation: Ablation | None = Field(None, exclude_if=_is_none, description="what this run varies")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -470,6 +510,7 @@ class Run(Strict):
                 "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
             )
         self._check_guidance()
+        self._check_execution()
         check_terms(self.loss, self.model.kind)
         self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
@@ -480,6 +521,13 @@ class Run(Strict):
                 raise ValueError(
                     f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
                 )
+
+    def _check_execution(self) -> None:
+        if self.execution.world_size > self.training.batch_size:
+            raise ValueError(
+                f"execution: {self.execution.world_size} processes cannot share a batch of "
+                f"{self.training.batch_size} images; use fewer, or raise training.batch_size"
+            )
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -496,26 +544,42 @@ class Run(Strict):
         return next(generation for generation in self.sampling.generations if generation.name == name)
 
 
+ExtractorName = Literal["inception", "inception-legacy", "efficientnet-lite0"]
+EXTRACTORS: tuple[str, ...] = get_args(ExtractorName)
+
+
 class Score(Strict):
     """How images become numbers."""
 
-    extractor: Literal["inception", "efficientnet-lite0"] = Field("inception", description="feature network")
-    resize: Literal["clean", "legacy_tensorflow"] = Field("clean", description="Clean-FID's resize mode")
+    extractor: ExtractorName = Field(
+        "inception",
+        description="feature network of figures and claims; inception resizes as Clean-FID's clean, "
+        "inception-legacy as its legacy_tensorflow, which the published numbers used",
+    )
+    also: tuple[ExtractorName, ...] = Field((), description="further feature networks, for the table")
     batch_size: int = Field(64, gt=0, description="images per pass")
     reference_count: int | None = Field(
-        None, ge=4, description="real images; default: all of the training split"
+        None, ge=4, description="real images at most, a seeded choice; default: all of the training split"
     )
     kid_subsets: int = Field(100, gt=1, description="random subsets of the kernel distance")
     kid_subset_size: int = Field(1000, gt=1, description="images per subset, at most what there is")
     jackknife_groups: int = Field(10, gt=1, description="groups left out in turn for the standard error")
+    inception_score_splits: int = Field(
+        10, ge=2, description="parts of a set whose Inception Scores are averaged"
+    )
 
     @model_validator(mode="after")
-    def _legacy_needs_inception(self) -> Self:
-        if self.resize == "legacy_tensorflow" and self.extractor != "inception":
-            raise ValueError(
-                "resize 'legacy_tensorflow' is a part of Inception's own graph: set extractor: inception"
-            )
+    def _extractors_differ(self) -> Self:
+        names = self.extractors
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"also: '{name}' is listed twice; extractor counts as well")
         return self
+
+    @property
+    def extractors(self) -> tuple[ExtractorName, ...]:
+        """Every feature network that the study is scored with, that of the figures first."""
+        return (self.extractor, *self.also)
 
 
 class Uniformity(Strict):
@@ -525,7 +589,9 @@ class Uniformity(Strict):
     null_draws: int = Field(200, ge=20, description="true uniform clouds that make the null distribution")
 
 
-FigureName = Literal["samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves"]
+FigureName = Literal[
+    "samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves", "ablations"
+]
 
 
 class Study(Strict):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sphere_repro import jobs, verbs
-from sphere_repro.config import Generation, Score, Strict, Study, load_study, parse
+from sphere_repro.config import Execution, Generation, Score, Strict, Study, load_study, parse
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import check_writable
@@ -69,7 +69,7 @@ def _job(options: argparse.Namespace, record: type[Job], derive: Callable[[Study
         extra = [name for name in ("study", "run", "set", "extractor") if getattr(options, name, None)]
         if extra:
             raise UserError(f"--job says everything: leave out --{extra[0]}, or --job.")
-        return parse(record, _json_object(options.job), f"the job of '{options.verb}'")
+        return parse(record, _json_object(options.job, "--job"), f"the job of '{options.verb}'")
     if options.study is None or options.run is None:
         raise UserError(f"{options.verb} needs either --job JSON, or --study FILE and --run NAME.")
     study = load_study(options.study)
@@ -80,13 +80,13 @@ def _job(options: argparse.Namespace, record: type[Job], derive: Callable[[Study
     return derive(study)
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _json_object(text: str, option: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"--job is not JSON ({error}). Pass the job as the workflow does.") from error
+        raise UserError(f"{option} is not JSON ({error}). Pass it as the workflow does.") from error
     if not isinstance(data, dict):
-        raise UserError("--job is not a JSON object. Pass the job as the workflow does.")
+        raise UserError(f"{option} is not a JSON object. Pass it as the workflow does.")
     return data
 
 
@@ -97,7 +97,14 @@ def _prepare(o: argparse.Namespace) -> str:
 
 def _train(o: argparse.Namespace) -> str:
     job = _job(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
-    return verbs.train(job, o.data, o.out, o.curves, o.state, o.device, o.live)
+    return verbs.train(job, o.data, o.out, o.curves, o.state, o.device, o.live, _execution(o))
+
+
+def _execution(o: argparse.Namespace) -> Execution:
+    """How to compute: from `--execution JSON`, which wins, or as the study says."""
+    if o.execution is not None:
+        return parse(Execution, _json_object(o.execution, "--execution"), "--execution")
+    return load_study(o.study).runs[o.run].execution if o.study is not None else Execution()
 
 
 def _sample(o: argparse.Namespace) -> str:
@@ -132,7 +139,7 @@ def _score(o: argparse.Namespace) -> str:
 def _extractor(o: argparse.Namespace, study: Study) -> str:
     """The extractor asked for, if the study can be scored with it."""
     asked = o.extractor or study.score.extractor
-    return parse(Score, study.score.model_dump() | {"extractor": asked}, "--extractor").extractor
+    return parse(Score, study.score.model_dump() | {"extractor": asked, "also": ()}, "--extractor").extractor
 
 
 def _uniformity(o: argparse.Namespace) -> str:

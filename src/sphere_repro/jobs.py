@@ -185,8 +185,8 @@ def baseline(study: Study, name: str) -> str | None:
 
 
 def scored_by(score: Score, extractor: str) -> Score:
-    """The same scoring with another feature extractor."""
-    return Score.model_validate(score.model_dump() | {"extractor": extractor})
+    """The same scoring with one feature extractor, whatever else the study is scored with."""
+    return Score.model_validate(score.model_dump() | {"extractor": extractor, "also": ()})
 
 
 def as_text(job: Strict) -> str:

@@ -35,6 +35,7 @@ class Extractor:
 # Counted on the networks themselves at 299 and 128 pixels; tests/test_needs.py counts again.
 EXTRACTORS = {
     "inception": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
+    "inception-legacy": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
     "efficientnet-lite0": Extractor(250_715_136, 4_243_840, 18_826_032, 1280),
 }
 

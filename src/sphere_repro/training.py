@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sphere_repro import losses, optim, seeds
 from sphere_repro.checkpoint import DamagedFileError, read_pickle, save_model
+from sphere_repro.config import Execution
 from sphere_repro.data.loading import TrainingImages, batch_indices, flip, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
@@ -89,6 +90,7 @@ def train(
     state_folder: Path,
     device: torch.device,
     live_folder: Path | None = None,
+    execution: Execution | None = None,
 ) -> Result:
     """Train `job` on a prepared archive; write the model file and the training log.
 
@@ -100,6 +102,7 @@ def train(
     Raises:
         UserError: the job contradicts itself or the archive, training broke down, or a file is refused.
     """
+    execution = execution or Execution()
     images = _checked_images(job, archive)
     perceptual = load_perceptual(job.loss.perceptual, device)  # may download: Ctrl-C is not deferred yet
     identity = _identity(job, archive)
@@ -109,7 +112,7 @@ def train(
         resumed_at = state.step
         schedule = optim.schedule(job.training, len(images) // job.training.batch_size)
         live = LiveCurves(live_folder, state.rows) if live_folder else None
-        autosave = Autosave(job, saved, identity, stopped)
+        autosave = Autosave(saved, identity, stopped, execution.checkpoint_seconds)
         _train_to_the_end(job, images, state, schedule, perceptual, autosave, live)
         _write_log(log, state.rows)
         _write_model(out, job, state)
@@ -121,9 +124,9 @@ def train(
 class Autosave:
     """Saves the state at intervals, at the end, and before an interrupt is obeyed."""
 
-    def __init__(self, job: TrainJob, path: Path, identity: str, stopped: Callable[[], bool]) -> None:
+    def __init__(self, path: Path, identity: str, stopped: Callable[[], bool], seconds: float) -> None:
         self.path, self.identity, self.stopped = path, identity, stopped
-        self.timer = _Timer(job.training.checkpoint_seconds)
+        self.timer = _Timer(seconds)
 
     def after_step(self, state: State, *, last: bool) -> None:
         """Save if it is time to.
@@ -279,10 +282,8 @@ def _batch(
 
 
 def _identity(job: TrainJob, archive: Path) -> str:
-    """Hash of what fixes the trained weights, parameters and data: how often the state is saved does not."""
-    parameters = job.model_dump(mode="json")
-    parameters["training"].pop("checkpoint_seconds")
-    return value_hash({"job": parameters, "data": file_hash(archive)})
+    """Hash of what fixes the trained weights: parameters and data; how they are computed does not."""
+    return value_hash({"job": job.model_dump(mode="json"), "data": file_hash(archive)})
 
 
 def _resumed(job: TrainJob, saved: Path, identity: str, device: torch.device) -> State:

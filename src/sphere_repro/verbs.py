@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro import jobs, provenance
-from sphere_repro.config import Generation, Strict, Study
+from sphere_repro.config import Execution, Generation, Strict, Study
 from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
@@ -55,6 +55,7 @@ def train(
     state: Path,
     device: str,
     live: Path | None = None,
+    execution: Execution | None = None,
 ) -> str:
     """Train a run: model file, training curves, provenance."""
     from sphere_repro.models.autoencoder import parameter_count
@@ -62,7 +63,7 @@ def train(
 
     chosen = pick_device(device)
     started = time.time()
-    result = run(job, data, out, curves, state, chosen, live)
+    result = run(job, data, out, curves, state, chosen, live, execution)
     facts = {
         "steps": result.steps,
         "resumed_at_step": result.resumed_at,

@@ -114,7 +114,7 @@ def test_typed_mistakes(bench: Bench) -> None:
 
 def test_typed_and_stopped(bench: Bench) -> None:
     """A training that is stopped leaves no temporary file, and what was there before."""
-    bench.with_study(in_run("training", "checkpoint_seconds", value=1e-6))
+    bench.with_study(in_run("execution", value={"checkpoint_seconds": 1e-6}))
     bench.with_study(in_run("training", "epochs", value=400))
     child = subprocess.Popen(
         [sys.executable, "-m", "sphere_repro", *bench.command("train")],

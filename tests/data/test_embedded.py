@@ -142,7 +142,7 @@ def test_fit_crops_the_centre() -> None:
 def test_prepare(tmp_path: Path, name: str, resolution: int | None) -> None:
     dataset = Dataset(name=name, resolution=resolution)
     out = tmp_path / "data" / f"{dataset.archive}.zip"
-    provenance = prepare(dataset, out)
+    provenance = prepare(dataset, out, state=tmp_path)
 
     archive = ImageArchive(out, SOURCES[name].classes)
     assert len(archive) == SOURCES[name].images == provenance["images"]
@@ -156,13 +156,15 @@ def test_prepare(tmp_path: Path, name: str, resolution: int | None) -> None:
 
 
 def test_prepare_gives_the_same_bytes_again(tmp_path: Path) -> None:
-    first, second = (prepare(Dataset(name="digits"), tmp_path / f"{name}.zip") for name in "ab")
+    first, second = (
+        prepare(Dataset(name="digits"), tmp_path / f"{name}.zip", state=tmp_path) for name in "ab"
+    )
     assert first == second
     assert sum(first["class_counts"]) == 1797 and len(first["class_counts"]) == 10
 
 
 def test_prepared_digits_are_the_digits(tmp_path: Path) -> None:
-    prepare(Dataset(name="digits"), tmp_path / "a.zip")
+    prepare(Dataset(name="digits"), tmp_path / "a.zip", state=tmp_path)
     archive = ImageArchive(tmp_path / "a.zip", 10)
     images, labels = digits()
     np.testing.assert_array_equal(archive.load(), images)
@@ -172,5 +174,5 @@ def test_prepared_digits_are_the_digits(tmp_path: Path) -> None:
 
 def test_prepare_beyond_the_source(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at most 400"):
-        prepare(Dataset(name="photo-patches", resolution=512), tmp_path / "a.zip")
-    assert list(tmp_path.iterdir()) == []
+        prepare(Dataset(name="photo-patches", resolution=512), tmp_path / "a.zip", state=tmp_path)
+    assert not list(tmp_path.glob("a.*"))

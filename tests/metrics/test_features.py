@@ -184,7 +184,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_legacy_resize_is_left_to_the_publishers_graph(published: Path, tmp_path: Path) -> None:
-    extractor = make_extractor("inception", resize="legacy_tensorflow")
+    extractor = make_extractor("inception-legacy")
     assert (extractor.metric, extractor.pixels) == ("fid-inception-legacy-tensorflow", None)
     image = np.full((1, 8, 8, 3), 50, np.uint8)
     found = extract(archive(tmp_path / "a.zip", image), extractor, batch_size=1)
@@ -195,7 +195,7 @@ def test_legacy_resize_is_left_to_the_publishers_graph(published: Path, tmp_path
 def test_broken_weights_are_refused(published: Path) -> None:
     published.write_bytes(published.read_bytes()[:200])
     with pytest.raises(UserError, match="not a readable TorchScript"):
-        make_extractor("inception", resize="legacy_tensorflow")
+        make_extractor("inception-legacy")
 
 
 def test_without_file_and_network_the_user_learns_where_to_put_it(
@@ -207,9 +207,9 @@ def test_without_file_and_network_the_user_learns_where_to_put_it(
     monkeypatch.setenv("SPHERE_CACHE", str(tmp_path))
     monkeypatch.setattr(inception_module.downloads_helper, "check_download_inception", offline)
     monkeypatch.setattr(inception_module, "PACKAGED", ("no_such_package", "x.pt"))
-    for resize in ("legacy_tensorflow", "clean"):
+    for name in ("inception-legacy", "inception"):
         with pytest.raises(UserError, match="https://") as caught:
-            make_extractor("inception", resize=resize)
+            make_extractor(name)
         assert str(tmp_path / "inception-2015-12-05.pt") in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -224,7 +224,7 @@ def test_a_download_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return str(path)
 
     monkeypatch.setattr(inception_module.downloads_helper, "check_download_inception", download)
-    make_extractor("inception", resize="legacy_tensorflow")
+    make_extractor("inception-legacy")
     assert [path.name for path in published.parent.iterdir()] == [published.name]
 
 
@@ -238,8 +238,8 @@ def test_exchanged_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_extractor_is_refused() -> None:
-    with pytest.raises(UserError, match="no feature extractor"):
-        make_extractor("efficientnet-lite0", resize="legacy_tensorflow")
+    with pytest.raises(UserError, match="did you mean"):
+        make_extractor("efficientnet-lite1")
 
 
 def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,13 @@ rule train:
     priority: 100
     conda:
         "../../environment.yml"
+    resources:
+        # no parameter: how a model is computed makes no result old
+        execution=lambda wildcards: jobs.as_text(study.runs[wildcards.run].execution),
     params:
         job=lambda wildcards: jobs.as_text(jobs.train_job(study, wildcards.run)),
         # no output: Snakemake would delete the curves of a training that is only interrupted
         live=lambda wildcards: f"{HOME}/{wildcards.run}/live",
     shell:
-        "python -m sphere_repro train --log {log} --job {params.job:q} "
+        "python -m sphere_repro train --log {log} --job {params.job:q} --execution {resources.execution:q} "
         "--data {input.data} --out {output.model} --curves {output.curves} --live {params.live} --state .state"

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from sphere_repro.config import EXTRACTORS
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.inception import (
     INCEPTION_DIMENSION,
@@ -46,7 +48,7 @@ class Extractor:
     """A frozen feature network and all that decides what its features mean.
 
     Attributes:
-        name: `inception` or `efficientnet-lite0`.
+        name: as in `config.EXTRACTORS`.
         metric: name of the Fréchet distance over these features, as tables give it.
         dimension: D, numbers per image.
         pixels: S, side of the network's input; None where the network resizes for itself.
@@ -66,26 +68,23 @@ class Extractor:
     resize: Resize = field(repr=False)
 
 
-def make_extractor(name: str, *, resize: str = "clean", device: torch.device | str = "cpu") -> Extractor:
-    """The extractor called `name` (`inception` or `efficientnet-lite0`) on `device`.
+def make_extractor(name: str, *, device: torch.device | str = "cpu") -> Extractor:
+    """The extractor called `name` on `device`.
 
     Args:
-        name: `config.Score.extractor`.
-        resize: `clean` or `legacy_tensorflow`; the latter is a part of Inception's own graph.
+        name: one of `config.EXTRACTORS`. `inception` resizes as Clean-FID's mode `clean` does,
+            `inception-legacy` as its `legacy_tensorflow`, a part of Inception's own graph.
         device: where the network computes.
 
     Raises:
         UserError: the weights are missing and cannot be fetched, or are not the file they should be.
     """
     device = torch.device(device)
-    if name == "efficientnet-lite0" and resize == "clean":
+    if name == "efficientnet-lite0":
         return _lite0(device)
-    if name == "inception" and resize in ("clean", "legacy_tensorflow"):
-        return _inception(device, resize)
-    raise UserError(
-        f"There is no feature extractor '{name}' with resize '{resize}': use inception with clean or "
-        "legacy_tensorflow, or efficientnet-lite0 with clean."
-    )
+    if name in ("inception", "inception-legacy"):
+        return _inception(name, device)
+    raise UserError(f"There is no feature extractor '{name}'{nearest(name, EXTRACTORS)}")
 
 
 def extract(
@@ -137,20 +136,20 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _inception(device: torch.device, resize: str) -> Extractor:
+def _inception(name: str, device: torch.device) -> Extractor:
     """Inception's 2048 features as Clean-FID's modes `clean` and `legacy_tensorflow` take them."""
-    clean = resize == "clean"
+    clean = name == "inception"
     inception = clean_inception(device) if clean else legacy_inception(device)
     filter_name = "pil-bicubic" if clean else "tensorflow-bilinear"
     return Extractor(
-        name="inception",
+        name=name,
         metric="fid-inception-clean" if clean else "fid-inception-legacy-tensorflow",
         dimension=INCEPTION_DIMENSION,
         pixels=INCEPTION_PIXELS if clean else None,
         weights_sha256=inception.sha256,
         resize_name=f"{filter_name}-{INCEPTION_PIXELS}px",
         network=inception.network,
-        resize=build_resizer(resize),
+        resize=build_resizer("clean" if clean else "legacy_tensorflow"),
     )
 
 

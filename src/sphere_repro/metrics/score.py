@@ -93,7 +93,7 @@ def make_reference(
         UserError: the archive is broken, holds too few images, or the network's weights are missing.
     """
     archive = ImageArchive(archive_path)
-    extractor = make_extractor(score.extractor, resize=score.resize, device=device)
+    extractor = make_extractor(score.extractor, device=device)
     generator = np.random.default_rng(REFERENCE_SEED)
     indices = _choice(archive, score.reference_count, generator)
     features = extract(
@@ -140,7 +140,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     real = ImageArchive(inputs.real)
     archives = {name: ImageArchive(path) for name, path in inputs.sets.items()}
     statistics = load_statistics(inputs.reference)
-    extractor = make_extractor(score.extractor, resize=score.resize, device=device)
+    extractor = make_extractor(score.extractor, device=device)
     provenance = _provenance(inputs, score, seed, device)
     real_sha256 = provenance["inputs"]["real"]["sha256"]
     reference = _checked_reference(inputs.reference, len(statistics), extractor, real_sha256)
@@ -274,12 +274,8 @@ def _checked_reference(path: Path, images: int, extractor: Extractor, real_sha25
 def _choice(archive: ImageArchive, count: int | None, generator: np.random.Generator) -> NDArray[np.int64]:
     if len(archive) < 4:
         raise UserError(f"{archive.path} holds {len(archive)} images; reference statistics need at least 4.")
-    if count is None:
+    if count is None or count >= len(archive):
         return np.arange(len(archive))
-    if count > len(archive):
-        raise UserError(
-            f"score.reference_count is {count}, but {archive.path} holds {len(archive)} images. Lower it."
-        )
     return np.sort(generator.choice(len(archive), count, replace=False))
 
 
