@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from conftest import VECTORS
+from sphere_repro.architecture import Architecture
 from sphere_repro.checkpoint import (
     FORMAT,
     DamagedFileError,
@@ -26,7 +27,6 @@ from sphere_repro.checkpoint import (
     save_model,
 )
 from sphere_repro.cli import main
-from sphere_repro.config import Architecture
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import SphereAutoencoder, build

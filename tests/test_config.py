@@ -14,23 +14,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sphere_repro import config
-from sphere_repro.config import (
-    SIZES,
-    Architecture,
-    Dataset,
-    Generation,
-    Guidance,
-    Model,
-    Run,
-    Size,
-    Study,
-    default_patch_size,
-    load_study,
-    parse,
-    resolve_size,
-)
+from sphere_repro.architecture import SIZES, Architecture, Size, default_patch_size, resolve_size
+from sphere_repro.config import Dataset, Generation, Guidance, Model, Run, Study, load_study
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
+from sphere_repro.strict import parse
 
 DELETE = object()
 TINY = {"width": 32, "layers": 1, "heads": 2}

@@ -12,8 +12,9 @@ import pytest
 from conftest import ROOT
 from sphere_repro import dispatch, jobs, verbs
 from sphere_repro.cli import _parser
-from sphere_repro.config import Strict, Study, load_study
+from sphere_repro.config import Study, load_study
 from sphere_repro.errors import UserError
+from sphere_repro.strict import Strict
 
 SMOKE = ROOT / "params" / "smoke.yaml"
 DERIVE: dict[str, Callable[[Study], Strict]] = {

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from sphere_repro import draw, sampling
+from sphere_repro.architecture import Architecture
 from sphere_repro.checkpoint import load_model, save_model
-from sphere_repro.config import Architecture, Generation, Guidance, Model
+from sphere_repro.config import Generation, Guidance, Model
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.data.loading import to_unit
 from sphere_repro.draw import draw_generation, draw_set, encode_set

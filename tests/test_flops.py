@@ -11,7 +11,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro import flops, sampling
-from sphere_repro.config import SIZES, Architecture, Generation, Guidance, Loss, Size
+from sphere_repro.architecture import SIZES, Architecture, Size
+from sphere_repro.config import Generation, Guidance, Loss
 from sphere_repro.memory import step_forward
 from sphere_repro.models.autoencoder import build
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sphere_repro import jobs
-from sphere_repro.config import Score, Strict, Study, load_study
+from sphere_repro.config import Score, Study, load_study
 from sphere_repro.data.sources import SOURCES
+from sphere_repro.strict import Strict
 
 STUDIES = ("smoke", "demo")
 DERIVE: dict[str, Callable[[Study], Strict]] = {

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro import memory
-from sphere_repro.config import Architecture, Loss, Perceptual, Size
+from sphere_repro.architecture import Architecture, Size
+from sphere_repro.config import Loss, Perceptual
 from sphere_repro.models.autoencoder import build
 from sphere_repro.perceptual import LiteDistance
 

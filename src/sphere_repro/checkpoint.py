@@ -15,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sphere_repro.config import Architecture, parse
+from sphere_repro.architecture import Architecture
 from sphere_repro.errors import UserError
 from sphere_repro.models import released
 from sphere_repro.models.autoencoder import Autoencoder, build
 from sphere_repro.runtime import atomic_output, out_of_memory, read_json
+from sphere_repro.strict import parse
 
 FORMAT = "sphere-repro model 1"
 NAMED = 4  # faults that a message lists

@@ -10,26 +10,24 @@ import math
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
 
+from sphere_repro.architecture import Architecture, Size, SizeName, default_patch_size, resolve_size
 from sphere_repro.data import own
 from sphere_repro.data.sources import SOURCES, Source, nearest, own_source
 from sphere_repro.errors import UserError
+from sphere_repro.strict import Strict, UniqueKeys, parse, quoted
 
-SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=60)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -39,117 +37,6 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 MOST = 1e6
 Limited = Annotated[float, Field(ge=0, le=MOST)]
 LimitedPositive = Annotated[float, Field(gt=0, le=MOST)]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is an error: PyYAML would keep the last one, silently."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is not None and key in seen:
-                problem = f"key '{key}' is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-class Strict(BaseModel):
-    """A record that refuses unknown keys and names the nearest known one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key, value in data.items():
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {_quoted(key)}{nearest(str(key), cls.model_fields)}")
-                if isinstance(value, bool) and cls.model_fields[key].annotation in _NUMBERS:
-                    raise ValueError(f"{key} is a number, not {str(value).lower()}")
-        return data
-
-
-_NUMBERS = (int, float, int | None)
-
-
-def _quoted(word: object) -> str:
-    """`word` in quotes; line breaks and half characters, which no sentence can carry, escaped."""
-    escaped = "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in str(word)
-    )
-    return f"'{escaped}'"
-
-
-Record = TypeVar("Record", bound=Strict)
-
-
-class Size(Strict):
-    """Width, depth and heads of one Vision Transformer."""
-
-    width: int = Field(gt=0, le=65536, description="token width; divisible by 4 and by heads")
-    layers: int = Field(ge=0, le=1000, description="number of transformer blocks")
-    heads: int = Field(gt=0, description="attention heads; width/heads must be divisible by 4 (axial RoPE)")
-
-    @model_validator(mode="after")
-    def _check_heads(self) -> Self:
-        if self.width % (4 * self.heads):
-            raise ValueError(f"width {self.width} must be divisible by 4·heads = {4 * self.heads}")
-        return self
-
-
-SIZES: dict[str, Size] = {
-    name: Size(width=width, layers=layers, heads=heads)
-    for name, width, layers, heads in [
-        ("small", 512, 8, 8),
-        ("base", 768, 12, 12),
-        ("large", 1024, 24, 16),
-        ("xlarge", 1152, 28, 16),
-        ("huge", 1280, 32, 16),
-        ("giant", 1664, 40, 16),
-    ]
-}
-
-
-class Architecture(Strict):
-    """Everything that fixes the shapes of an autoencoder; travels inside its checkpoint (section 2)."""
-
-    kind: Literal["sphere", "vae"] = "sphere"
-    image_size: int = Field(gt=0, description="H = W of the images, pixels")
-    patch_size: int = Field(gt=0, description="p, pixels; divides the image size")
-    token_channels: int = Field(gt=0, description="d, latent channels per token")
-    classes: int = Field(ge=0, description="number of classes; 0 is unconditional")
-    pixel_head: Literal["linear", "conv"]
-    encoder: Size
-    decoder: Size
-    encoder_mixer_depth: int = Field(ge=0, le=1000)
-    decoder_mixer_depth: int = Field(ge=0, le=1000)
-    affine: bool = True
-
-    @model_validator(mode="after")
-    def _check_patch(self) -> Self:
-        if self.image_size % self.patch_size:
-            raise ValueError(f"patch size {self.patch_size} does not divide the image size {self.image_size}")
-        if self.pixel_head == "conv" and self.grid < 2:
-            raise ValueError(f"patch_size {self.patch_size} leaves one token, the conv pixel head needs more")
-        return self
-
-    @property
-    def grid(self) -> int:
-        """g = H/p, tokens along one side."""
-        return self.image_size // self.patch_size
-
-    @property
-    def tokens(self) -> int:
-        """N = g²."""
-        return self.grid**2
-
-    @property
-    def latent_dimension(self) -> int:
-        """L = N·d; the sphere has radius √L."""
-        return self.tokens * self.token_channels
 
 
 def _is_none(value: Any) -> bool:
@@ -218,11 +105,11 @@ class Dataset(Strict):
                 raise ValueError(f"'{name}' is a dataset of data/sources.yaml; give your images another name")
             if not re.fullmatch(NAME_PATTERN, name):
                 wanted = "lower-case letters, digits and single hyphens, such as my-cats"
-                raise ValueError(f"{_quoted(name)} is no name; names are {wanted}")
+                raise ValueError(f"{quoted(name)} is no name; names are {wanted}")
         elif not name:
             raise ValueError("is missing: give a name from data/sources.yaml, or your own folder or zip")
         elif name not in SOURCES:
-            raise ValueError(f"unknown dataset {_quoted(name)}{nearest(name, SOURCES)}")
+            raise ValueError(f"unknown dataset {quoted(name)}{nearest(name, SOURCES)}")
         return name
 
     @property
@@ -656,16 +543,6 @@ def check_terms(loss: Loss, kind: str) -> None:
         raise ValueError("loss.kl must be 0 for a Sphere Encoder")
 
 
-def default_patch_size(pixels: int) -> int:
-    """The paper's patch size: 2 up to 64 pixels, then H/32."""
-    return 2 if pixels <= 64 else max(2, pixels // 32)
-
-
-def resolve_size(size: str | Size) -> Size:
-    """A `Size` from its name or from itself."""
-    return size if isinstance(size, Size) else SIZES[size]
-
-
 def load_study(path: str | Path) -> Study:
     """Read and check a study's YAML file.
 
@@ -674,7 +551,7 @@ def load_study(path: str | Path) -> Study:
     """
     path = Path(path)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except FileNotFoundError as error:
         raise UserError(
             f"Study {path} does not exist. Studies lie in params/; the default is params/demo.yaml."
@@ -682,35 +559,3 @@ def load_study(path: str | Path) -> Study:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"Study {path} is not readable YAML: {' '.join(str(error).split())}.") from error
     return parse(Study, data, str(path))
-
-
-def parse(record: type[Record], data: Any, where: str) -> Record:
-    """`data` as a `record`; errors name the key, the value and `where` it stands.
-
-    Raises:
-        UserError: unknown key, wrong type or range, values that contradict each other.
-    """
-    try:
-        return record.model_validate(data)
-    except ValidationError as error:
-        complaints = list(dict.fromkeys(_sentence(item) for item in error.errors()))
-        raise UserError(f"{where}: " + "; ".join(complaints[:5])) from error
-
-
-def _sentence(item: Any) -> str:
-    place = ".".join(str(part) for part in item["loc"] if not _is_union_label(part))
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{place}: {message}" if place else message
-    if item["type"] == "missing":
-        return f"{place} is missing"
-    if item["type"] == "string_pattern_mismatch":
-        wanted = "lower-case letters, digits and single hyphens, such as digits-vae"
-        return f"{place or 'the study'}: {item['input']!r:.80} is no name; names are {wanted}"
-    message = message[0].lower() + message[1:]
-    return f"{place or 'the study'}: {message}, not {item['input']!r:.80}"
-
-
-def _is_union_label(part: Any) -> bool:
-    """Pydantic names the branches of a union in the location; people do not need them."""
-    return isinstance(part, str) and (part == "Size" or part.startswith(("literal[", "function-")))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sphere_repro.config import Architecture, Generation, Loss, Size
+from sphere_repro.architecture import Architecture, Size
+from sphere_repro.config import Generation, Loss
 
 CONV_HEAD_CHANNELS = 32  # models/vit.py; not imported, because that would import torch
 ATTENTION_BACKWARD = 2.5  # of the forward

@@ -11,8 +11,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from sphere_repro.architecture import Architecture
 from sphere_repro.config import (
-    Architecture,
     Dataset,
     Generation,
     Loss,
@@ -20,12 +20,12 @@ from sphere_repro.config import (
     Name,
     Run,
     Score,
-    Strict,
     Study,
     Training,
     Uniformity,
     check_terms,
 )
+from sphere_repro.strict import Strict
 
 Kind = Literal["sphere", "vae"]
 

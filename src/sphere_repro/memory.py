@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro import losses
-from sphere_repro.config import Architecture, Loss, Perceptual, Size
+from sphere_repro.architecture import Architecture, Size
+from sphere_repro.config import Loss, Perceptual
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder, VariationalAutoencoder, build
 from sphere_repro.perceptual import LiteDistance
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sphere_repro import flops, jobs, memory, optim
-from sphere_repro.config import Architecture, Run, Score, Strict, Study
+from sphere_repro.architecture import Architecture
+from sphere_repro.config import Run, Score, Study
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import parameter_count
 from sphere_repro.runtime import read_json
+from sphere_repro.strict import Strict
 
 FLOAT, DOUBLE = 4, 8  # bytes
 TRAINED_COPIES = 5  # weights, average, gradients, and Adam's two moments

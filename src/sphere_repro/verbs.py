@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro import jobs, provenance
-from sphere_repro.config import Execution, Generation, Strict, Study
+from sphere_repro.config import Execution, Generation, Study
 from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
+from sphere_repro.strict import Strict
 
 MODEL_CODE = (
-    "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere", "training", "data",
+    "architecture", "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere",
+    "training", "data",
 )  # fmt: skip
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)

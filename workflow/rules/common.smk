@@ -9,7 +9,7 @@ PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
 
 from sphere_repro import config as schema
-from sphere_repro import jobs, verbs
+from sphere_repro import jobs, strict, verbs
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
@@ -33,7 +33,7 @@ try:
         schema.load_study(
             workflow.configfiles[0]
         )  # says more of a broken file than Snakemake's reader
-    study = schema.parse(
+    study = strict.parse(
         schema.Study, config, ", ".join(map(str, workflow.configfiles))
     )
     contents = {

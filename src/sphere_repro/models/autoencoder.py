@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sphere_repro.config import Architecture
+from sphere_repro.architecture import Architecture
 from sphere_repro.models.initial import initialise
 from sphere_repro.models.vit import Decoder, Encoder
 

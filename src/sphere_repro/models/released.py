@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from sphere_repro.config import SIZES, Architecture, Size
+from sphere_repro.architecture import SIZES, Architecture, Size
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphere_repro.config import Architecture
+from sphere_repro.architecture import Architecture
 from sphere_repro.models.layers import Block, Head, position_embedding
 from sphere_repro.models.mixer import Mixer
 

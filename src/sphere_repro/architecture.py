@@ -1,0 +1,87 @@
+"""Shapes of an autoencoder: Vision Transformers, tokens, latent dimension (sections 1 and 2)."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from sphere_repro.strict import Strict
+
+SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
+
+
+class Size(Strict):
+    """Width, depth and heads of one Vision Transformer."""
+
+    width: int = Field(gt=0, le=65536, description="token width; divisible by 4 and by heads")
+    layers: int = Field(ge=0, le=1000, description="number of transformer blocks")
+    heads: int = Field(gt=0, description="attention heads; width/heads must be divisible by 4 (axial RoPE)")
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.width % (4 * self.heads):
+            raise ValueError(f"width {self.width} must be divisible by 4·heads = {4 * self.heads}")
+        return self
+
+
+SIZES: dict[str, Size] = {
+    name: Size(width=width, layers=layers, heads=heads)
+    for name, width, layers, heads in [
+        ("small", 512, 8, 8),
+        ("base", 768, 12, 12),
+        ("large", 1024, 24, 16),
+        ("xlarge", 1152, 28, 16),
+        ("huge", 1280, 32, 16),
+        ("giant", 1664, 40, 16),
+    ]
+}
+
+
+class Architecture(Strict):
+    """Everything that fixes the shapes of an autoencoder; travels inside its checkpoint (section 2)."""
+
+    kind: Literal["sphere", "vae"] = "sphere"
+    image_size: int = Field(gt=0, description="H = W of the images, pixels")
+    patch_size: int = Field(gt=0, description="p, pixels; divides the image size")
+    token_channels: int = Field(gt=0, description="d, latent channels per token")
+    classes: int = Field(ge=0, description="number of classes; 0 is unconditional")
+    pixel_head: Literal["linear", "conv"]
+    encoder: Size
+    decoder: Size
+    encoder_mixer_depth: int = Field(ge=0, le=1000)
+    decoder_mixer_depth: int = Field(ge=0, le=1000)
+    affine: bool = True
+
+    @model_validator(mode="after")
+    def _check_patch(self) -> Self:
+        if self.image_size % self.patch_size:
+            raise ValueError(f"patch size {self.patch_size} does not divide the image size {self.image_size}")
+        if self.pixel_head == "conv" and self.grid < 2:
+            raise ValueError(f"patch_size {self.patch_size} leaves one token, the conv pixel head needs more")
+        return self
+
+    @property
+    def grid(self) -> int:
+        """g = H/p, tokens along one side."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tokens(self) -> int:
+        """N = g²."""
+        return self.grid**2
+
+    @property
+    def latent_dimension(self) -> int:
+        """L = N·d; the sphere has radius √L."""
+        return self.tokens * self.token_channels
+
+
+def default_patch_size(pixels: int) -> int:
+    """The paper's patch size: 2 up to 64 pixels, then H/32."""
+    return 2 if pixels <= 64 else max(2, pixels // 32)
+
+
+def resolve_size(size: str | Size) -> Size:
+    """A `Size` from its name or from itself."""
+    return size if isinstance(size, Size) else SIZES[size]

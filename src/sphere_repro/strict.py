@@ -1,0 +1,88 @@
+"""Records that refuse what they do not know, and the sentences in which they say so."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from sphere_repro.data.sources import nearest
+from sphere_repro.errors import UserError
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error: PyYAML would keep the last one, silently."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                problem = f"key '{key}' is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class Strict(BaseModel):
+    """A record that refuses unknown keys and names the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key, value in data.items():
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {quoted(key)}{nearest(str(key), cls.model_fields)}")
+                if isinstance(value, bool) and cls.model_fields[key].annotation in _NUMBERS:
+                    raise ValueError(f"{key} is a number, not {str(value).lower()}")
+        return data
+
+
+_NUMBERS = (int, float, int | None)
+
+
+def quoted(word: object) -> str:
+    """`word` in quotes; line breaks and half characters, which no sentence can carry, escaped."""
+    escaped = "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in str(word)
+    )
+    return f"'{escaped}'"
+
+
+Record = TypeVar("Record", bound=Strict)
+
+
+def parse(record: type[Record], data: Any, where: str) -> Record:
+    """`data` as a `record`; errors name the key, the value and `where` it stands.
+
+    Raises:
+        UserError: unknown key, wrong type or range, values that contradict each other.
+    """
+    try:
+        return record.model_validate(data)
+    except ValidationError as error:
+        complaints = list(dict.fromkeys(_sentence(item) for item in error.errors()))
+        raise UserError(f"{where}: " + "; ".join(complaints[:5])) from error
+
+
+def _sentence(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"] if not _is_union_label(part))
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{place}: {message}" if place else message
+    if item["type"] == "missing":
+        return f"{place} is missing"
+    if item["type"] == "string_pattern_mismatch":
+        wanted = "lower-case letters, digits and single hyphens, such as digits-vae"
+        return f"{place or 'the study'}: {item['input']!r:.80} is no name; names are {wanted}"
+    message = message[0].lower() + message[1:]
+    return f"{place or 'the study'}: {message}, not {item['input']!r:.80}"
+
+
+def _is_union_label(part: Any) -> bool:
+    """Pydantic names the branches of a union in the location; people do not need them."""
+    return isinstance(part, str) and (part == "Size" or part.startswith(("literal[", "function-")))
