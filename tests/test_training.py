@@ -16,14 +16,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sphere_repro import training
+from sphere_repro import losses, optim, seeds, training
 from sphere_repro.checkpoint import load_model
 from sphere_repro.config import Execution
 from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.loading import batch_indices, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
 from sphere_repro.models.autoencoder import build
-from sphere_repro.training import Result, train
+from sphere_repro.stepper import make_batch
+from sphere_repro.training import Files, Result, train
 
 SIZE = {"width": 16, "layers": 1, "heads": 2}
 CPU = torch.device("cpu")
@@ -70,8 +72,13 @@ class Place:
         self.log = folder / "training.csv"
         self.state = folder / "state"
 
+    def files(self, archive: Path) -> Files:
+        return Files(archive, self.model, self.log, self.state)
+
     def train(self, job: TrainJob, archive: Path) -> Result:
-        return train(job, archive, self.model, self.log, self.state, CPU, execution=self.execution)
+        result = train(job, self.files(archive), CPU, self.execution)
+        assert result is not None
+        return result
 
     @property
     def bytes(self) -> tuple[bytes, bytes]:
@@ -102,7 +109,7 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) -> None:
     """Make the training raise `error` in the middle of step `step`, after the gradient."""
-    original = training.optim.set_rates
+    original = optim.set_rates
     calls = {"n": 0}
 
     def set_rates(*arguments: Any) -> None:
@@ -111,7 +118,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) ->
         calls["n"] += 1
         original(*arguments)
 
-    monkeypatch.setattr(training.optim, "set_rates", set_rates)
+    monkeypatch.setattr(optim, "set_rates", set_rates)
 
 
 def interrupted(
@@ -200,7 +207,7 @@ def test_a_signal_waits_for_the_end_of_the_step_and_the_state(
 ) -> None:
     whole, broken = places("whole"), places("broken")
     whole.train(tiny_job(), digits_archive)
-    original, calls = training.optim.set_rates, []
+    original, calls = optim.set_rates, []
 
     def set_rates(*arguments: Any) -> None:
         calls.append(1)
@@ -209,7 +216,7 @@ def test_a_signal_waits_for_the_end_of_the_step_and_the_state(
         original(*arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training.optim, "set_rates", set_rates)
+        patch.setattr(optim, "set_rates", set_rates)
         broken.train(tiny_job(), digits_archive)
     assert not broken.model.exists()
     assert broken.train(tiny_job(), digits_archive).resumed_at == 3
@@ -221,7 +228,7 @@ def test_two_trainings_of_one_job_at_once(
 ) -> None:
     place = places("a")
     job = tiny_job()
-    original, refusals = training.optim.set_rates, []
+    original, refusals = optim.set_rates, []
 
     def set_rates(*arguments: Any) -> None:
         if not refusals:
@@ -230,7 +237,7 @@ def test_two_trainings_of_one_job_at_once(
             refusals.append(caught)
         original(*arguments)
 
-    monkeypatch.setattr(training.optim, "set_rates", set_rates)
+    monkeypatch.setattr(optim, "set_rates", set_rates)
     assert place.train(job, digits_archive).steps == 6
     assert refusals and place.states == []
 
@@ -366,8 +373,6 @@ def test_average_without_memory_is_the_raw_weights(
 
 
 def test_every_trainable_weight_moves(places: Callable[[str], Place], digits_archive: Path) -> None:
-    from sphere_repro import seeds
-
     place = places("a")
     job = tiny_job(epochs=4)
     place.train(job, digits_archive)
@@ -444,10 +449,11 @@ def test_images_are_flipped_only_where_asked(
     job = tiny_job(horizontal_flip=asked)
     source = job.dataset.source.model_copy(update={"horizontal_flip": dataset})
     monkeypatch.setattr(type(job.dataset), "source", property(lambda _: source))
-    images = training.load_training_images(digits_archive, 10)
-    shown, labels = training._batch(job, images, 5, CPU)
-    indices, _ = training.batch_indices(96, 16, training.seeds.derive(job.seed, job.run, "data"), 5)
-    plain = training.to_unit(images.images[indices])
+    images = load_training_images(digits_archive, 10)
+    batch = make_batch(job, images, 5, range(16))
+    shown, labels = batch.images, batch.labels
+    indices, _ = batch_indices(96, 16, seeds.derive(job.seed, job.run, "data"), 5)
+    plain = to_unit(images.images[indices])
     assert labels is not None and torch.equal(labels, images.labels[indices])
     mirrored = [not torch.equal(a, b) for a, b in zip(shown, plain, strict=True)]
     for image, original, mirror in zip(shown, plain, mirrored, strict=True):
@@ -472,13 +478,13 @@ def test_images_read_from_the_archive_train_the_same_weights(
 def test_broken_down_training(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, calls = training.losses.total, []
+    original, calls = losses.total, []
 
     def total(*arguments: Any) -> torch.Tensor:
         calls.append(1)
         return original(*arguments) * (torch.nan if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(training.losses, "total", total)
+    monkeypatch.setattr(losses, "total", total)
     place = places("a")
     with pytest.raises(UserError, match=r"tiny broke down at step 3: .*runs\.tiny\.training\.learning_rate"):
         place.train(tiny_job(), digits_archive)
@@ -488,7 +494,7 @@ def test_broken_down_training(
 def test_loss_that_is_infinite_with_a_finite_gradient(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training.losses, "total", lambda terms, loss: sum(terms.values()) + torch.inf)
+    monkeypatch.setattr(losses, "total", lambda terms, loss: sum(terms.values()) + torch.inf)
     with pytest.raises(UserError, match="broke down at step 0: the loss"):
         places("a").train(tiny_job(), digits_archive)
 
@@ -496,10 +502,8 @@ def test_loss_that_is_infinite_with_a_finite_gradient(
 def test_weights_that_break_at_the_last_step(
     places: Callable[[str], Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = training.optim.set_rates
-    monkeypatch.setattr(
-        training.optim, "set_rates", lambda adam, rate, factor: original(adam, torch.inf, 1.0)
-    )
+    original = optim.set_rates
+    monkeypatch.setattr(optim, "set_rates", lambda adam, rate, factor: original(adam, torch.inf, 1.0))
     place = places("a")
     with pytest.raises(UserError, match="its last step"):
         place.train(tiny_job(epochs=1 / 6, warmup_epochs=0), digits_archive)
@@ -540,7 +544,7 @@ def test_the_record_beside_the_model_says_where_it_comes_from(
     from sphere_repro.models.autoencoder import parameter_count
 
     place, job = places("a"), tiny_job()
-    line = verbs.train(job, digits_archive, place.model, place.log, place.state, "cpu")
+    line = verbs.train(job, place.files(digits_archive), "cpu")
     assert line.startswith("train tiny: 6 steps in ")
     record = json.loads(place.model.with_suffix(".json").read_text())
     assert TrainJob.model_validate(record["parameters"]) == TrainJob.model_validate(record["job"]) == job

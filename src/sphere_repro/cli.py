@@ -12,13 +12,12 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sphere_repro import __version__
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import die_with_parent, out_of_memory
+from sphere_repro.runtime import die_with_parent, note, out_of_memory
 
 MOST_THREADS = 1024
 MOST_IMAGES = 100_000_000  # names in an archive have eight digits
@@ -41,6 +40,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
     options = _parser().parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
     try:
         with _ended_tidily():
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _complain(str(error), options.log)
     except KeyboardInterrupt:
-        _note(f"{options.verb}: interrupted", options.log)
+        note(f"{options.verb}: interrupted", options.log)
         start = "\n" if sys.stderr.isatty() else ""  # after the ^C that a terminal shows
         print(f"{start}sphere-repro: interrupted. The same command takes up the work again.", file=sys.stderr)
         return 130
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{options.verb}: the system refused: {error.strerror or error}{place}. Check path and disk.",
             options.log,
         )
-    _note(line, options.log)
+    note(line, options.log)
     if options.log is None and line:
         print(line)
     return int(options.status)
@@ -104,21 +104,8 @@ def _complain(sentence: str, log: Path | None) -> int:
     text += "" if text.endswith((".", "?")) else "."
     text = text.replace("?.", "?")
     print(f"sphere-repro: {text}", file=sys.stderr)
-    _note(f"failed: {text}", log)
+    note(f"failed: {text}", log)
     return 2
-
-
-def _note(line: str, log: Path | None) -> None:
-    """Append one line to the job's log file, with the time; a log that cannot be written stops nothing."""
-    if log is None or not line:
-        return
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as handle:
-            handle.write(f"{stamp} {line}\n")
-    except OSError as error:
-        print(f"sphere-repro: the log {log} cannot be written ({error.strerror}).", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

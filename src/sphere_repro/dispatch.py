@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sphere_repro import jobs, verbs
+from sphere_repro import jobs, launch, verbs
 from sphere_repro.config import Execution, Generation, Score, Study, load_study
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import check_writable
+from sphere_repro.runtime import check_writable, note
 from sphere_repro.strict import Strict, parse
 
 Job = TypeVar("Job", bound=Strict)
@@ -98,7 +99,14 @@ def _prepare(o: argparse.Namespace) -> str:
 
 def _train(o: argparse.Namespace) -> str:
     job = _job(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
-    return verbs.train(job, o.data, o.out, o.curves, o.state, o.device, o.live, _execution(o))
+    execution = _execution(o)
+    if execution.world_size > 1 and not launch.is_worker():
+        o.status = launch.launch(o.arguments, execution)
+        return ""
+    from sphere_repro.training import Files
+
+    files = Files(archive=o.data, model=o.out, curves=o.curves, state=o.state, live=o.live)
+    return verbs.train(job, files, o.device, execution, functools.partial(note, log=o.log))
 
 
 def _execution(o: argparse.Namespace) -> Execution:

@@ -1,12 +1,24 @@
-"""Training curves while they grow, logged with DVCLive, for `dvc plots show` and whatever reads its files."""
+"""A training while it goes on: curves logged with DVCLive, pictures, and a line on its speed now and then.
+
+`dvc plots show`, DVC's editor plugins, and whatever reads TSV and PNG files show what lies there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from sphere_repro.data.loading import TrainingImages
 from sphere_repro.errors import UserError
+from sphere_repro.grids import Grid
+from sphere_repro.jobs import TrainJob
+from sphere_repro.meter import Meter, Speed
+from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.runtime import writing
+from sphere_repro.state import Row, Timer
+
+PICTURES = "samples"
+REPORT_SECONDS = 30.0
 
 
 class LiveCurves:
@@ -40,6 +52,15 @@ class LiveCurves:
         self._log(row)
         self.save()
 
+    def add_speed(self, speed: Speed) -> None:
+        """Put the speed into `metrics.json`; it has no curve: it says more of the machine than of the run."""
+        numbers = {"images_per_second": speed.images_per_second, "seconds_to_go": speed.seconds_to_go}
+        if speed.utilisation is not None:
+            numbers["utilisation"] = speed.utilisation
+        for name, value in numbers.items():
+            self._live.log_metric(name, float(f"{value:.4g}"), plot=False)
+        self.save()
+
     def save(self) -> None:
         """Write `metrics.json`."""
         with writing(self.folder):
@@ -51,3 +72,55 @@ class LiveCurves:
             for name, value in row.items():
                 if name != "step":
                     self._live.log_metric(name, float(value))
+
+
+class Reporter:
+    """Tells of a training: every logged row, a picture at even intervals, and the speed twice a minute."""
+
+    def __init__(
+        self,
+        job: TrainJob,
+        images: TrainingImages,
+        folder: Path | None,
+        *,
+        grids: int,
+        total_steps: int,
+        rows: list[Row],
+        tell: Callable[[str], None],
+    ) -> None:
+        self.run, self.total, self.tell = job.run, total_steps, tell
+        self.curves = LiveCurves(folder, rows) if folder else None
+        self.pictures = folder / PICTURES if folder else None
+        self.grid = Grid(job, images) if folder and grids else None
+        self.every = max(1, total_steps // grids) if grids else 0
+        self.timer = Timer(REPORT_SECONDS)
+        if self.pictures:
+            _remove_later(self.pictures, int(rows[-1]["step"]) if rows else 0)
+
+    def add(self, row: Row) -> None:
+        """A row of the log."""
+        if self.curves:
+            self.curves.add(row)
+
+    def after_step(self, step: int, model: Autoencoder, loss: float, meter: Meter) -> None:
+        """Step number `step`, counted from 1, has ended."""
+        if self.grid and self.pictures and (step % self.every == 0 or step == self.total):
+            model.eval()
+            self.grid.write(model, self.pictures / f"step-{step:08d}.png")
+            model.train()
+        due = self.timer.due()
+        if not (due or step == self.total) or (speed := meter.speed(self.total - step)) is None:
+            return
+        if due:
+            self.tell(f"train {self.run}: step {step} of {self.total}, loss {loss:.4f}, {speed}")
+        if self.curves:
+            self.curves.add_speed(speed)
+
+
+def _remove_later(folder: Path, step: int) -> None:
+    """Remove pictures of steps that are taken again."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in folder.glob("step-*.png"):
+            if int(picture.stem.removeprefix("step-")) > step:
+                picture.unlink()

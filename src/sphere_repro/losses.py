@@ -22,7 +22,7 @@ PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Draws:
-    """Everything random in one training step of a global batch of B images."""
+    """Everything random in one training step of B images."""
 
     noise: Tensor
     """e, (B, N, d) standard normal."""
@@ -37,9 +37,27 @@ class Draws:
     drop_again: Tensor
     """(B,) bool: null class in the second encoder call."""
 
+    def to(self, device: torch.device) -> Draws:
+        return Draws(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
-def draw(seed: tuple[str | int, ...], step: int, batch: int, latent: tuple[int, int], loss: Loss) -> Draws:
+    def part(self, rows: slice) -> Draws:
+        """Those of some of the images, for a micro batch."""
+        cut = {name: value[rows] for name, value in vars(self).items() if name != "drop_decode"}
+        return Draws(**cut, drop_decode=_both_halves(self.drop_decode, rows))
+
+
+def draw(
+    seed: tuple[str | int, ...],
+    step: int,
+    batch: int,
+    latent: tuple[int, int],
+    loss: Loss,
+    share: range | None = None,
+) -> Draws:
     """The draws of one step: a pure function of its arguments, whatever happened before.
+
+    Radii are stratified over the global batch; the noise of an image has a seed of its own. So the number of
+    processes that share a batch changes nothing, and each draws noise for its own images only.
 
     Args:
         seed: what identifies the run, e.g. (study seed, run).
@@ -47,7 +65,9 @@ def draw(seed: tuple[str | int, ...], step: int, batch: int, latent: tuple[int, 
         batch: B, the global batch.
         latent: (N, d).
         loss: angles, hard cases and label dropout.
+        share: for which images of the batch; default: all.
     """
+    share = range(batch) if share is None else share
     generator = seeds.generator(*seed, "draws", step)
     radii = sphere.stratified_radii(batch, generator)
     small = radii * sphere.stratified_radii(batch, generator) * SMALL_NOISE
@@ -62,8 +82,21 @@ def draw(seed: tuple[str | int, ...], step: int, batch: int, latent: tuple[int, 
         angles=(loss.alpha_max, max(hard_angle, loss.alpha_max)),
     )
     drops = [torch.rand(n, generator=generator) < loss.label_dropout for n in (batch, 2 * batch, batch)]
-    noise = torch.randn(batch, *latent, generator=generator)
-    return Draws(noise, large, small, *drops)
+    rows = slice(share.start, share.stop)
+    generators = (seeds.generator(*seed, "noise", step, index) for index in share)
+    return Draws(
+        noise=torch.stack([torch.randn(latent, generator=own) for own in generators]),
+        large=large[rows],
+        small=small[rows],
+        drop_encode=drops[0][rows],
+        drop_decode=_both_halves(drops[1], rows),
+        drop_again=drops[2][rows],
+    )
+
+
+def _both_halves(mask: Tensor, rows: slice) -> Tensor:
+    """`rows` of both halves of a (2B,) mask."""
+    return mask.reshape(2, -1)[:, rows].flatten()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sphere_repro import jobs, provenance
 from sphere_repro.config import Execution, Generation, Study
@@ -17,6 +17,9 @@ from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import pick_device, read_json
 from sphere_repro.strict import Strict
+
+if TYPE_CHECKING:
+    from sphere_repro.training import Files
 
 MODEL_CODE = (
     "architecture", "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere",
@@ -51,34 +54,37 @@ def prepare(
 
 def train(
     job: jobs.TrainJob,
-    data: Path,
-    out: Path,
-    curves: Path,
-    state: Path,
+    files: Files,
     device: str,
-    live: Path | None = None,
     execution: Execution | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> str:
-    """Train a run: model file, training curves, provenance."""
+    """Train a run: model file, training curves, provenance. A process that only helps writes nothing."""
+    from sphere_repro.distributed import own_device
     from sphere_repro.models.autoencoder import parameter_count
     from sphere_repro.training import train as run
 
-    chosen = pick_device(device)
+    chosen = own_device(pick_device(device))
     started = time.time()
-    result = run(job, data, out, curves, state, chosen, live, execution)
+    result = run(job, files, chosen, execution, tell)
+    if result is None:
+        return ""
     facts = {
         "steps": result.steps,
         "resumed_at_step": result.resumed_at,
         "training_seconds": round(result.seconds, 3),
         "images_per_second": round(result.images_per_second, 1),
+        "utilisation": result.utilisation and round(result.utilisation, 4),
+        "processes": result.processes,
+        "execution": _plain(execution or Execution()),
         "parameter_count": parameter_count(job.architecture),
         "last": result.last,
-        "sha256": provenance.file_hash(out),
+        "sha256": provenance.file_hash(files.model),
     }
     origin = provenance.record(
-        _plain(job), inputs={"data": data}, code=MODEL_CODE, device=str(chosen), **facts
+        _plain(job), inputs={"data": files.archive}, code=MODEL_CODE, device=str(chosen), **facts
     )
-    _write_record(job, started, origin, [out, curves])
+    _write_record(job, started, origin, [files.model, files.curves])
     return (
         f"train {job.run}: {result.steps} steps in {result.seconds:.0f} s "
         f"({result.images_per_second:.0f} images/s), loss {result.last['loss']:.4f}"

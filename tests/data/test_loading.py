@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sphere_repro.data.archive import write_archive
 from sphere_repro.data.loading import (
+    Ahead,
     ArchivedImages,
     ImagesInMemory,
     batch_indices,
@@ -135,30 +136,40 @@ def test_small_archives_are_held_and_large_ones_are_read(archive: Path) -> None:
     assert isinstance(load_training_images(archive, 3, in_memory=5 * 4 * 4 * 3 - 1), ArchivedImages)
 
 
-@pytest.mark.parametrize("ahead", ["right", "wrong", "none"])
-def test_read_images_are_those_in_memory(archive: Path, ahead: str) -> None:
+def test_read_images_are_those_in_memory(archive: Path) -> None:
     held, read = load_training_images(archive, 3), load_training_images(archive, 3, in_memory=0)
+    assert isinstance(read, ArchivedImages) and not isinstance(held, ArchivedImages)
     assert len(read) == len(held) == 5 and read.resolution == held.resolution == 4
     assert held.labels is not None and read.labels is not None and torch.equal(read.labels, held.labels)
-    batches = [batch_indices(5, 2, 7, step)[0] for step in range(9)]
-    for step, indices in enumerate(batches[:-1]):
-        following = {"right": lambda: batches[step + 1], "wrong": lambda: torch.tensor([0, 0]), "none": None}  # noqa: B023
-        found, wanted = read.take(indices, following[ahead]), held.take(indices)
+    for step in range(8):
+        indices = batch_indices(5, 2, 7, step)[0]
+        found, wanted = read.take(indices), held.take(indices)
         assert found.dtype == torch.uint8 and found.is_contiguous() and torch.equal(found, wanted)
 
 
-def test_the_next_batch_is_read_ahead(archive: Path) -> None:
-    images = load_training_images(archive, None, in_memory=0)
-    assert isinstance(images, ArchivedImages) and images.labels is None
-    images.take(torch.tensor([0, 1]), lambda: torch.tensor([3, 4]))
-    assert images.ahead is not None and images.ahead[0] == [3, 4]
-    started = images.ahead[1]
-    np.testing.assert_array_equal(started[1].result(), images_of(5)[4])
-    seen: list[int] = []
-    real = images.archive.read
-    images.archive.read = lambda index: seen.append(index) or real(index)  # type: ignore[method-assign, func-returns-value]
-    images.take(torch.tensor([3, 4]))
-    assert seen == []  # they were there already
+def test_the_next_step_is_made_ahead() -> None:
+    made: list[int] = []
+    ahead = Ahead(lambda step: made.append(step) or 10 * step)  # type: ignore[func-returns-value]
+    assert ahead(3) == 30
+    assert ahead.upcoming is not None and ahead.upcoming[1].result() == 40
+    assert made == [3, 4]
+    assert ahead(4) == 40  # it was there already
+    assert ahead(9) == 90  # another step than the next one
+    ahead.close()
+    assert made.count(4) == made.count(9) == 1
+
+
+def test_what_goes_wrong_ahead_is_told_when_it_is_asked_for() -> None:
+    def make(step: int) -> int:
+        if step == 1:
+            raise UserError("image 7 is broken")
+        return step
+
+    ahead = Ahead(make)
+    assert ahead(0) == 0
+    with pytest.raises(UserError, match="image 7"):
+        ahead(1)
+    ahead.close()
 
 
 def test_a_broken_image_is_named_when_it_is_read(archive: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from sphere_repro.errors import UserError
 
 IN_MEMORY = 8 << 30  # bytes of pixels up to which a dataset is read at once (ImageNet at 256 pixels: 250 GB)
 READERS = 16  # threads at most that read a larger one
-Following = Callable[[], torch.Tensor] | None  # says what will be asked for next
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,13 @@ class ImagesInMemory:
         """H, pixels."""
         return int(self.images.shape[-1])
 
-    def take(
-        self, indices: torch.Tensor, following: Callable[[], torch.Tensor] | None = None
-    ) -> torch.Tensor:
-        """Images uint8 (B, 3, H, H) at `indices` (B,); `following` is for images that have to be read."""
+    def take(self, indices: torch.Tensor) -> torch.Tensor:
+        """Images uint8 (B, 3, H, H) at `indices` (B,)."""
         return self.images[indices]
 
 
 class ArchivedImages:
-    """All images of a dataset too large for memory, read from its archive by threads, one batch ahead.
+    """All images of a dataset too large for memory, read from its archive by threads.
 
     Pillow decodes outside Python's lock, so threads are enough; and they share one index of the archive,
     which takes about a gigabyte for ImageNet.
@@ -63,7 +62,6 @@ class ArchivedImages:
     def __init__(self, archive: ImageArchive, labels: torch.Tensor | None) -> None:
         self.archive, self.labels = archive, labels
         self.threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), "images")
-        self.ahead: tuple[list[int], list[Future[np.ndarray]]] | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -74,31 +72,40 @@ class ArchivedImages:
         """H, pixels."""
         return self.archive.resolution
 
-    def take(
-        self, indices: torch.Tensor, following: Callable[[], torch.Tensor] | None = None
-    ) -> torch.Tensor:
+    def take(self, indices: torch.Tensor) -> torch.Tensor:
         """Images uint8 (B, 3, H, H) at `indices` (B,).
-
-        Args:
-            indices: int64 (B,).
-            following: says what will be asked for next; that is read while the caller computes.
 
         Raises:
             UserError: one of them is broken.
         """
-        wanted = indices.tolist()
-        reading = self.ahead[1] if self.ahead and self.ahead[0] == wanted else self._start(wanted)
-        if following is not None:
-            upcoming = following().tolist()
-            self.ahead = (upcoming, self._start(upcoming))
-        images = np.stack([future.result() for future in reading])  # (B, H, H, 3)
+        images = np.stack(list(self.threads.map(self.archive.read, indices.tolist())))  # (B, H, H, 3)
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-
-    def _start(self, wanted: list[int]) -> list[Future[np.ndarray]]:
-        return [self.threads.submit(self.archive.read, index) for index in wanted]
 
 
 TrainingImages = ImagesInMemory | ArchivedImages
+
+
+class Ahead(Generic[T]):
+    """Makes what the next step needs, in a thread, while the caller computes.
+
+    `make` must be a pure function of the step: then nothing depends on what was made ahead.
+    """
+
+    def __init__(self, make: Callable[[int], T]) -> None:
+        self.make = make
+        self.thread = ThreadPoolExecutor(1, "ahead")
+        self.upcoming: tuple[int, Future[T]] | None = None
+
+    def __call__(self, step: int) -> T:
+        """What step `step` needs; an error in making it is raised here."""
+        step_ahead, future = self.upcoming or (-1, None)
+        made = future.result() if future is not None and step_ahead == step else self.make(step)
+        self.upcoming = (step + 1, self.thread.submit(self.make, step + 1))
+        return made
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self.thread.shutdown(wait=True, cancel_futures=True)
 
 
 def load_training_images(
