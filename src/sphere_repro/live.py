@@ -15,7 +15,7 @@ from sphere_repro.jobs import TrainJob
 from sphere_repro.meter import Meter, Speed
 from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.runtime import writing
-from sphere_repro.state import Row, Timer
+from sphere_repro.state import Row, State, Timer
 
 PICTURES = "samples"
 REPORT_SECONDS = 30.0
@@ -85,17 +85,31 @@ class Reporter:
         *,
         grids: int,
         total_steps: int,
-        rows: list[Row],
+        state: State,
         tell: Callable[[str], None],
     ) -> None:
+        """Go on from `state`: earlier rows are written anew, pictures of steps that come again are removed.
+
+        Args:
+            job: what is trained.
+            images: its dataset.
+            folder: for curves and pictures, if any.
+            grids: how many pictures; the last shows the finished model.
+            total_steps: of the training.
+            state: where the training stands.
+            tell: is given a line twice a minute.
+
+        Raises:
+            UserError: as `LiveCurves`, or the disk refuses.
+        """
         self.run, self.total, self.tell = job.run, total_steps, tell
-        self.curves = LiveCurves(folder, rows) if folder else None
+        self.curves = LiveCurves(folder, state.rows) if folder else None
         self.pictures = folder / PICTURES if folder else None
         self.grid = Grid(job, images) if folder and grids else None
-        self.every = max(1, total_steps // grids) if grids else 0
+        self.grids = grids
         self.timer = Timer(REPORT_SECONDS)
         if self.pictures:
-            _remove_later(self.pictures, int(rows[-1]["step"]) if rows else 0)
+            _remove_later(self.pictures, state.step)
 
     def add(self, row: Row) -> None:
         """A row of the log."""
@@ -104,14 +118,15 @@ class Reporter:
 
     def after_step(self, step: int, model: Autoencoder, loss: float, meter: Meter) -> None:
         """Step number `step`, counted from 1, has ended."""
-        if self.grid and self.pictures and (step % self.every == 0 or step == self.total):
+        due = step * self.grids // self.total > (step - 1) * self.grids // self.total  # the last step too
+        if self.grid and self.pictures and due:
             model.eval()
             self.grid.write(model, self.pictures / f"step-{step:08d}.png")
             model.train()
-        due = self.timer.due()
-        if not (due or step == self.total) or (speed := meter.speed(self.total - step)) is None:
+        told = self.timer.due()
+        if not (told or step == self.total) or (speed := meter.speed(self.total - step)) is None:
             return
-        if due:
+        if told:
             self.tell(f"train {self.run}: step {step} of {self.total}, loss {loss:.4f}, {speed}")
         if self.curves:
             self.curves.add_speed(speed)

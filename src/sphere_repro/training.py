@@ -118,7 +118,7 @@ def train(
                     files.live,
                     grids=execution.grids,
                     total_steps=stepper.schedule.total_steps,
-                    rows=state.rows,
+                    state=state,
                     tell=tell,
                 )
             with contextlib.closing(stepper):
