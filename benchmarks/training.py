@@ -1,0 +1,141 @@
+"""Images per second and utilisation of training: eager, compiled, with checkpointing, in micro batches.
+
+Usage: training.py [--study params/paper.yaml --run cifar10-base --batch 256 --steps 20 --device auto]
+
+Real training steps (forward, backward, clipping, AdamW, average) of a study's run on random images, without
+the perceptual networks, whose weights would have to be fetched. The variants take turns, step by step, so that
+a noisy machine is noisy for all of them; the device's own ceiling in matrix products is measured before and
+after. Adds medians and ratios to training.json beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sphere_repro import devices, flops
+from sphere_repro.config import Execution, load_study
+from sphere_repro.data.loading import ImagesInMemory
+from sphere_repro.distributed import World
+from sphere_repro.jobs import TrainJob, train_job
+from sphere_repro.models.autoencoder import parameter_count
+from sphere_repro.runtime import pick_device
+from sphere_repro.state import initial_state
+from sphere_repro.stepper import Stepper
+
+OUT = Path(__file__).with_suffix(".json")
+WARM_UP = 3  # steps: compiling, and the allocator's first blocks
+
+
+def variants(batch: int) -> dict[str, Execution]:
+    """What is compared, by name."""
+    half = max(1, batch // 2)
+    return {
+        "eager": Execution(),
+        "compiled": Execution(compile=True),
+        "checkpointing": Execution(activation_checkpointing=True),
+        "two micro batches": Execution(micro_batch_size=half),
+    }
+
+
+def without_perceptual(job: TrainJob, batch: int) -> TrainJob:
+    """The job with the terms that need no fetched weights, and another batch."""
+    none = {"pix_recon_perceptual": 0.0, "pix_con_perceptual": 0.0, "perceptual": {"network": "none"}}
+    loss = {key: value for key, value in job.loss.model_dump().items() if key not in none} | none
+    training = job.training.model_dump() | {"batch_size": batch}
+    return TrainJob.model_validate(job.model_dump() | {"loss": loss, "training": training})
+
+
+def random_images(job: TrainJob, count: int) -> ImagesInMemory:
+    """Noise with labels, as much as a few batches."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = job.architecture.image_size
+    images = torch.randint(256, (count, 3, pixels, pixels), generator=generator, dtype=torch.uint8)
+    classes = job.architecture.classes
+    return ImagesInMemory(images, torch.arange(count) % classes if classes else None)
+
+
+class Variant:
+    """One way to compute, with its own model and the seconds of its steps."""
+
+    def __init__(self, job: TrainJob, images: ImagesInMemory, execution: Execution, device: torch.device):
+        self.device, self.step, self.seconds = device, 0, list[float]()
+        self.stepper = Stepper(job, images, initial_state(job, device), None, execution, World())
+        self.memory = 0
+
+    def take_step(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        began = time.perf_counter()
+        self.stepper(self.step)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+            self.memory = max(self.memory, torch.cuda.max_memory_allocated(self.device))
+        if self.step >= WARM_UP:
+            self.seconds.append(time.perf_counter() - began)
+        self.step += 1
+
+
+def measured(job: TrainJob, steps: int, device: torch.device, chosen: list[str]) -> dict[str, Any]:
+    """Every variant's numbers, and the machine's ceiling."""
+    batch = job.training.batch_size
+    images = random_images(job, 4 * batch)
+    ceilings = [devices.measure(str(device))]
+    made = {name: Variant(job, images, variants(batch)[name], device) for name in chosen}
+    for _ in range(WARM_UP + steps):
+        for variant in made.values():
+            variant.take_step()
+    ceilings.append(devices.measure(str(device)))
+    half = job.training.precision == "bfloat16"
+    peak = max(found.bfloat16 or found.float32 if half else found.float32 for found in ceilings)
+    cost = flops.training_flops(job.architecture, job.loss)
+    eager = statistics.median(made[chosen[0]].seconds)
+    rows = {}
+    for name, variant in made.items():
+        median = statistics.median(variant.seconds)
+        rows[name] = {
+            "seconds_per_step": round(median, 4),
+            "images_per_second": round(batch / median, 2),
+            "utilisation": round(batch * cost / median / peak, 4),
+            f"speed_over_{chosen[0]}": round(eager / median, 3),
+            **({"peak_bytes": variant.memory} if variant.memory else {}),
+        }
+    return {"device": ceilings[0].name, "peak_flops": round(peak), "flops_per_image": cost, "variants": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--study", type=Path, default=Path("params/paper.yaml"))
+    parser.add_argument("--run", default="cifar10-base")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=20, help="timed steps of each variant (default 20)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--variants", nargs="+", default=list(variants(1)))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    job = without_perceptual(train_job(load_study(options.study), options.run), options.batch)
+    report = {
+        "study": load_study(options.study).study,
+        "run": options.run,
+        "parameters": parameter_count(job.architecture),
+        "batch": options.batch,
+        "precision": job.training.precision,
+        "steps": options.steps,
+        "torch": torch.__version__,
+        **measured(job, options.steps, pick_device(options.device), options.variants),
+    }
+    found = json.loads(OUT.read_text()) if OUT.is_file() else {}
+    key = f"{report['study']}/{options.run}, batch {options.batch}, {report['device']}"
+    OUT.write_text(json.dumps(found | {key: report}, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
