@@ -3,9 +3,9 @@
 Usage: training.py [--study params/paper.yaml --run cifar10-base --batch 256 --steps 20 --device auto]
 
 Real training steps (forward, backward, clipping, AdamW, average) of a study's run on random images, without
-the perceptual networks, whose weights would have to be fetched. The variants take turns, step by step, so that
-a noisy machine is noisy for all of them; the device's own ceiling in matrix products is measured before and
-after. Adds medians and ratios to training.json beside this file.
+the perceptual networks, whose weights would have to be fetched. The variants take turns, step by step, so
+that a noisy machine is noisy for all of them; the device's own ceiling in matrix products is measured before
+and after. Adds medians and ratios to training.json beside this file.
 """
 
 from __future__ import annotations

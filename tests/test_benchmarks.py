@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 
 import torch
-from conftest import ROOT
 
+from conftest import ROOT
 from sphere_repro.config import load_study
 from sphere_repro.jobs import train_job
 
@@ -28,4 +28,4 @@ def test_training() -> None:
     found = benchmark.measured(job, 2, torch.device("cpu"), chosen)
     assert list(found["variants"]) == chosen and found["peak_flops"] > 0
     for row in found["variants"].values():
-        assert row["images_per_second"] > 0 and 0 < row["utilisation"] and row["speed_over_eager"] > 0
+        assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_eager"] > 0

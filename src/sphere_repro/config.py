@@ -299,7 +299,7 @@ class Execution(Strict):
     )
     compile: bool = Field(False, description="torch.compile both networks")
     checkpoint_seconds: Positive = Field(300.0, description="seconds between resumable checkpoints")
-    grids: int = Field(20, ge=0, description="pictures of samples and reconstructions during the training")
+    grids: int = Field(10, ge=0, description="pictures of samples and reconstructions during the training")
 
     @property
     def world_size(self) -> int:
