@@ -18,11 +18,11 @@ from safetensors.torch import load_file
 
 from sphere_repro import training
 from sphere_repro.checkpoint import load_model
-from sphere_repro.config import Execution
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
 from sphere_repro.models.autoencoder import build
+from sphere_repro.recipe import Execution
 from sphere_repro.training import Result, train
 
 SIZE = {"width": 16, "layers": 1, "heads": 2}

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sphere_repro import jobs, verbs
-from sphere_repro.config import Execution, Generation, Score, Study, load_study
+from sphere_repro.config import Score, Study, load_study
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation
+from sphere_repro.recipe import Execution
 from sphere_repro.runtime import check_writable
 from sphere_repro.strict import Strict, parse
 

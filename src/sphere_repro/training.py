@@ -14,7 +14,6 @@ from torch import Tensor
 
 from sphere_repro import losses, optim, seeds
 from sphere_repro.checkpoint import DamagedFileError, read_pickle, save_model
-from sphere_repro.config import Execution
 from sphere_repro.data.loading import TrainingImages, batch_indices, flip, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
@@ -22,6 +21,7 @@ from sphere_repro.live import LiveCurves
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder, build
 from sphere_repro.perceptual import load_perceptual
 from sphere_repro.provenance import file_hash, value_hash
+from sphere_repro.recipe import Execution
 from sphere_repro.runtime import (
     atomic_output,
     deferred_interrupt,

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro import jobs, provenance
-from sphere_repro.config import Execution, Generation, Study
+from sphere_repro.config import Study
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation
 from sphere_repro.integrity import write_record
+from sphere_repro.recipe import Execution
 from sphere_repro.runtime import pick_device, read_json
 from sphere_repro.strict import Strict
 
 MODEL_CODE = (
-    "architecture", "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere",
-    "training", "data",
+    "architecture", "config", "losses", "models", "objective", "optim", "perceptual", "pretrained", "recipe",
+    "seeds", "sphere", "training", "data",
 )  # fmt: skip
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
