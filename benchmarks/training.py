@@ -20,11 +20,12 @@ from typing import Any
 import torch
 
 from sphere_repro import devices, flops
-from sphere_repro.config import Execution, load_study
+from sphere_repro.config import load_study
 from sphere_repro.data.loading import ImagesInMemory
 from sphere_repro.distributed import World
 from sphere_repro.jobs import TrainJob, train_job
 from sphere_repro.models.autoencoder import parameter_count
+from sphere_repro.recipe import Execution
 from sphere_repro.runtime import pick_device
 from sphere_repro.state import initial_state
 from sphere_repro.stepper import Stepper

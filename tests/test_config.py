@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sphere_repro import config
-from sphere_repro.architecture import SIZES, Architecture, Size, default_patch_size, resolve_size
-from sphere_repro.config import Dataset, Generation, Guidance, Model, Run, Study, load_study
+from sphere_repro.architecture import SIZES, Architecture, Model, Size, default_patch_size, resolve_size
+from sphere_repro.config import Run, Study, load_study
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation, Guidance
 from sphere_repro.strict import parse
 
 DELETE = object()

@@ -23,9 +23,9 @@ from safetensors.torch import load_file
 
 from conftest import ROOT
 from sphere_repro import jobs
-from sphere_repro.config import Execution
 from sphere_repro.distributed import World, even_share, own_device
 from sphere_repro.errors import UserError
+from sphere_repro.recipe import Execution
 from sphere_repro.training import train
 from test_training import CPU, Place, tiny_job
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from sphere_repro import draw, sampling
-from sphere_repro.architecture import Architecture
+from sphere_repro.architecture import Architecture, Model
 from sphere_repro.checkpoint import load_model, save_model
-from sphere_repro.config import Generation, Guidance, Model
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.data.loading import to_unit
 from sphere_repro.draw import draw_generation, draw_set, encode_set
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation, Guidance
 from sphere_repro.jobs import EncodeJob, SampleJob
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, build
 from sphere_repro.sphere import spherify
@@ -27,7 +27,7 @@ COUNT = 96
 
 
 def shape_of(kind: str, *, conditional: bool = True) -> Architecture:
-    from sphere_repro.config import Dataset
+    from sphere_repro.data.dataset import Dataset
 
     model = Model.model_validate(
         {

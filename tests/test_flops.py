@@ -12,9 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro import flops, sampling
 from sphere_repro.architecture import SIZES, Architecture, Size
-from sphere_repro.config import Generation, Guidance, Loss
+from sphere_repro.generation import Generation, Guidance
 from sphere_repro.memory import step_forward
 from sphere_repro.models.autoencoder import build
+from sphere_repro.objective import Loss
 
 TOLERANCE = 0.02
 BATCH = 3

@@ -90,7 +90,7 @@ def test_another_generation_leaves_the_first_ones_alone(raw: dict[str, Any]) -> 
 
 
 def test_only_images_of_ones_own_have_their_content_in_the_job() -> None:
-    from sphere_repro.config import Dataset
+    from sphere_repro.data.dataset import Dataset
 
     assert jobs.as_text(jobs.PrepareJob(dataset=Dataset(name="digits"))) == (
         '{"dataset":{"name":"digits","resolution":null}}'

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sphere_repro import optim
-from sphere_repro.config import Execution
 from sphere_repro.errors import UserError
 from sphere_repro.live import LiveCurves
+from sphere_repro.recipe import Execution
 from sphere_repro.training import Files, train
 from test_training import CPU, Place, tiny_job
 

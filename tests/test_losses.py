@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sphere_repro import losses
-from sphere_repro.config import HardCases, Loss
+from sphere_repro.objective import HardCases, Loss
 
 SEED = (0, "run")
 LATENT = (16, 8)

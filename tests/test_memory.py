@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro import memory
 from sphere_repro.architecture import Architecture, Size
-from sphere_repro.config import Loss, Perceptual
 from sphere_repro.models.autoencoder import build
+from sphere_repro.objective import Loss, Perceptual
 from sphere_repro.perceptual import LiteDistance
 
 BATCH = 2

@@ -15,8 +15,9 @@ from conftest import ROOT
 from sphere_repro import flops, jobs, memory, needs
 from sphere_repro.architecture import SIZES, Architecture
 from sphere_repro.checkpoint import save_model
-from sphere_repro.config import Dataset, Study, load_study
+from sphere_repro.config import Study, load_study
 from sphere_repro.data.archive import write_archive
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.features import make_extractor
 from sphere_repro.metrics.statistics import make_statistics, save_statistics

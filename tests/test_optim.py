@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sphere_repro import optim
-from sphere_repro.config import Training
+from sphere_repro.recipe import Training
 
 
 @given(st.integers(3, 400), st.floats(0, 0.4))

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torchvision.transforms import functional as transforms
 
 from sphere_repro import perceptual
-from sphere_repro.config import Loss, Perceptual
 from sphere_repro.data.archive import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
+from sphere_repro.objective import Loss, Perceptual
 from sphere_repro.perceptual import LiteDistance, LpipsConvNext, load_perceptual
 from sphere_repro.pretrained import Published
 from sphere_repro.provenance import file_hash

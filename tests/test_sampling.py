@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sphere_repro import sampling
-from sphere_repro.config import Generation, Guidance, Scheme
+from sphere_repro.generation import Generation, Guidance, Scheme
 from sphere_repro.sphere import spherify
 
 ANGLE = 80.0

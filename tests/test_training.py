@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 
 from sphere_repro import losses, optim, seeds, training
 from sphere_repro.checkpoint import load_model
-from sphere_repro.config import Execution
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.data.loading import batch_indices, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
 from sphere_repro.models.autoencoder import build
+from sphere_repro.recipe import Execution
 from sphere_repro.stepper import make_batch
 from sphere_repro.training import Files, Result, train
 

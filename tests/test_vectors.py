@@ -15,10 +15,11 @@ import torch
 
 from conftest import VECTORS
 from sphere_repro import losses, optim, sampling, sphere
-from sphere_repro.config import Generation, Loss, Scheme
+from sphere_repro.generation import Generation, Scheme
 from sphere_repro.models import released
 from sphere_repro.models.autoencoder import SphereAutoencoder
 from sphere_repro.models.layers import position_embedding, rope_table, rotate
+from sphere_repro.objective import Loss
 
 SINGLE = 1e-4  # at most one encode and one decode, and losses
 SEVERAL = 1e-3  # several steps amplify rounding

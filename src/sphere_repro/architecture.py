@@ -1,12 +1,14 @@
-"""Shapes of an autoencoder: Vision Transformers, tokens, latent dimension (sections 1 and 2)."""
+"""The autoencoder of a study, and its shapes: Vision Transformers, tokens, latent (sections 1 and 2)."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from sphere_repro.strict import Strict
+from sphere_repro.data.dataset import Dataset
+from sphere_repro.strict import Positive, Strict
 
 SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
 
@@ -85,3 +87,52 @@ def default_patch_size(pixels: int) -> int:
 def resolve_size(size: str | Size) -> Size:
     """A `Size` from its name or from itself."""
     return size if isinstance(size, Size) else SIZES[size]
+
+
+class Model(Strict):
+    """The autoencoder (section 2)."""
+
+    kind: Literal["sphere", "vae"] = Field("sphere", description="Sphere Encoder or Gaussian VAE baseline")
+    encoder: SizeName | Size = Field("base", description="size of the encoder")
+    decoder: SizeName | Size = Field("base", description="size of the decoder")
+    ratio: Positive = Field(1.5, description="compression ratio: 3·H² pixels per latent number")
+    patch_size: int | None = Field(None, gt=0, description="pixels; default: the paper's for the resolution")
+    conditional: bool = Field(True, description="use the dataset's classes, where it has any")
+    pixel_head: Literal["linear", "conv"] = Field("linear", description="last layers of the decoder")
+    encoder_mixer_depth: int = Field(
+        4, ge=0, le=1000, description="MLP-Mixer blocks after the encoder's head"
+    )
+    decoder_mixer_depth: int = Field(
+        4, ge=0, le=1000, description="MLP-Mixer blocks in the decoder's input embedding"
+    )
+    affine: bool = Field(True, description="whether the Mixer's last RMSNorm has a weight")
+
+    def architecture(self, dataset: Dataset) -> Architecture:
+        """The shapes for `dataset`: d = int(3·H²/g²/ratio), p by the paper's table."""
+        pixels = dataset.pixels
+        patch = self.patch_size or default_patch_size(pixels)
+        if pixels % patch:
+            raise ValueError(
+                f"patch_size {patch} does not divide the {pixels}-pixel images of '{dataset.name}'"
+            )
+        ratio_of_one = 3 * patch**2 / self.ratio
+        if not math.isfinite(ratio_of_one):
+            raise ValueError(f"ratio {self.ratio} is too small")
+        channels = int(ratio_of_one)
+        if channels < 1:
+            raise ValueError(
+                f"ratio {self.ratio} leaves no latent channel: it must be at most {3 * patch**2}"
+            )
+        return Architecture(
+            kind=self.kind,
+            image_size=pixels,
+            patch_size=patch,
+            token_channels=channels,
+            classes=dataset.source.classes if self.conditional else 0,
+            pixel_head=self.pixel_head,
+            encoder=resolve_size(self.encoder),
+            decoder=resolve_size(self.decoder),
+            encoder_mixer_depth=self.encoder_mixer_depth,
+            decoder_mixer_depth=self.decoder_mixer_depth,
+            affine=self.affine,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 from collections.abc import Callable
@@ -11,10 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sphere_repro import jobs, launch, verbs
-from sphere_repro.config import Execution, Generation, Score, Study, load_study
+from sphere_repro.config import Score, Study, load_study
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import check_writable, note
+from sphere_repro.generation import Generation
+from sphere_repro.recipe import Execution
+from sphere_repro.runtime import check_writable
 from sphere_repro.strict import Strict, parse
 
 Job = TypeVar("Job", bound=Strict)
@@ -106,7 +107,7 @@ def _train(o: argparse.Namespace) -> str:
     from sphere_repro.training import Files
 
     files = Files(archive=o.data, model=o.out, curves=o.curves, state=o.state, live=o.live)
-    return verbs.train(job, files, o.device, execution, functools.partial(note, log=o.log))
+    return verbs.train(job, files, o.device, execution, o.log)
 
 
 def _execution(o: argparse.Namespace) -> Execution:

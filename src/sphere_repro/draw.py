@@ -11,10 +11,11 @@ from torch import Tensor
 
 from sphere_repro import sampling
 from sphere_repro.checkpoint import Checkpoint, load_model
-from sphere_repro.config import Dataset, Generation
 from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation
 from sphere_repro.jobs import EncodeJob, SampleJob
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder
 from sphere_repro.runtime import atomic_output, progress

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sphere_repro.architecture import Architecture, Size
-from sphere_repro.config import Generation, Loss
+from sphere_repro.generation import Generation
+from sphere_repro.objective import Loss
 
 CONV_HEAD_CHANNELS = 32  # models/vit.py; not imported, because that would import torch
 ATTENTION_BACKWARD = 2.5  # of the forward

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from sphere_repro import sampling
-from sphere_repro.config import Generation
 from sphere_repro.data.loading import TrainingImages, to_unit
 from sphere_repro.draw import balanced_labels
+from sphere_repro.generation import Generation
 from sphere_repro.jobs import TrainJob
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder
 from sphere_repro.runtime import atomic_output

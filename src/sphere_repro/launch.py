@@ -3,8 +3,8 @@
 import os
 from collections.abc import Sequence
 
-from sphere_repro.config import Execution
 from sphere_repro.errors import UserError
+from sphere_repro.recipe import Execution
 
 
 def is_worker() -> bool:

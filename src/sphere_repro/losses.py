@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sphere_repro import seeds, sphere
-from sphere_repro.config import Loss
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder
+from sphere_repro.objective import Loss
 
 SMALL_NOISE = 0.5
 HARDEST_ANGLE = 89.0

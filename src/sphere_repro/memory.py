@@ -22,8 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro import losses
 from sphere_repro.architecture import Architecture, Size
-from sphere_repro.config import Loss, Perceptual
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder, VariationalAutoencoder, build
+from sphere_repro.objective import Loss, Perceptual
 from sphere_repro.perceptual import LiteDistance
 
 ALWAYS_FLOAT32 = {"lpips-convnext"}  # perceptual networks that autocast does not reach

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sphere_repro.config import Training
+from sphere_repro.recipe import Training
 
 BETAS = (0.9, 0.95)
 ADAM_EPS = 1e-8

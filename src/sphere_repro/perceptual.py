@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sphere_repro.config import Perceptual
 from sphere_repro.errors import UserError
 from sphere_repro.losses import PerceptualDistance
+from sphere_repro.objective import Perceptual
 from sphere_repro.pretrained import Published, fetch, verify
 
 NORM_EPS = 1e-10

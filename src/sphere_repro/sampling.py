@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sphere_repro import seeds
-from sphere_repro.config import Generation, Guidance, Scheme
+from sphere_repro.generation import Generation, Guidance, Scheme
 from sphere_repro.losses import unit
 from sphere_repro.models.autoencoder import SphereAutoencoder
 from sphere_repro.sphere import angle_to_sigma, mix, spherify, turn

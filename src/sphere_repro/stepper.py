@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from sphere_repro import losses, optim, seeds
-from sphere_repro.config import Execution, Loss
 from sphere_repro.data.loading import Ahead, TrainingImages, batch_indices, flip, to_unit
 from sphere_repro.distributed import World, even_share
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder
+from sphere_repro.objective import Loss
+from sphere_repro.recipe import Execution
 from sphere_repro.state import Row, State
 
 Distance = losses.PerceptualDistance

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
+
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=60)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Bounds far beyond use: products of two such numbers, and what they make of a loss, still fit float32.
+MOST = 1e6
+Limited = Annotated[float, Field(ge=0, le=MOST)]
+LimitedPositive = Annotated[float, Field(gt=0, le=MOST)]
+
+
+def is_none(value: Any) -> bool:
+    return value is None
 
 
 class UniqueKeys(yaml.SafeLoader):

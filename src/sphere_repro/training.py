@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from sphere_repro.checkpoint import save_model
-from sphere_repro.config import Execution
 from sphere_repro.data.loading import TrainingImages, load_training_images
 from sphere_repro.distributed import World, joined
 from sphere_repro.errors import UserError
@@ -21,6 +20,7 @@ from sphere_repro.meter import Meter
 from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.perceptual import load_perceptual
 from sphere_repro.provenance import file_hash, value_hash
+from sphere_repro.recipe import Execution
 from sphere_repro.runtime import atomic_output, deferred_interrupt, only_one, progress
 from sphere_repro.state import Autosave, Row, State, resumed_state
 from sphere_repro.stepper import Stepper

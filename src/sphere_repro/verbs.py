@@ -5,6 +5,7 @@ Every verb returns one line that says what was done; modules that import torch a
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,18 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sphere_repro import jobs, provenance
-from sphere_repro.config import Execution, Generation, Study
+from sphere_repro.config import Study
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation
 from sphere_repro.integrity import write_record
-from sphere_repro.runtime import pick_device, read_json
+from sphere_repro.recipe import Execution
+from sphere_repro.runtime import note, pick_device, read_json
 from sphere_repro.strict import Strict
 
 if TYPE_CHECKING:
     from sphere_repro.training import Files
 
 MODEL_CODE = (
-    "architecture", "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere",
-    "training", "data",
+    "architecture", "config", "distributed", "losses", "models", "objective", "optim", "perceptual",
+    "pretrained", "recipe", "seeds", "sphere", "state", "stepper", "training", "data",
 )  # fmt: skip
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
@@ -57,16 +60,19 @@ def train(
     files: Files,
     device: str,
     execution: Execution | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    log: Path | None = None,
 ) -> str:
-    """Train a run: model file, training curves, provenance. A process that only helps writes nothing."""
+    """Train a run: model file, training curves, provenance; lines on progress go to `log`.
+
+    A process that only helps others writes nothing.
+    """
     from sphere_repro.distributed import own_device
     from sphere_repro.models.autoencoder import parameter_count
     from sphere_repro.training import train as run
 
     chosen = own_device(pick_device(device))
     started = time.time()
-    result = run(job, files, chosen, execution, tell)
+    result = run(job, files, chosen, execution, functools.partial(note, log=log))
     if result is None:
         return ""
     facts = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bad_input.bench import SETS, Bench, in_run
-from sphere_repro.config import MOST
+from sphere_repro.strict import MOST
 
 STUDIES: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
     "misspelt key": (

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
-from sphere_repro.config import Dataset
 from sphere_repro.data import embedded
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.embedded import Crop, digits, photo_patches
 from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare

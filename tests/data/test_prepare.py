@@ -18,9 +18,9 @@ from filelock import FileLock
 from PIL import Image
 
 from conftest import environment
-from sphere_repro.config import Dataset
 from sphere_repro.data import parts
 from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files
 from sphere_repro.data.parts import Form, fit, write_prepared
 from sphere_repro.data.prepare import own_content, planned_content, prepare

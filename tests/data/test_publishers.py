@@ -13,9 +13,9 @@ from torchvision.datasets import CIFAR10, Flowers102
 
 from data import replicas
 from data.server import Faults, Server, serving
-from sphere_repro.config import Dataset
 from sphere_repro.data import raw
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.download import Patience
 from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare

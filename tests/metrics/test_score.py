@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sphere_repro.config import Generation, Guidance, Score
+from sphere_repro.config import Score
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation, Guidance
 from sphere_repro.metrics.features import extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sphere_repro.architecture import SIZES, Architecture
-from sphere_repro.config import Dataset, Model
+from sphere_repro.architecture import SIZES, Architecture, Model
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.models.autoencoder import build, parameter_count
 
 

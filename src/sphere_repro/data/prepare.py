@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sphere_repro.config import Dataset
 from sphere_repro.data import folder, raw
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Images
 from sphere_repro.data.parts import Form, write_prepared
 from sphere_repro.data.publishers import images_of

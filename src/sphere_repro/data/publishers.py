@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sphere_repro.config import Dataset
 from sphere_repro.data import folder, imagenet
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files, Images
 from sphere_repro.data.sources import Source
 from sphere_repro.errors import UserError

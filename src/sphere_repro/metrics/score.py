@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sphere_repro.config import Generation, Score
+from sphere_repro.config import Score
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
+from sphere_repro.generation import Generation
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_distance, frechet_estimate
 from sphere_repro.metrics.kernel import kernel_distance

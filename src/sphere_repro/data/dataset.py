@@ -1,0 +1,100 @@
+"""Which images a run is about: a dataset of the table, or images of one's own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from sphere_repro.data import own
+from sphere_repro.data.sources import SOURCES, Source, nearest, own_source
+from sphere_repro.errors import UserError
+from sphere_repro.strict import NAME_PATTERN, Strict, is_none, quoted
+
+
+class Dataset(Strict):
+    """Which images, at which resolution: a dataset of the table, or images of one's own."""
+
+    # Left out where they say nothing: the jobs of the table's datasets read as they always did.
+    folder: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=is_none,
+        description="a folder of your own images, in class subfolders or without; instead of name",
+    )
+    zip: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=is_none,
+        description="an archive of your own in the layout of StyleGAN and EDM; instead of name",
+    )
+    name: str = Field(
+        "",
+        validate_default=True,
+        description="a name from data/sources.yaml; for your own images a new one, default: from their path",
+    )
+    resolution: int | None = Field(
+        None, ge=4, le=1024, description="pixels; default: the dataset's own, for a folder 64"
+    )
+    classes: int | None = Field(
+        None,
+        exclude_if=is_none,
+        ge=0,
+        description="classes of your own images; default: what is found there; 0: use none",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_at_own_images(cls, data: Any) -> Any:
+        """Fill in what the study leaves to the images; a job says everything, and nothing is looked at."""
+        if not isinstance(data, dict):
+            return data
+        places = [key for key in ("folder", "zip") if data.get(key) is not None]
+        if len(places) == 2:
+            raise ValueError("folder and zip exclude each other: remove one")
+        if not places:
+            if data.get("classes") is not None:
+                raise ValueError("classes is for your own images (folder or zip): remove it")
+            return data
+        place = data[places[0]]
+        if not isinstance(place, str) or not place:
+            return data  # pydantic will say what is wrong with it
+        try:
+            return own.completed(data, places[0], place)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        if not {"folder", "zip"} <= info.data.keys():
+            return name  # one of them is wrong, and that is said already
+        if info.data["folder"] is not None or info.data["zip"] is not None:
+            if name in SOURCES:
+                raise ValueError(f"'{name}' is a dataset of data/sources.yaml; give your images another name")
+            if not re.fullmatch(NAME_PATTERN, name):
+                wanted = "lower-case letters, digits and single hyphens, such as my-cats"
+                raise ValueError(f"{quoted(name)} is no name; names are {wanted}")
+        elif not name:
+            raise ValueError("is missing: give a name from data/sources.yaml, or your own folder or zip")
+        elif name not in SOURCES:
+            raise ValueError(f"unknown dataset {quoted(name)}{nearest(name, SOURCES)}")
+        return name
+
+    @property
+    def source(self) -> Source:
+        if self.folder is not None:
+            return own_source("folder", self.folder, self.classes or 0)
+        if self.zip is not None:
+            return own_source("zip", self.zip, self.classes or 0)
+        return SOURCES[self.name]
+
+    @property
+    def pixels(self) -> int:
+        return self.resolution or self.source.native_resolution
+
+    @property
+    def archive(self) -> str:
+        """Name of the prepared archive, without suffix: dataset and resolution fix its content."""
+        return f"{self.name}-{self.pixels}px"
