@@ -27,7 +27,7 @@ from sphere_repro.objective import Loss, Perceptual
 from sphere_repro.perceptual import LiteDistance, LpipsConvNext, load_perceptual
 from sphere_repro.pretrained import Published
 from sphere_repro.provenance import file_hash
-from sphere_repro.training import train
+from sphere_repro.training import Files, train
 
 CPU = torch.device("cpu")
 LITE = Perceptual(network="efficientnet-lite1", size=32)
@@ -225,7 +225,8 @@ def train_here(folder: Path, job: TrainJob) -> Path:
     side = job.architecture.image_size
     pictures = (images(5, count=4, side=side) * 255).byte().permute(0, 2, 3, 1).numpy()
     write_archive(folder / "data.zip", pictures, np.arange(4))
-    train(job, folder / "data.zip", folder / "model.safetensors", folder / "log.csv", folder / "state", CPU)
+    files = Files(folder / "data.zip", folder / "model.safetensors", folder / "log.csv", folder / "state")
+    train(job, files, CPU)
     return folder / "log.csv"
 
 
