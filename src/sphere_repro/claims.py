@@ -89,8 +89,8 @@ TEXTS = {
     "published-number-reached": (
         f"The published number is reached, within {100 * TOLERANCE:g} %.",
         "the distance is above the published one, or the Inception Score below it, by less than "
-        f"{100 * TOLERANCE:g} % of the published value (an assumption: how far another training moves it is not "
-        "known); the published value counts with the standard error of the measured one",
+        f"{100 * TOLERANCE:g} % of the published value (an assumption: how far another training moves it is "
+        "not known); the published value counts with the standard error of the measured one",
     ),
 }
 
