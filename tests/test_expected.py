@@ -138,6 +138,13 @@ def test_another_model_or_none_on_record_has_none(model: Any) -> None:
     assert numbers(ROW, model) is None
 
 
+def test_an_imported_model_is_known_by_its_architecture() -> None:
+    shape = EXPECTED.models[0].architecture.model_dump(mode="json")
+    assert numbers(ROW, {"run": "large", "architecture": shape}) == (4.78, 259.1)
+    assert numbers(ROW, {"run": "large", "architecture": shape | {"token_channels": 128}}) is None
+    assert numbers(ROW, {"run": "large", "architecture": 3}) is None
+
+
 @pytest.mark.parametrize("sample", [None, [], {}, {"weights": "ema"}])
 def test_other_weights_or_none_on_record_have_none(sample: Any) -> None:
     assert numbers(ROW, sample=sample) is None

@@ -113,7 +113,7 @@ def find(
         expected: the published numbers.
         row: the row's cells: dataset, metric, reference_split, reference_count, count, kind, how the set was
             drawn, inception_score_splits (another number of parts is another score: it has no published one).
-        model_job: the job in the record of the model: its dataset, its sizes.
+        model_job: the job in the record of the model: of a training its `model`, else its `architecture`.
         sample_job: the job in the record of the set: which weights were drawn from.
     """
     drawn = _drawn(row)
@@ -153,6 +153,8 @@ def _same_model(model: PublishedModel, row: Mapping[str, Any], job: object) -> b
     if row["dataset"] != model.dataset.archive or not isinstance(job, Mapping):
         return False
     try:
-        return Model.model_validate(job["model"]).architecture(model.dataset) == model.architecture
-    except (KeyError, ValueError):  # a record without a model, or shapes that do not fit the dataset
+        if "model" in job:
+            return Model.model_validate(job["model"]).architecture(model.dataset) == model.architecture
+        return Architecture.model_validate(job["architecture"]) == model.architecture
+    except (KeyError, ValueError):  # a record that names no shapes, or shapes that do not fit the dataset
         return False
