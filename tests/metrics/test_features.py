@@ -15,6 +15,7 @@ from cleanfid.fid import compute_fid
 from cleanfid.resize import build_resizer
 from PIL import Image
 from sklearn.datasets import load_sample_image
+from stand_in import publish
 
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
@@ -161,6 +162,11 @@ def test_inception_agrees_with_clean_fid(tmp_path: Path, inception: Extractor) -
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return publish(tmp_path / "cache", monkeypatch)
+
+
 def test_legacy_resize_is_left_to_the_publishers_graph(published: Path, tmp_path: Path) -> None:
     extractor = make_extractor("inception-legacy")
     assert (extractor.metric, extractor.pixels) == ("fid-inception-legacy-tensorflow", None)
@@ -182,8 +188,8 @@ def test_the_classifier_comes_with_the_publishers_file_alone(
     assert inception.classifier is None and lite0.classifier is None
 
 
-def test_a_classifier_of_another_shape_is_refused(publish: Callable[[int], Path]) -> None:
-    path = publish(64)
+def test_a_classifier_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = publish(tmp_path / "cache", monkeypatch, inputs=64)
     with pytest.raises(UserError, match="not a readable TorchScript file of Inception") as caught:
         make_extractor("inception-legacy")
     assert str(path) in str(caught.value)

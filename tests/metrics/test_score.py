@@ -14,7 +14,8 @@ import pytest
 from sphere_repro.config import Generation, Guidance, Score
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
-from sphere_repro.metrics.features import extract, make_extractor
+from sphere_repro.metrics import score as score_module
+from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
@@ -147,38 +148,52 @@ def test_scores_repeat_and_do_not_depend_on_the_other_sets(inputs: ScoreInputs, 
     assert other["frechet_se"] != first["records"][1]["frechet_se"]
 
 
-def with_legacy(inputs: ScoreInputs, folder: Path, **changes: Any) -> tuple[ScoreInputs, Score]:
-    """The same scoring of one set with Inception's stand-in."""
-    keys = {"extractor": "inception-legacy", "inception_score_splits": 4} | changes
+@pytest.fixture
+def small_inception(monkeypatch: pytest.MonkeyPatch) -> Extractor:
+    """In place of Inception: 12 pixels as features, and a classifier over 7 classes."""
+    classifier = np.random.default_rng(0).standard_normal((7, 12)).astype(np.float32) / 100
+    small = Extractor(
+        name="inception-legacy",
+        metric="fid-inception-legacy-tensorflow",
+        dimension=12,
+        pixels=None,
+        weights_sha256="0" * 64,
+        resize_name="none",
+        network=lambda images: images[:, :, 1::4, 1::4].reshape(len(images), -1),
+        resize=lambda image: image.astype(np.float32),
+        classifier=classifier,
+    )
+    made = score_module.make_extractor
+
+    def make(name: str, *, device: str) -> Extractor:
+        return small if name == small.name else made(name, device=device)
+
+    monkeypatch.setattr(score_module, "make_extractor", make)
+    return small
+
+
+def test_a_further_extractor_joins_the_table(
+    inputs: ScoreInputs, small_inception: Extractor, tmp_path: Path
+) -> None:
+    keys = {"extractor": "inception-legacy", "inception_score_splits": 4}
     score = Score.model_validate(SCORE.model_dump() | keys)
-    reference = folder / "real.legacy.npz"
-    make_reference(inputs.real, reference, dataset="toy-8px", score=score, device="cpu")
-    sets = {GENERATION.name: inputs.sets[GENERATION.name]}
-    return dataclasses.replace(inputs, sets=sets, reference=reference), score
-
-
-def test_a_further_extractor_joins_the_table(inputs: ScoreInputs, published: Path, tmp_path: Path) -> None:
-    legacy, score = with_legacy(inputs, tmp_path)
+    legacy = dataclasses.replace(inputs, reference=tmp_path / "real.legacy.npz")
+    make_reference(inputs.real, legacy.reference, dataset="toy-8px", score=score, device="cpu")
     files = [tmp_path / f"toy/scores.{name}.json" for name in ("efficientnet-lite0", "inception-legacy")]
-    lite_scores = run(inputs, files[0])
-    found = run(legacy, files[1], score)["records"][0]
-    assert lite_scores["records"][1]["inception_score"] is None
+    assert {item["inception_score"] for item in run(inputs, files[0])["records"]} == {None}
+    found = run(legacy, files[1], score)["records"][1]
     assert 1 < found["inception_score"] <= found["count"] / 4  # at most one class for each image of a part
-    assert (found["inception_score_splits"], found["inception_score_sd"] > 0) == (4, True)
+    assert found["inception_score_splits"] == 4 and found["inception_score_sd"] > 0
+    alone = dataclasses.replace(legacy, sets={GENERATION.name: inputs.sets[GENERATION.name]})
+    assert run(alone, tmp_path / "alone.json", score)["records"] == [found]  # in the same parts
     fid_table(files, tmp_path / "fid_table.csv")
     rows = list(csv.DictReader((tmp_path / "fid_table.csv").open()))
-    assert [row["extractor"] for row in rows] == ["efficientnet-lite0"] * 3 + ["inception-legacy"]
-    assert rows[-1]["metric"] == "fid-inception-legacy-tensorflow"
-    assert float(rows[-1]["inception_score"]) == pytest.approx(found["inception_score"], rel=1e-5)
+    assert [row["extractor"] for row in rows] == ["efficientnet-lite0"] * 3 + ["inception-legacy"] * 3
+    assert float(rows[4]["inception_score"]) == pytest.approx(found["inception_score"], rel=1e-5)
     assert {row["inception_score"] for row in rows[:3]} == {""}
-
-
-def test_too_few_images_for_the_inception_score_name_the_archive(
-    inputs: ScoreInputs, published: Path, tmp_path: Path
-) -> None:
-    legacy, score = with_legacy(inputs, tmp_path, inception_score_splits=21)
-    with pytest.raises(UserError, match=r"generation\.zip.*inception_score_splits"):
-        run(legacy, tmp_path / "scores.json", score)
+    too_many = Score.model_validate(score.model_dump() | {"inception_score_splits": 17})
+    with pytest.raises(UserError, match=r"reconstruction\.zip.*inception_score_splits"):
+        run(legacy, tmp_path / "scores.json", too_many)
 
 
 @pytest.mark.parametrize("key", ["extractor", "metric", "resize", "weights_sha256"])
