@@ -103,3 +103,10 @@ def test_a_foreign_table_is_told(tmp_path: Path) -> None:
         published_claims(tmp_path / "t.csv")
     with pytest.raises(UserError, match="does not exist"):
         published_claims(tmp_path / "none.csv")
+    for broken in ({"frechet": "low"}, {"frechet_se": ""}, {"inception_score_splits": "ten"}):
+        with pytest.raises(UserError, match=r"fid_table\.csv holds a number that is none"):
+            published_claims(table(tmp_path, ROW | broken))
+    whole = table(tmp_path, ROW).read_text()
+    (tmp_path / "cut.csv").write_text(whole[: whole.rindex("10.0,") - 1])
+    with pytest.raises(UserError, match=r"cut\.csv has a row of another length"):
+        published_claims(tmp_path / "cut.csv")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sphere_repro.claims import TEXTS, TOLERANCE, Claim, Number, decide
+from sphere_repro.errors import UserError
 from sphere_repro.tables import read_table
 
 NAME = "published-number-reached"
@@ -26,7 +27,10 @@ def published_claims(table: Path) -> list[Claim]:
     Raises:
         UserError: the file is missing or is not the table of `tables.fid_table`.
     """
-    return [claim for row in read_table(table) for claim in _of_row(row)]
+    try:
+        return [claim for row in read_table(table) for claim in _of_row(row)]
+    except ValueError as error:  # words where a number belongs
+        raise UserError(f"Table {table} holds a number that is none ({error}). Make it again.") from error
 
 
 def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:

@@ -202,6 +202,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise UserError(f"Table {path} is not readable CSV ({error}). Make it again.") from error
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise UserError(f"Table {path} has other columns than this package writes. Make it again.")
+    if any(None in row or None in row.values() for row in rows):
+        raise UserError(
+            f"Table {path} has a row of another length: it was edited or cut short. Make it again."
+        )
     return rows
 
 
