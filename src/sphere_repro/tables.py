@@ -192,6 +192,11 @@ def _cell(value: Any) -> str:
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table that `fid_table` wrote, their cells as text, by column.
+
+    Raises:
+        UserError: the file is missing, is no such table, or was cut short.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
