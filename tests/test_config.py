@@ -336,6 +336,10 @@ def test_wrong_values_of_the_study(tmp_path: Path, key: str, value: Any) -> None
         (changed(training__warmup_epochs=11), ["runs.a.training", "warmup_epochs 11", "half of epochs 20"]),
         (changed(baseline_of="b"), ["runs.a.baseline_of", "no run is called 'b'"]),
         (changed(sampling__count=5), ["runs.a.sampling.count is 5", "score.jackknife_groups"]),
+        (
+            changed(sampling__count=15) | {"score": {"inception_score_splits": 20}},
+            ["runs.a.sampling.count is 15", "score.inception_score_splits"],
+        ),
     ],
 )
 def test_contradictions(tmp_path: Path, study: Any, words: list[str]) -> None:

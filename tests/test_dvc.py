@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 
 import pytest
@@ -181,6 +182,22 @@ def test_another_study_has_its_own_pipeline(clone):
     assert (clone / "results/studies/second/notebooks/training-curves.ipynb").is_file()
     assert "up to date" in run(clone, "dvc", "status").stdout
     assert pending(clone) == set()
+
+
+def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(tmp_path):
+    folder = copy_checkout(tmp_path)
+    study = yaml.safe_load((folder / SMOKE).read_text()) | {"study": "second"}
+    study["score"]["also"] = ["inception-legacy", "inception"]
+    (folder / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
+    assert_stages_cover(folder, "params/second.yaml", ["tables_apart"], at_least=20)
+    text = snakemake(folder, "-n", "tables_apart", study="params/second.yaml", check=True).stdout
+    assert "scores.inception-legacy.json" in text
+    written = (folder / "workflow/pipelines/second/dvc.yaml").read_text()
+    for target in ("reference/${item}.inception-legacy.npz", "${key}/scores.inception.json"):
+        assert f" results/${{study}}/{target}" in written
+    claimed = re.search(r"^rule claims:\n    input: (.*)$", text, re.MULTILINE).group(1)
+    assert "scores.efficientnet-lite0.json" in claimed and "inception" not in claimed
 
 
 @pytest.mark.parametrize(("study", "words"), [(SMOKE, "default study"), ("data/sources.yaml", "unknown key")])

@@ -145,6 +145,16 @@ def test_scoring(tmp_path: Path) -> None:
     assert found["results/smoke/digits/scores.efficientnet-lite0.json"].images == 3 * 64
 
 
+def test_every_extractor_has_its_reference_and_scores(tmp_path: Path) -> None:
+    raw = SMOKE.model_dump(mode="json", exclude_unset=True)
+    raw["score"]["also"] = ["inception-legacy"]
+    found, inception = planned(Study.model_validate(raw), tmp_path), needs.EXTRACTORS["inception-legacy"]
+    assert found["results/smoke/reference/digits-8px.inception-legacy.json"].flops == 128 * inception.flops
+    for run in ("digits", "digits-vae"):
+        assert found[f"results/smoke/{run}/scores.inception-legacy.json"].flops == 3 * 64 * inception.flops
+    assert set(found) > set(planned(SMOKE, tmp_path))
+
+
 @pytest.mark.parametrize("name", ["efficientnet-lite0", pytest.param("inception", marks=pytest.mark.slow)])
 def test_the_extractors_cost_is_counted_on_the_network(name: str) -> None:
     extractor, cost = make_extractor(name), needs.EXTRACTORS[name]

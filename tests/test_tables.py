@@ -11,7 +11,7 @@ import pytest
 
 from sphere_repro.errors import UserError
 from sphere_repro.provenance import code_hash
-from sphere_repro.tables import COLUMNS, fid_table, markdown_table
+from sphere_repro.tables import COLUMNS, fid_table, markdown_table, metrics
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -28,6 +28,9 @@ def entry(**changes: Any) -> dict[str, Any]:
         "frechet_se": 2.1234,
         "kid": 0.0101234567,
         "kid_se": 0.001,
+        "inception_score": None,
+        "inception_score_sd": None,
+        "inception_score_splits": None,
         "psnr": None,
     } | changes
 
@@ -35,7 +38,8 @@ def entry(**changes: Any) -> dict[str, Any]:
 def write_scores(
     root: Path, run: str, records: list[dict[str, Any]], model: Any = None, **changes: Any
 ) -> Path:
-    path = root / "demo" / run / "scores.efficientnet-lite0.json"
+    extractor = changes.get("extractor", "efficientnet-lite0")
+    path = root / "demo" / run / f"scores.{extractor}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     scores = {
         "run": run,
@@ -106,9 +110,15 @@ def test_cells(tmp_path: Path) -> None:
             "frechet_se": "2.1234",
             "kid": "0.0101235",
             "kid_se": "0.001",
+            "inception_score": "",
+            "inception_score_sd": "",
+            "inception_score_splits": "",
             "psnr": "",
             "floor": "13.1",
             "floor_count": "898",
+            "published_frechet": "",
+            "published_inception_score": "",
+            "published_source": "",
             "code": "0123456789ab",
             "code_changed": "",
         }
@@ -199,3 +209,33 @@ def test_rows_say_whose_code_has_changed(tmp_path: Path) -> None:
     scores.with_name("model.json").write_text(json.dumps({"code": today}))
     fid_table([write_scores(tmp_path, "digits", sets[:1])], tmp_path / "t.csv")
     assert "changed since" not in markdown_table(tmp_path / "t.csv")
+
+
+LEGACY = {"extractor": "inception-legacy", "metric": "fid-inception-legacy-tensorflow"}
+
+
+def test_rows_of_further_extractors_join_the_table_and_the_metrics(tmp_path: Path) -> None:
+    scored = {"inception_score": 9.123456789, "inception_score_sd": 0.25, "inception_score_splits": 10}
+    first = write_scores(tmp_path, "digits", [entry()])
+    second = write_scores(tmp_path, "digits", [entry(frechet=8.0, **scored)], **LEGACY)
+    fid_table([first, second], tmp_path / "t.csv")
+    found = [(row["metric"], row["frechet"], row["inception_score"]) for row in rows(tmp_path / "t.csv")]
+    assert found == [
+        ("frechet-efficientnet-lite0-128px-bicubic", "132.012", ""),
+        ("fid-inception-legacy-tensorflow", "8", "9.12346"),
+    ]
+    metrics([first, second], tmp_path / "m.json")
+    numbers = json.loads((tmp_path / "m.json").read_text())["digits"]["generation-4-fixed-shared"]
+    assert numbers["frechet-efficientnet-lite0-128px-bicubic"]["frechet"] == 132.012
+    assert numbers["fid-inception-legacy-tensorflow"] == {
+        "frechet": 8.0,
+        "frechet_se": 2.1234,
+        "kid": 0.0101235,
+        "kid_se": 0.001,
+        "inception_score": 9.12346,
+        "inception_score_sd": 0.25,
+    }
+    assert not {"inception_score", "psnr"} & set(numbers["frechet-efficientnet-lite0-128px-bicubic"])
+    lines = markdown_table(tmp_path / "t.csv").splitlines()
+    assert "| IS (sd of parts) |" in lines[0] and "published" not in lines[0]
+    assert "| 9.123 (0.25) |" in lines[3] and len({line.count("|") for line in lines}) == 1

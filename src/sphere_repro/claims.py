@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sphere_repro.runtime import write_text
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 STANDARD_ERRORS = 2.0  # a difference counts from so many combined standard errors
 MANY_STEPS = 4
+TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
@@ -85,20 +86,40 @@ TEXTS = {
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
     ),
+    "published-number-reached": (
+        f"The published number is reached, within {100 * TOLERANCE:g} %.",
+        "the distance is above the published one, or the Inception Score below it, by less than "
+        f"{100 * TOLERANCE:g} % of the published value (an assumption: how far another training moves it is "
+        "not known); the published value counts with the standard error of the measured one",
+    ),
 }
 
 
-def claims(score_files: Sequence[Path], uniformity_files: Sequence[Path], out: Path) -> None:
+def claims(
+    score_files: Sequence[Path],
+    uniformity_files: Sequence[Path],
+    out: Path,
+    further: Mapping[Path, Sequence[Claim]] | None = None,
+) -> None:
     """Test every claim on the results; write `out` (JSON) and the table beside it as .csv and .md.
+
+    Args:
+        score_files: scores of every run with the study's main extractor.
+        uniformity_files: the latents' statistics.
+        out: the JSON.
+        further: claims that were judged elsewhere, by the file that they were judged on.
 
     Raises:
         UserError: a results file is missing or broken.
     """
     found = [*score_claims([read_scores(path) for path in score_files])]
     found += [uniformity_claim(read_uniformity(path)) for path in uniformity_files]
+    further = further or {}
+    found += [claim for judged in further.values() for claim in judged]
     found.sort(key=lambda claim: [*TEXTS].index(claim.claim))
-    inputs = {str(path): path for path in [*score_files, *uniformity_files]}
-    origin = provenance.record({}, inputs=inputs, code=("claims.py", "figures/results.py"))
+    inputs = {str(path): path for path in [*score_files, *uniformity_files, *further]}
+    code = ("claims.py", "figures/results.py", *(("published.py", "tables.py") if further else ()))
+    origin = provenance.record({}, inputs=inputs, code=code)
     beside = {out.with_suffix(".csv"): as_csv(found), out.with_suffix(".md"): markdown(found)}
     for path, text in beside.items():
         write_text(path, text)

@@ -187,9 +187,11 @@ def _result_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     table.add_argument("scores", type=Path, nargs="+", help="score files in the order of the rows")
     table.add_argument("--out", type=Path, required=True, help="CSV to write")
     table.add_argument("--metrics", type=Path, help="JSON of the same numbers to write")
+    table.add_argument("--expected", type=Path, help="published numbers to show, params/expected.yaml")
     claims = _add(verbs, "claims", "test the paper's statements on the results", torch=False)
     claims.add_argument("--scores", type=Path, nargs="+", required=True)
     claims.add_argument("--uniformity", type=Path, nargs="*", default=[])
+    claims.add_argument("--table", type=Path, help="table whose published numbers are judged as well")
     claims.add_argument("--out", type=Path, required=True, help="JSON to write")
 
 

@@ -164,13 +164,16 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _enough_to_score(self) -> Self:
-        groups = self.score.jackknife_groups
+        needed = {"jackknife_groups": self.score.jackknife_groups}
+        if any(name.startswith("inception") for name in self.score.extractors):
+            needed["inception_score_splits"] = self.score.inception_score_splits
         for name, run in self.runs.items():
-            if run.sampling.count < groups:
-                raise ValueError(
-                    f"runs.{name}.sampling.count is {run.sampling.count}, "
-                    f"fewer than score.jackknife_groups = {groups}"
-                )
+            for key, least in needed.items():
+                if run.sampling.count < least:
+                    raise ValueError(
+                        f"runs.{name}.sampling.count is {run.sampling.count}, "
+                        f"fewer than score.{key} = {least}"
+                    )
         return self
 
     @model_validator(mode="after")

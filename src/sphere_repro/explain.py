@@ -88,6 +88,8 @@ def _about(record: Link) -> list[str]:
     )
     lines = [f"code {commit}, modules {', '.join(code['modules']) or 'all'} {code['sha256'][:12]}"]
     parameters = record.get("job") or record.get("parameters") or {}
+    if isinstance(score := parameters.get("score"), dict):
+        parameters = parameters | {"extractor": score.get("extractor")}
     shown = {key: parameters[key] for key in WORTH_SHOWING if key in parameters}
     if shown:
         lines.append(", ".join(f"{key} {value}" for key, value in shown.items()))

@@ -120,12 +120,12 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
         yield _sample(sample, run.architecture, images, record, _is_done(folder, sample, record))
     encode, record = jobs.encode_job(study, name), f"{home}/{name}/latents.json"
     yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
-    extractor = study.score.extractor
-    reference = jobs.reference_job(study, run, extractor)
-    record = f"{home}/reference/{run.dataset.archive}.{extractor}.json"
-    yield _reference(name, reference, images, record, _is_done(folder, reference, record))
-    score, record = jobs.score_job(study, name, extractor), f"{home}/{name}/scores.{extractor}.json"
-    yield _score(score, run, images, record, _is_done(folder, score, record))
+    for extractor in study.score.extractors:
+        reference = jobs.reference_job(study, run, extractor)
+        record = f"{home}/reference/{run.dataset.archive}.{extractor}.json"
+        yield _reference(name, reference, images, record, _is_done(folder, reference, record))
+        score, record = jobs.score_job(study, name, extractor), f"{home}/{name}/scores.{extractor}.json"
+        yield _score(score, run, images, record, _is_done(folder, score, record))
 
 
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:

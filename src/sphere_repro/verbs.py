@@ -191,26 +191,31 @@ def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> st
     return f"figure {name}: {out}"
 
 
-def table(scores: Sequence[Path], out: Path, metrics: Path | None) -> str:
-    """Gather score files into one CSV, and into one JSON of metrics."""
+def table(
+    scores: Sequence[Path], out: Path, metrics: Path | None = None, expected: Path | None = None
+) -> str:
+    """Gather score files into one CSV, beside the published numbers, and into one JSON of metrics."""
     from sphere_repro import tables
 
     started = time.time()
-    tables.fid_table(list(scores), out)
+    tables.fid_table(list(scores), out, expected)
     if metrics is not None:
         tables.metrics(list(scores), metrics)
-    inputs = {str(path): path for path in scores}
-    origin = provenance.record({}, inputs=inputs, code=("tables.py",), sha256=provenance.file_hash(out))
+    inputs = {str(path): path for path in (*scores, *([expected] if expected else []))}
+    code = ("tables.py", "expected.py")
+    origin = provenance.record({}, inputs=inputs, code=code, sha256=provenance.file_hash(out))
     files = [path for path in (out, metrics) if path is not None and path.parent == out.parent]
     write_record(out.with_suffix(".json"), origin | _times(started), files)
-    return f"table: {len(scores)} runs in {out}"
+    return f"table: {len(scores)} score files in {out}"
 
 
-def claims(scores: Sequence[Path], results: Sequence[Path], out: Path) -> str:
-    """Test the paper's statements on the study's results."""
+def claims(scores: Sequence[Path], results: Sequence[Path], table: Path | None, out: Path) -> str:
+    """Test the paper's statements on the study's results, and the table's rows on their published numbers."""
     from sphere_repro.claims import claims as judge
+    from sphere_repro.published import published_claims
 
-    judge(list(scores), list(results), out)
+    further = {table: published_claims(table)} if table is not None else {}
+    judge(list(scores), list(results), out, further)
     return f"claims: {out}"
 
 

@@ -80,6 +80,19 @@ def test_bad_scores(bench: Bench, refused: Callable[..., str], verb: str) -> Non
     refused(arguments, str(path), "does not exist")
 
 
+@pytest.mark.parametrize(("verb", "option"), [("table", "expected"), ("claims", "table")])
+def test_published_numbers_or_a_table_that_are_foreign(
+    bench: Bench, refused: Callable[..., str], verb: str, option: str
+) -> None:
+    path = bench.folder / "given"
+    arguments = bench.command(verb, **{option: path})
+    refused(arguments, str(path), "does not exist")
+    path.write_text("a: 3\n")
+    refused(arguments, str(path))
+    path.write_bytes(b"\xff\xfe\x00")
+    refused(arguments, str(path))
+
+
 def test_bad_latents(bench: Bench, refused: Callable[..., str]) -> None:
     good = bench.latents.read_bytes()
     for kept in (0, 10, 0.5, -1):

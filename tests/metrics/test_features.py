@@ -15,6 +15,7 @@ from cleanfid.fid import compute_fid
 from cleanfid.resize import build_resizer
 from PIL import Image
 from sklearn.datasets import load_sample_image
+from stand_in import publish
 
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
@@ -161,26 +162,9 @@ def test_inception_agrees_with_clean_fid(tmp_path: Path, inception: Extractor) -
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
-class StandIn(torch.nn.Module):
-    """As the publisher's file looks to Clean-FID: `layers`, and a call that resizes for itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d((2, 1024)))
-
-    def forward(self, x: torch.Tensor, return_features: bool = False) -> torch.Tensor:
-        return self.layers(x).mean(1) + 7
-
-
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SPHERE_CACHE", str(tmp_path / "cache"))
-    path = tmp_path / "cache" / inception_module.PUBLISHED
-    path.parent.mkdir()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.script(StandIn()).save(str(path))
-    return path
+    return publish(tmp_path / "cache", monkeypatch)
 
 
 def test_legacy_resize_is_left_to_the_publishers_graph(published: Path, tmp_path: Path) -> None:
@@ -190,6 +174,25 @@ def test_legacy_resize_is_left_to_the_publishers_graph(published: Path, tmp_path
     found = extract(archive(tmp_path / "a.zip", image), extractor, batch_size=1)
     np.testing.assert_allclose(found, np.full((1, 2048), 57))
     assert extractor.weights_sha256 != make_extractor("inception").weights_sha256
+
+
+def test_the_classifier_comes_with_the_publishers_file_alone(
+    published: Path, inception: Extractor, lite0: Extractor
+) -> None:
+    legacy = make_extractor("inception-legacy")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = torch.jit.load(str(published)).output.weight
+    assert legacy.classifier is not None and legacy.classifier.shape == (1008, 2048)
+    np.testing.assert_array_equal(legacy.classifier, expected.detach().numpy())
+    assert inception.classifier is None and lite0.classifier is None
+
+
+def test_a_classifier_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = publish(tmp_path / "cache", monkeypatch, inputs=64)
+    with pytest.raises(UserError, match="not a readable TorchScript file of Inception") as caught:
+        make_extractor("inception-legacy")
+    assert str(path) in str(caught.value)
 
 
 def test_broken_weights_are_refused(published: Path) -> None:

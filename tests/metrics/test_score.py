@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -14,10 +15,12 @@ from sphere_repro.config import Score
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation, Guidance
-from sphere_repro.metrics.features import extract, make_extractor
+from sphere_repro.metrics import score as score_module
+from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
+from sphere_repro.tables import fid_table
 
 SCORE = Score(
     extractor="efficientnet-lite0", batch_size=8, jackknife_groups=4, kid_subsets=5, kid_subset_size=10
@@ -141,8 +144,57 @@ def test_scores_repeat_and_do_not_depend_on_the_other_sets(inputs: ScoreInputs, 
     alone = dataclasses.replace(inputs, sets={GENERATION.name: inputs.sets[GENERATION.name]})
     assert run(alone, tmp_path / "c.json")["records"] == [first["records"][1]]
     other = run(alone, tmp_path / "d.json", seed=4)["records"][0]
-    assert other["frechet"] == pytest.approx(first["records"][1]["frechet"], rel=1e-9)
+    # other groups are other sums, and roots of eigenvalues near 0 magnify their rounding
+    assert other["frechet"] == pytest.approx(first["records"][1]["frechet"], rel=1e-7)
     assert other["frechet_se"] != first["records"][1]["frechet_se"]
+
+
+@pytest.fixture
+def small_inception(monkeypatch: pytest.MonkeyPatch) -> Extractor:
+    """In place of Inception: 12 pixels as features, and a classifier over 7 classes."""
+    classifier = np.random.default_rng(0).standard_normal((7, 12)).astype(np.float32) / 100
+    small = Extractor(
+        name="inception-legacy",
+        metric="fid-inception-legacy-tensorflow",
+        dimension=12,
+        pixels=None,
+        weights_sha256="0" * 64,
+        resize_name="none",
+        network=lambda images: images[:, :, 1::4, 1::4].reshape(len(images), -1),
+        resize=lambda image: image.astype(np.float32),
+        classifier=classifier,
+    )
+    made = score_module.make_extractor
+
+    def make(name: str, *, device: str) -> Extractor:
+        return small if name == small.name else made(name, device=device)
+
+    monkeypatch.setattr(score_module, "make_extractor", make)
+    return small
+
+
+def test_a_further_extractor_joins_the_table(
+    inputs: ScoreInputs, small_inception: Extractor, tmp_path: Path
+) -> None:
+    keys = {"extractor": "inception-legacy", "inception_score_splits": 4}
+    score = Score.model_validate(SCORE.model_dump() | keys)
+    legacy = dataclasses.replace(inputs, reference=tmp_path / "real.legacy.npz")
+    make_reference(inputs.real, legacy.reference, dataset="toy-8px", score=score, device="cpu")
+    files = [tmp_path / f"toy/scores.{name}.json" for name in ("efficientnet-lite0", "inception-legacy")]
+    assert {item["inception_score"] for item in run(inputs, files[0])["records"]} == {None}
+    found = run(legacy, files[1], score)["records"][1]
+    assert 1 < found["inception_score"] <= found["count"] / 4  # at most one class for each image of a part
+    assert found["inception_score_splits"] == 4 and found["inception_score_sd"] > 0
+    alone = dataclasses.replace(legacy, sets={GENERATION.name: inputs.sets[GENERATION.name]})
+    assert run(alone, tmp_path / "alone.json", score)["records"] == [found]  # in the same parts
+    fid_table(files, tmp_path / "fid_table.csv")
+    rows = list(csv.DictReader((tmp_path / "fid_table.csv").open()))
+    assert [row["extractor"] for row in rows] == ["efficientnet-lite0"] * 3 + ["inception-legacy"] * 3
+    assert float(rows[4]["inception_score"]) == pytest.approx(found["inception_score"], rel=1e-5)
+    assert {row["inception_score"] for row in rows[:3]} == {""}
+    too_many = Score.model_validate(score.model_dump() | {"inception_score_splits": 17})
+    with pytest.raises(UserError, match=r"reconstruction\.zip.*inception_score_splits"):
+        run(legacy, tmp_path / "scores.json", too_many)
 
 
 @pytest.mark.parametrize("key", ["extractor", "metric", "resize", "weights_sha256"])

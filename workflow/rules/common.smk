@@ -85,14 +85,19 @@ def set_files(run):
     return [f"{HOME}/{run}/samples/{name}.zip" for name in study.runs[run].sets]
 
 
-def score_files(extractor):
-    return [f"{HOME}/{run}/scores.{extractor}.json" for run in study.runs]
+def score_files(*extractors):
+    return [
+        f"{HOME}/{run}/scores.{extractor}.json"
+        for extractor in extractors
+        for run in study.runs
+    ]
 
 
 def reference_files():
     archives = sorted({run.dataset.archive for run in study.runs.values()})
     return [
-        f"{HOME}/reference/{archive}.{study.score.extractor}.npz"
+        f"{HOME}/reference/{archive}.{extractor}.npz"
+        for extractor in study.score.extractors
         for archive in archives
     ]
 
@@ -131,9 +136,9 @@ MODEL_MODULES = sorted(
 METRICS = modules(
     *[
         f"metrics/{name}"
-        for name in ("features", "frechet", "inception", "kernel", "reconstruction")
+        for name in ("features", "frechet", "inception", "inception_score", "kernel")
     ],
-    *["metrics/score", "metrics/statistics"],
+    *["metrics/reconstruction", "metrics/score", "metrics/statistics"],
 )
 
 

@@ -1,8 +1,9 @@
 rule fid_table:
     input:
-        scores=score_files(study.score.extractor),
+        scores=score_files(*study.score.extractors),
+        expected="params/expected.yaml",
         made_by=made_by_files(),
-        code=modules("tables", "provenance") + MODEL_MODULES,
+        code=modules("tables", "expected", "provenance") + MODEL_MODULES,
     output:
         table=report(
             "{place}/fid_table.csv",
@@ -16,15 +17,16 @@ rule fid_table:
     conda:
         "../../environment.yml"
     shell:
-        "python -m sphere_repro table --log {log} {input.scores} --out {output.table} "
-        "--metrics {output.metrics}"
+        "python -m sphere_repro table --log {log} {input.scores} --expected {input.expected} "
+        "--out {output.table} --metrics {output.metrics}"
 
 
 rule fid_table_by_extractor:
     input:
         scores=lambda wildcards: score_files(wildcards.extractor),
+        expected="params/expected.yaml",
         made_by=made_by_files(),
-        code=modules("tables", "provenance") + MODEL_MODULES,
+        code=modules("tables", "expected", "provenance") + MODEL_MODULES,
     output:
         table=report(
             "{place}/fid_table.{extractor}.csv",
@@ -37,14 +39,16 @@ rule fid_table_by_extractor:
     conda:
         "../../environment.yml"
     shell:
-        "python -m sphere_repro table --log {log} {input.scores} --out {output.table}"
+        "python -m sphere_repro table --log {log} {input.scores} --expected {input.expected} "
+        "--out {output.table}"
 
 
 rule claims:
     input:
         scores=score_files(study.score.extractor),
         uniformity=uniformity_files(),
-        code=modules("claims", "figures/results"),
+        table="{place}/fid_table.csv",
+        code=modules("claims", "published", "tables", "figures/results"),
     output:
         record="{place}/claims.json",
         text="{place}/claims.md",
@@ -57,4 +61,4 @@ rule claims:
         "../../environment.yml"
     shell:
         "python -m sphere_repro claims --log {log} --scores {input.scores} "
-        "--uniformity {input.uniformity} --out {output.record}"
+        "--uniformity {input.uniformity} --table {input.table} --out {output.record}"

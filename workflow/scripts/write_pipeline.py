@@ -7,6 +7,7 @@ and is addressed by its path: dvc repro workflow/pipelines/STUDY/dvc.yaml.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from sphere_repro.errors import UserError  # noqa: E402
 from sphere_repro.runtime import write_text  # noqa: E402
 
 DEFAULT = ROOT / "dvc.yaml"
+MAIN = "${score.extractor}"
 UP = "../../.."  # from the pipeline's folder to the root, where every stage works
 HEADER = """\
-# Written by `make pipeline STUDY={study}`; write it anew when the study has other runs.
+# Written by `make pipeline STUDY={study}`; write it anew when the study has other runs or extractors.
 # dvc repro {path}
 """
 
@@ -49,6 +51,8 @@ def pipeline(study: Study, pattern: dict[str, Any], taken: set[str]) -> dict[str
     variables = {"archives": own, "references": archives, "place": f"results/studies/{study.study}"}
     stages = {name: apart(stage) for name, stage in pattern["stages"].items() if own or name != "data"}
     stages["reference"]["foreach"] = "${references}"
+    for name in ("reference", "score"):
+        add_extractors(stages[name]["do"], study.score.also)
     if all(run.model.kind == "vae" for run in study.runs.values()):
         without_uniformity(stages)
     return {"vars": [f"{UP}/params/{study.study}.yaml", variables], "stages": stages}
@@ -64,6 +68,19 @@ def apart(stage: dict[str, Any]) -> dict[str, Any]:
         body[kind] = [_cached(item) for item in body.get(kind, [])]
     body = {key: value for key, value in body.items() if value != []}
     return {"foreach": stage["foreach"], "do": body} if "do" in stage else body
+
+
+def add_extractors(stage: dict[str, Any], further: Sequence[str]) -> None:
+    """Let a stage make and own for each further extractor what the pattern has for the study's main one."""
+
+    def copies(names: Iterable[str]) -> list[str]:
+        of_main = [name for name in names if MAIN in name]
+        return [name.replace(MAIN, extractor) for extractor in further for name in of_main]
+
+    stage["cmd"] = " ".join([stage["cmd"], *copies(stage["cmd"].split())])
+    stage["deps"] = [*stage["deps"], *copies(stage["deps"])]
+    outs = [path for item in stage["outs"] for path in item]
+    stage["outs"] = [*stage["outs"], *({path: {"persist": True}} for path in copies(outs))]
 
 
 def without_uniformity(stages: dict[str, Any]) -> None:

@@ -56,6 +56,8 @@ class Extractor:
         resize_name: the resize in words, as tables give it.
         network: float32 (B, 3, S, S) in [0, 255] → float32 (B, D).
         resize: uint8 (H, W, 3) → float32 (S, S, 3) in [0, 255].
+        classifier: float32 (K, D), weights of the network's last layer for the Inception Score; None where
+            there is no such score: for another network, or a file without that layer.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Extractor:
     resize_name: str
     network: Network = field(repr=False)
     resize: Resize = field(repr=False)
+    classifier: NDArray[np.float32] | None = field(repr=False, default=None)
 
 
 def make_extractor(name: str, *, device: torch.device | str = "cpu") -> Extractor:
@@ -150,6 +153,7 @@ def _inception(name: str, device: torch.device) -> Extractor:
         resize_name=f"{filter_name}-{INCEPTION_PIXELS}px",
         network=inception.network,
         resize=build_resizer("clean" if clean else "legacy_tensorflow"),
+        classifier=inception.classifier,
     )
 
 

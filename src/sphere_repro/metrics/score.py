@@ -18,6 +18,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_distance, frechet_estimate
+from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
 from sphere_repro.metrics.reconstruction import psnr
 from sphere_repro.metrics.statistics import (
@@ -129,9 +130,9 @@ def make_reference(
 def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> None:
     """Score all sets of one run against the reference, and write one JSON.
 
-    Every set has its Fréchet distance and kernel distance with standard errors; reconstructions have their
-    PSNR too. The random choices (jackknife groups, kernel subsets) follow from `seed` and the run's name
-    alone.
+    Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
+    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. The random
+    choices (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
 
     Raises:
         UserError: the reference was made from other images or with another extractor, an archive is broken, a
@@ -183,8 +184,8 @@ class _Scorer:
         self.reference = FrechetReference.of(statistics)
         self.seed = seed
 
-    def measure(self, archive: ImageArchive, label: str) -> dict[str, float | int]:
-        """Count, distances and their standard errors."""
+    def measure(self, archive: ImageArchive, label: str) -> dict[str, float | int | None]:
+        """Count, distances and their standard errors, Inception Score."""
         groups = self._groups(archive)
         features = extract(
             archive, self.extractor, batch_size=self.score.batch_size, device=self.device, label=label
@@ -203,7 +204,22 @@ class _Scorer:
             "frechet_se": frechet.standard_error,
             "kid": kernel.value,
             "kid_se": kernel.standard_error,
+            **self._inception_score(features, archive),
         }
+
+    def _inception_score(
+        self, features: NDArray[np.float32], archive: ImageArchive
+    ) -> dict[str, float | None]:
+        keys = ("inception_score", "inception_score_sd", "inception_score_splits")
+        if self.extractor.classifier is None:
+            return dict.fromkeys(keys)
+        parts = self.score.inception_score_splits
+        generator = np.random.default_rng(derive(self.seed, "inception score"))
+        try:
+            found = inception_score(features, self.extractor.classifier, parts=parts, generator=generator)
+        except UserError as error:
+            raise UserError(f"{archive.path}: {error}") from error
+        return dict(zip(keys, (found.value, found.sd, parts), strict=True))
 
     def _groups(self, archive: ImageArchive) -> NDArray[np.int64]:
         generator = np.random.default_rng(derive(self.seed, "jackknife"))
