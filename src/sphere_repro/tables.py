@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sphere_repro import expected as published
 from sphere_repro.errors import UserError
+from sphere_repro.expected import Expected, find, load_expected
 from sphere_repro.provenance import code_has_changed
 from sphere_repro.runtime import read_json, write_json, write_text
 
@@ -60,7 +60,7 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     Raises:
         UserError: a file is missing or is no scores file, or the published numbers are broken.
     """
-    known = published.Expected(models=()) if expected is None else published.load_expected(expected)
+    known = Expected(models=()) if expected is None else load_expected(expected)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -129,13 +129,11 @@ def _code_note(rows: list[dict[str, str]]) -> list[str]:
     return ["", f"Made by code that has changed since: {', '.join(changed)}."] if changed else []
 
 
-def _published(
-    known: published.Expected, row: Mapping[str, Any], scores: Path
-) -> dict[str, float | str | None]:
+def _published(known: Expected, row: Mapping[str, Any], scores: Path) -> dict[str, float | str | None]:
     """The published numbers of a row that are comparable with it, by the records beside its scores."""
     model = _recorded(scores.with_name("model.json")).get("job")
     sample = _recorded(scores.parent / "samples" / f"{row['set']}.json").get("job")
-    found = published.find(known, row, model, sample)
+    found = find(known, row, model, sample)
     if found is None:
         return {}
     numbers, source = found
