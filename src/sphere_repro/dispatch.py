@@ -19,7 +19,9 @@ from sphere_repro.strict import Strict, parse
 Job = TypeVar("Job", bound=Strict)
 # What a verb writes beside --out, under the same name with other suffixes.
 BESIDE: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("prepare", "train", "sample", "encode", "reference", "figure", "table"), (".json",)),
+    **dict.fromkeys(
+        ("prepare", "train", "import", "sample", "encode", "reference", "figure", "table"), (".json",)
+    ),
     "uniformity": (".npz",),
     "claims": (".csv", ".md"),
 }
@@ -108,6 +110,10 @@ def _execution(o: argparse.Namespace) -> Execution:
     return load_study(o.study).runs[o.run].execution if o.study is not None else Execution()
 
 
+def _import(o: argparse.Namespace) -> str:
+    return verbs.import_run(_job(o, jobs.ReleasedJob, lambda study: jobs.released_job(study, o.run)), o.out)
+
+
 def _sample(o: argparse.Namespace) -> str:
     def derive(study: Study) -> jobs.SampleJob:
         sets = study.runs[o.run].sets
@@ -188,6 +194,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], str]] = {
     "download": lambda o: verbs.download(o.dataset, o.raw),
     "prepare": _prepare,
     "train": _train,
+    "import": _import,
     "sample": _sample,
     "encode": _encode,
     "reference": _reference,

@@ -22,6 +22,7 @@ MODEL_CODE = (
     "architecture", "config", "losses", "models", "optim", "perceptual", "pretrained", "seeds", "sphere",
     "training", "data",
 )  # fmt: skip
+IMPORT_CODE = ("architecture", "checkpoint", "models", "released")
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
 
@@ -85,6 +86,19 @@ def train(
     )
 
 
+def import_run(job: jobs.ReleasedJob, out: Path) -> str:
+    """Make the model file of a run that is not trained."""
+    from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.released import import_run as make
+
+    started = time.time()
+    inputs = make(job, out)
+    facts = {"parameter_count": parameter_count(job.architecture), "sha256": provenance.file_hash(out)}
+    origin = provenance.record(_plain(job), inputs=inputs, code=IMPORT_CODE, **facts)
+    _write_record(job, started, origin, [out])
+    return f"import {job.run}: {job.released}, {facts['parameter_count']} parameters"
+
+
 def sample(job: jobs.SampleJob, model: Path, data: Path, out: Path, device: str) -> str:
     """Draw one sample set of a trained run."""
     from sphere_repro.draw import draw_set
@@ -140,6 +154,7 @@ def score(
         generations=job.generations,
         real=data,
         reference=features,
+        ablation=job.ablation,
     )
     started = time.time()
     score_run(inputs, out, score=job.score, seed=job.seed, device=pick_device(device))
