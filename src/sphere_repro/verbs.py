@@ -93,10 +93,11 @@ def import_run(job: jobs.ReleasedJob, out: Path) -> str:
 
     started = time.time()
     inputs = make(job, out)
-    facts = {"parameter_count": parameter_count(job.architecture), "sha256": provenance.file_hash(out)}
-    origin = provenance.record(_plain(job), inputs=inputs, code=IMPORT_CODE, **facts)
+    count = parameter_count(job.architecture)
+    facts = {"parameter_count": count, "sha256": provenance.file_hash(out)}
+    origin = provenance.record(_plain(job), inputs=inputs, code=IMPORT_CODE, device="cpu", **facts)
     _write_record(job, started, origin, [out])
-    return f"import {job.run}: {job.released}, {facts['parameter_count']} parameters"
+    return f"import {job.run}: {count} parameters of {job.released}"
 
 
 def sample(job: jobs.SampleJob, model: Path, data: Path, out: Path, device: str) -> str:

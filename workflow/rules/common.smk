@@ -63,7 +63,19 @@ UNIFORMITY = f"results/uniformity/{study.study}"
 APART = f"results/studies/{study.study}"
 TRAINED_RUNS = [name for name in study.runs if name not in checkpoints]
 SPHERE_RUNS = [name for name, run in study.runs.items() if run.model.kind == "sphere"]
-PAIRED_RUNS = [name for name in SPHERE_RUNS if jobs.baseline(study, name)]
+
+
+def single_step(run):
+    """The run's first set of one step (guided or not), which shows random points of the sphere."""
+    found = study.runs[run].sampling.generations
+    return next(
+        (generation.name for generation in found if generation.steps == 1), None
+    )
+
+
+PAIRED_RUNS = [
+    name for name in SPHERE_RUNS if jobs.baseline(study, name) and single_step(name)
+]
 
 
 def archive_of(run):
@@ -201,7 +213,7 @@ def posterior_hole_inputs(run):
         ("vae", jobs.baseline(study, run)),
     ):  # only asked of PAIRED_RUNS
         wanted = (
-            ("reconstruction", "generation-1")
+            ("reconstruction", single_step(name))
             if kind == "sphere"
             else study.runs[name].sets
         )

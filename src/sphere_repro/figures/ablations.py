@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -131,5 +132,5 @@ def _panel(axes: Axes, name: str, variants: Sequence[Variant]) -> None:
     sns.despine(ax=axes)
 
 
-def _mark(face: object, words: str) -> Line2D:
+def _mark(face: Any, words: str) -> Line2D:
     return Line2D([], [], color=style.PALETTE[0], marker="o", linestyle="", markerfacecolor=face, label=words)
