@@ -50,7 +50,11 @@ def released_name(ours: str) -> str:
 
 def write_checkpoint(path: Path, shape: Architecture, angle: float, **changes: object) -> None:
     """Write `path` (.pth) and the configuration beside it; `changes` replace keys of the latter."""
-    model = build(shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    model = build(shape, generator=generator)
+    with torch.no_grad():
+        for parameter in model.parameters():  # a new model's heads are zero: no latents
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     state = {released_name(name): tensor for name, tensor in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"model": state, "ema_model": state}, path)

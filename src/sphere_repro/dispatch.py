@@ -178,7 +178,8 @@ def _check(o: argparse.Namespace) -> str:
     study = load_study(o.study)
     lines = [f"{o.study}: study '{study.study}', {len(study.runs)} runs"]
     lines += [
-        f"  {name}: {run.dataset.archive}, {run.model.kind}, sets {', '.join(run.sets)}"
+        f"  {name}: {run.dataset.archive}, {run.model.kind}"
+        f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
     return "\n".join(lines)

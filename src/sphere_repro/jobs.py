@@ -64,9 +64,14 @@ class ReleasedJob(Strict):
 
     run: Name
     released: str = Field(min_length=1)
-    architecture: Architecture
+    dataset: Dataset
+    model: Model
     alpha_max: float = Field(ge=0, lt=90)
     content: str | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
 
 
 class SampleJob(Strict):
@@ -158,7 +163,8 @@ def released_job(study: Study, name: str, content: str | None = None) -> Release
     return ReleasedJob(
         run=name,
         released=run.released,
-        architecture=run.architecture,
+        dataset=run.dataset,
+        model=run.model,
         alpha_max=run.loss.alpha_max,
         content=content,
     )
