@@ -74,7 +74,7 @@ def reduced(paper: dict[str, Any]) -> dict[str, Any]:
     for entry in runs.values():
         entry["dataset"]["resolution"] = 16
         entry["model"] |= {"encoder": SIZE, "decoder": SIZE}
-        entry["training"] |= {"epochs": 1, "warmup_epochs": 0.25, "batch_size": 4}
+        entry["training"] |= {"epochs": 4, "warmup_epochs": 1, "batch_size": 4}
         entry["execution"]["micro_batch_size"] = 2
         entry["loss"]["perceptual"] = {"network": "efficientnet-lite1", "size": 16}
         entry["sampling"]["count"] = 12

@@ -130,7 +130,9 @@ def reference_files():
 
 
 def uniformity_files():
-    return [f"{UNIFORMITY}/{run}.json" for run in SPHERE_RUNS]
+    """What the claims read: not of ablations, which the paper says nothing of."""
+    judged = [run for run in SPHERE_RUNS if study.runs[run].ablation is None]
+    return [f"{UNIFORMITY}/{run}.json" for run in judged]
 
 
 def baseline_latents(run):

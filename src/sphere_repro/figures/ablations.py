@@ -102,7 +102,7 @@ def _caption(baseline: RunScores) -> str:
     words = set_label(judged.set)
     return (
         f"{baseline.dataset}; {metric_label(baseline.metric)}, lower is better; ± one standard error "
-        f"(jackknife).\nLine: the baseline, {words}."
+        f"(jackknife).\nLine: the baseline, {words}. Each panel has a scale of its own."
     )
 
 
