@@ -63,6 +63,8 @@ UNIFORMITY = f"results/uniformity/{study.study}"
 APART = f"results/studies/{study.study}"
 TRAINED_RUNS = [name for name in study.runs if name not in checkpoints]
 SPHERE_RUNS = [name for name, run in study.runs.items() if run.model.kind == "sphere"]
+# The paper says nothing of the latents of ablations.
+JUDGED_RUNS = [name for name in SPHERE_RUNS if study.runs[name].ablation is None]
 
 
 def single_step(run):
@@ -130,9 +132,7 @@ def reference_files():
 
 
 def uniformity_files():
-    """What the claims read: not of ablations, which the paper says nothing of."""
-    judged = [run for run in SPHERE_RUNS if study.runs[run].ablation is None]
-    return [f"{UNIFORMITY}/{run}.json" for run in judged]
+    return [f"{UNIFORMITY}/{run}.json" for run in JUDGED_RUNS]
 
 
 def baseline_latents(run):
@@ -183,7 +183,7 @@ def figure_files(place):
     wanted = {
         "samples": [f"samples-{run}" for run in SPHERE_RUNS],
         "posterior-hole": [f"posterior-hole-{run}" for run in PAIRED_RUNS],
-        "uniformity": [f"uniformity-{run}" for run in SPHERE_RUNS],
+        "uniformity": [f"uniformity-{run}" for run in JUDGED_RUNS],
         "distance-by-steps": ["distance-by-steps"],
         "training-curves": ["training-curves"] if TRAINED_RUNS else [],
         "ablations": ["ablations"],
