@@ -144,7 +144,7 @@ def test_every_run_is_trained_drawn_and_scored(paper):
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["run"], []).append(row["set"])
-        assert float(row["frechet"]) > 0 and float(row["frechet_se"]) > 0 and row["code_changed"] == ""
+        assert float(row["frechet"]) > 0 and float(row["frechet_se"]) >= 0 and row["code_changed"] == ""
     study = load_study(paper / "params/paper.yaml")
     assert found == {name: list(study.runs[name].sets) for name in (*TRAINED, RELEASED)}
     assert "generation-4-fixed-independent-combo1.6" in found["oxford-flowers-base"]
