@@ -74,6 +74,8 @@ def reduced(paper: dict[str, Any]) -> dict[str, Any]:
     for entry in runs.values():
         entry["dataset"]["resolution"] = 16
         entry["model"] |= {"encoder": SIZE, "decoder": SIZE}
+        # a few steps must show: a fresh model draws one grey image
+        entry["training"] |= {"learning_rate": 0.5, "encoder_learning_rate_factor": 1.0}
         entry["training"] |= {"epochs": 4, "warmup_epochs": 1, "batch_size": 4}
         entry["execution"]["micro_batch_size"] = 2
         entry["loss"]["perceptual"] = {"network": "efficientnet-lite1", "size": 16}
@@ -144,7 +146,7 @@ def test_every_run_is_trained_drawn_and_scored(paper):
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row["run"], []).append(row["set"])
-        assert float(row["frechet"]) > 0 and float(row["frechet_se"]) >= 0 and row["code_changed"] == ""
+        assert float(row["frechet"]) > 0 and float(row["frechet_se"]) > 0 and row["code_changed"] == ""
     study = load_study(paper / "params/paper.yaml")
     assert found == {name: list(study.runs[name].sets) for name in (*TRAINED, RELEASED)}
     assert "generation-4-fixed-independent-combo1.6" in found["oxford-flowers-base"]
