@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sphere_repro import claims as module
 from sphere_repro.claims import FAILS, HOLDS, UNDECIDED, Number
+from sphere_repro.config import Ablation
 from sphere_repro.errors import UserError
 from sphere_repro.figures.results import RunScores, SetScore, read_scores
 
@@ -94,6 +95,40 @@ def test_what_was_not_measured_is_undecided_and_says_so() -> None:
     assert {claim.verdict for claim in module.score_claims([bare])} == {UNDECIDED}
 
 
+def varied(axis: str, value: str, distance: float, se: float = 1.0) -> RunScores:
+    """A run like `sphere()` with something changed, judged by its set of 4 steps."""
+    run = sphere(se=se, shared=distance)
+    return RunScores(**run.__dict__ | {"run": value, "ablation": Ablation(axis=axis, value=value)})
+
+
+@pytest.mark.parametrize(
+    ("alone", "se", "expected"), [(180, 1, HOLDS), (90, 1, FAILS), (121, 1, UNDECIDED), (180, 40, UNDECIDED)]
+)
+def test_all_losses_against_one(alone: float, se: float, expected: str) -> None:
+    runs = [sphere(se=se), varied("loss-terms", "L_pix-recon alone", alone, se)]
+    other = varied("loss-terms", "without L_lat-con", 10.0, se)  # another term left out says nothing of it
+    assert verdicts(*runs, other)["all-losses-beat-one"] == expected
+    (claim,) = [claim for claim in module.score_claims(runs) if claim.claim == "all-losses-beat-one"]
+    assert claim.run == "digits"
+    assert claim.numbers["lead over the best other"] == Number(alone - 120, pytest.approx(se * 2**0.5))
+
+
+@pytest.mark.parametrize(("best", "expected"), [(150, HOLDS), (100, FAILS), (121, UNDECIDED)])
+def test_the_papers_angle_against_the_best_other(best: float, expected: str) -> None:
+    runs = [sphere(), varied("alpha-max", "75°", 300), varied("alpha-max", "85°", best)]
+    assert verdicts(*runs)["angle-is-best"] == expected
+    assert verdicts(*runs)["all-losses-beat-one"] == UNDECIDED  # no such run
+
+
+def test_ablations_are_judged_once_and_only_where_there_are_any() -> None:
+    found = module.score_claims([sphere(), varied("ratio", "3", 130)])
+    assert {claim.run for claim in found} == {"digits"}
+    named = {claim.claim: claim for claim in found}
+    assert "lacks a run 'L_pix-recon alone'" in named["all-losses-beat-one"].note
+    assert "lacks runs on the axis alpha-max" in named["angle-is-best"].note
+    assert not {"angle-is-best", "all-losses-beat-one"} & set(verdicts(sphere()))
+
+
 def test_baseline_must_share_dataset_and_metric() -> None:
     other = RunScores("v", "other", "vae", METRIC, None, vae().records, Path("d.json"))
     assert verdicts(sphere(), other)["sphere-prior-not-far-worse"] == UNDECIDED
@@ -150,13 +185,16 @@ def test_controls_that_say_nothing_leave_uniformity_undecided() -> None:
 
 def write_scores(path: Path, run: RunScores) -> Path:
     records = [record.__dict__ for record in run.records]
-    head = {"run": run.run, "dataset": run.dataset, "kind": run.kind, "metric": run.metric}
+    head: dict[str, Any] = {"run": run.run, "dataset": run.dataset, "kind": run.kind, "metric": run.metric}
+    if run.ablation:
+        head["ablation"] = run.ablation.model_dump()
     path.write_text(json.dumps(head | {"floor": {"frechet": run.floor}, "records": records}))
     return path
 
 
 def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     files = [write_scores(tmp_path / "a.json", sphere()), write_scores(tmp_path / "b.json", vae())]
+    files.append(write_scores(tmp_path / "c.json", varied("loss-terms", module.ALONE, 300)))
     judged = uniformity(cloud("latents", 0.0, 1.0))
     (tmp_path / "u.json").write_text(json.dumps(judged | {"clouds": list(judged["clouds"].values())}))
     for name in ("one", "two"):
@@ -169,7 +207,7 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "one/claims.csv").open()))
     assert [row["verdict"] for row in rows] == [claim["verdict"] for claim in found]
     table = (tmp_path / "one/claims.md").read_text()
-    assert table.count("**holds**") == 5 and "80 ± 1.4" in table
+    assert table.count("**holds**") == 6 and "80 ± 1.4" in table
 
 
 def test_broken_scores_are_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sphere_repro.config import Score, Study, load_study
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.strict import Strict
 
-STUDIES = ("smoke", "demo")
+STUDIES = ("smoke", "demo", "paper", "ablations", "ablations-small")
 DERIVE: dict[str, Callable[[Study], Strict]] = {
     "prepare": lambda study: jobs.prepare_job(study.runs["digits"]),
     "train": lambda study: jobs.train_job(study, "digits"),

@@ -143,17 +143,7 @@ def import_released(checkpoint: Path, config: Path, out: Path) -> None:
     Raises:
         UserError: a file is missing, broken, not such a checkpoint, or the two do not fit together.
     """
-    settings = read_json(config)
-    if not isinstance(settings, dict):
-        raise UserError(f"{config} does not describe a released model: it is no JSON object. Check the path.")
-    try:
-        shape = released.architecture(settings)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # ValidationError is a ValueError
-        raise UserError(
-            f"{config} does not describe a released model: {_why(error)}. Get the file that belongs to the "
-            "checkpoint."
-        ) from error
-    angle = _angle(settings.get("angle"), str(config))
+    shape, angle = released_settings(config)
     loaded = read_pickle(checkpoint, "released checkpoint")
     found = {
         kind: released_state(loaded[key], shape, f"{checkpoint} ('{key}')")
@@ -166,6 +156,25 @@ def import_released(checkpoint: Path, config: Path, out: Path) -> None:
             "Check the path."
         )
     save_model(out, found.get("raw", found.get("ema", {})), found.get("ema"), shape, angle)
+
+
+def released_settings(config: Path) -> tuple[Architecture, float]:
+    """The architecture and the largest noise angle (degrees) in a released configuration.
+
+    Raises:
+        UserError: the file is missing, broken, or no such configuration.
+    """
+    settings = read_json(config)
+    if not isinstance(settings, dict):
+        raise UserError(f"{config} does not describe a released model: it is no JSON object. Check the path.")
+    try:
+        shape = released.architecture(settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # ValidationError is a ValueError
+        raise UserError(
+            f"{config} does not describe a released model: {_why(error)}. Get the file that belongs to the "
+            "checkpoint."
+        ) from error
+    return shape, _angle(settings.get("angle"), str(config))
 
 
 def _why(error: Exception) -> str:

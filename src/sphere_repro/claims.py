@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro import provenance
-from sphere_repro.figures.results import RunScores, SetScore, read_scores, read_uniformity
+from sphere_repro.figures.results import (
+    RunScores,
+    SetScore,
+    Variant,
+    ablation_axes,
+    read_scores,
+    read_uniformity,
+)
 from sphere_repro.integrity import write_record
 from sphere_repro.runtime import write_text
 
@@ -28,6 +35,8 @@ TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
+ANGLE_AXIS = "alpha-max"
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,16 @@ TEXTS = {
         f"{100 * TOLERANCE:g} % of the published value (an assumption: how far another training moves it is "
         "not known); the published value counts with the standard error of the measured one",
     ),
+    "all-losses-beat-one": (
+        "All three losses give better images than the reconstruction loss alone.",
+        f"distance of the run '{ALONE}' minus distance of the baseline ({MANY_STEPS} steps, fixed, shared) "
+        "is above 0",
+    ),
+    "angle-is-best": (
+        "The paper's largest noise angle is the best of those tried.",
+        f"distance of the best other angle minus distance of the baseline ({MANY_STEPS} steps, fixed, "
+        "shared) is above 0",
+    ),
 }
 
 
@@ -127,16 +146,28 @@ def claims(
 
 
 def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
-    """The claims on distances: three per Sphere Encoder and one per VAE."""
+    """The claims on distances: three per Sphere Encoder and one per VAE, and those on the ablations."""
     found: list[Claim] = []
     for run in runs:
+        if run.ablation is not None:
+            continue  # the paper's statements are about its method, not about what it leaves out
         if run.kind == "vae":
             found.append(_vae_prior(run))
         else:
             wanted = ("vae", run.dataset, run.metric)
             baselines = [other for other in runs if (other.kind, other.dataset, other.metric) == wanted]
             found += [_few_steps(run), _best_scheme(run), _sphere_prior(run, baselines)]
-    return found
+    return found + (ablation_claims(runs) if any(run.ablation for run in runs) else [])
+
+
+def ablation_claims(runs: Sequence[RunScores]) -> list[Claim]:
+    """The claims on what a study varies; its first run is the baseline."""
+    axes = ablation_axes(runs)
+    alone = [variant for variant in axes.get(LOSS_AXIS, ()) if variant.baseline or variant.value == ALONE]
+    note = f"the study lacks a run '{ALONE}' on the axis {LOSS_AXIS}, or its samples of {MANY_STEPS} steps"
+    found = [_against_others("all-losses-beat-one", runs[0], alone, note)]
+    note = f"the study lacks runs on the axis {ANGLE_AXIS}, or their samples of {MANY_STEPS} steps"
+    return [*found, _against_others("angle-is-best", runs[0], axes.get(ANGLE_AXIS, ()), note)]
 
 
 def uniformity_claim(data: dict[str, Any]) -> Claim:
@@ -221,6 +252,19 @@ def _best_scheme(run: RunScores) -> Claim:
     numbers |= {" + ".join(record.scheme): _distance(record) for record in others}
     numbers["lead over the best other"] = lead
     return _claim("fixed-shared-is-best", run.run, run.dataset, run.metric, decide(lead), numbers)
+
+
+def _against_others(name: str, run: RunScores, variants: Sequence[Variant], note: str) -> Claim:
+    """The baseline against the best of the other variants; undecided with `note` where there is none."""
+    ours = next((variant for variant in variants if variant.baseline), None)
+    others = [variant for variant in variants if not variant.baseline]
+    if ours is None or not others:
+        return _claim(name, run.run, run.dataset, run.metric, UNDECIDED, {}, note)
+    rival = min(others, key=lambda variant: variant.score.frechet)
+    lead = _difference(_distance(rival.score), _distance(ours.score))
+    numbers = {variant.value: _distance(variant.score) for variant in variants}
+    numbers["lead over the best other"] = lead
+    return _claim(name, run.run, run.dataset, run.metric, decide(lead), numbers)
 
 
 def _vae_prior(run: RunScores) -> Claim:

@@ -154,6 +154,7 @@ def _job_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     train.add_argument("--live", type=Path, help="folder of curves that grow during training (DVCLive)")
     train.add_argument("--state", type=Path, default=Path(".state"), help="folder of half-trained models")
     train.add_argument("--execution", help="how to compute, as JSON: processes, micro_batch_size, …")
+    job("import", "make a run's model of the released checkpoint that the study names")
     for name, text in (("sample", "draw a sample set"), ("encode", "encode training images to latents")):
         verb = job(name, text)
         verb.add_argument("--set", help="name of the sample set, with --study")
@@ -176,7 +177,7 @@ def _result_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     """Verbs that read result files only."""
     figure = _add(verbs, "figure", "draw a figure from result files", torch=False)
     figure.add_argument(
-        "name", help="samples, posterior-hole, uniformity, distance-by-steps or training-curves"
+        "name", help="samples, posterior-hole, uniformity, distance-by-steps, training-curves or ablations"
     )
     figure.add_argument(
         "inputs", nargs="*", metavar="KEY=PATH", help="result files by name, e.g. real=data/…zip"

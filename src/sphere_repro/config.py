@@ -20,7 +20,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation, Sampling
 from sphere_repro.objective import CONSISTENCY_KEYS, Loss, check_terms
 from sphere_repro.recipe import Execution, Training
-from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse
+from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
 
 
 class Ablation(Strict):
@@ -28,6 +28,9 @@ class Ablation(Strict):
 
     axis: Name = Field(description="what is varied, e.g. alpha-max")
     value: str = Field(min_length=1, max_length=40, description="how the figure and the claims call this run")
+    baseline: str = Field(
+        "baseline", min_length=1, max_length=40, description="the first run's value on this axis"
+    )
 
 
 class Run(Strict):
@@ -63,6 +66,7 @@ class Run(Strict):
             )
         self._check_guidance()
         self._check_execution()
+        self._check_released()
         check_terms(self.loss, self.model.kind)
         self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
@@ -80,6 +84,12 @@ class Run(Strict):
                 f"execution: {self.execution.world_size} processes cannot share a batch of "
                 f"{self.training.batch_size} images; use fewer, or raise training.batch_size"
             )
+
+    def _check_released(self) -> None:
+        if self.released is not None and self.model.kind == "vae":
+            raise ValueError("released has no meaning for a VAE: only Sphere Encoders were released")
+        if self.released is not None and not self.released.endswith(".pth"):
+            raise ValueError(f"released: {quoted(self.released)} is no .pth file")
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -194,6 +204,24 @@ class Study(Strict):
                 raise ValueError(f"runs.{name}.baseline_of: only a VAE is a baseline")
             if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
+        return self
+
+    @model_validator(mode="after")
+    def _ablations_fit(self) -> Self:
+        varied = {name: run for name, run in self.runs.items() if run.ablation is not None}
+        first, baseline = next(iter(self.runs.items()))
+        words: dict[str, str] = {}
+        for name, run in varied.items():
+            if first in varied:
+                raise ValueError(f"runs.{first}.ablation: the first run is what the others are compared with")
+            if run.dataset != baseline.dataset or run.model.kind != baseline.model.kind:
+                raise ValueError(f"runs.{name}.ablation: dataset and kind must be those of the first run")
+            assert run.ablation is not None
+            word = words.setdefault(run.ablation.axis, run.ablation.baseline)
+            if word != run.ablation.baseline:
+                raise ValueError(
+                    f"runs.{name}.ablation.baseline: '{run.ablation.baseline}' is called '{word}' before"
+                )
         return self
 
 

@@ -21,7 +21,9 @@ from sphere_repro.strict import Strict, parse
 Job = TypeVar("Job", bound=Strict)
 # What a verb writes beside --out, under the same name with other suffixes.
 BESIDE: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("prepare", "train", "sample", "encode", "reference", "figure", "table"), (".json",)),
+    **dict.fromkeys(
+        ("prepare", "train", "import", "sample", "encode", "reference", "figure", "table"), (".json",)
+    ),
     "uniformity": (".npz",),
     "claims": (".csv", ".md"),
 }
@@ -117,6 +119,10 @@ def _execution(o: argparse.Namespace) -> Execution:
     return load_study(o.study).runs[o.run].execution if o.study is not None else Execution()
 
 
+def _import(o: argparse.Namespace) -> str:
+    return verbs.import_run(_job(o, jobs.ReleasedJob, lambda study: jobs.released_job(study, o.run)), o.out)
+
+
 def _sample(o: argparse.Namespace) -> str:
     def derive(study: Study) -> jobs.SampleJob:
         sets = study.runs[o.run].sets
@@ -181,7 +187,8 @@ def _check(o: argparse.Namespace) -> str:
     study = load_study(o.study)
     lines = [f"{o.study}: study '{study.study}', {len(study.runs)} runs"]
     lines += [
-        f"  {name}: {run.dataset.archive}, {run.model.kind}, sets {', '.join(run.sets)}"
+        f"  {name}: {run.dataset.archive}, {run.model.kind}"
+        f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
     return "\n".join(lines)
@@ -197,6 +204,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], str]] = {
     "download": lambda o: verbs.download(o.dataset, o.raw),
     "prepare": _prepare,
     "train": _train,
+    "import": _import,
     "sample": _sample,
     "encode": _encode,
     "reference": _reference,

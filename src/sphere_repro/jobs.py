@@ -12,8 +12,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.architecture import Architecture, Model
-from sphere_repro.config import Run, Score, Study, Uniformity
+from sphere_repro.config import Ablation, Run, Score, Study, Uniformity
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
 from sphere_repro.objective import Loss, check_terms
 from sphere_repro.recipe import Training
@@ -43,6 +44,21 @@ class TrainJob(Strict):
     def _every_term_counts(self) -> Self:
         check_terms(self.loss, self.model.kind)
         return self
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
+
+
+class ReleasedJob(Strict):
+    """Make a run's model of a released checkpoint; `content` is its hash: another checkpoint makes it old."""
+
+    run: Name
+    released: str = Field(min_length=1)
+    dataset: Dataset
+    model: Model
+    alpha_max: float = Field(ge=0, lt=90)
+    content: str | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -91,6 +107,7 @@ class ScoreJob(Strict):
     score: Score
     sets: tuple[str, ...]
     generations: dict[str, Generation]
+    ablation: Ablation | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class UniformityJob(Strict):
@@ -108,9 +125,39 @@ def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
 
 
 def train_job(study: Study, name: str) -> TrainJob:
+    """The training of run `name`.
+
+    Raises:
+        UserError: the run's model is a released one.
+    """
     run = study.runs[name]
+    if run.released is not None:
+        raise UserError(
+            f"runs.{name} is not trained: its model is made of {run.released}. Use 'sphere-repro import'."
+        )
     return TrainJob(
         seed=study.seed, run=name, dataset=run.dataset, model=run.model, loss=run.loss, training=run.training
+    )
+
+
+def released_job(study: Study, name: str, content: str | None = None) -> ReleasedJob:
+    """The making of run `name`'s model from a released checkpoint.
+
+    Raises:
+        UserError: the run is trained.
+    """
+    run = study.runs[name]
+    if run.released is None:
+        raise UserError(
+            f"runs.{name} names no released checkpoint: give it one, or use 'sphere-repro train'."
+        )
+    return ReleasedJob(
+        run=name,
+        released=run.released,
+        dataset=run.dataset,
+        model=run.model,
+        alpha_max=run.loss.alpha_max,
+        content=content,
     )
 
 
@@ -157,6 +204,7 @@ def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
         score=scored_by(study.score, extractor),
         sets=run.sets,
         generations=generations,
+        ablation=run.ablation,
     )
 
 

@@ -14,6 +14,7 @@ from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import parameter_count
+from sphere_repro.released import planned_content
 from sphere_repro.runtime import read_json
 from sphere_repro.strict import Strict
 
@@ -114,7 +115,12 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     images = _image_count(run, folder)
     yield _prepare(name, run, images, _is_done(folder, jobs.prepare_job(run), _prepared(run)))
     record = f"{home}/{name}/model.json"
-    yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
+    if run.released is None:
+        yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
+    else:
+        content = planned_content(Path(run.released), folder / record)
+        done = _is_done(folder, jobs.released_job(study, name, content), record)
+        yield _import(name, run, record, done)
     for item in run.sets:
         sample, record = jobs.sample_job(study, name, item), f"{home}/{name}/samples/{item}.json"
         yield _sample(sample, run.architecture, images, record, _is_done(folder, sample, record))
@@ -162,6 +168,21 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
         working=2 * SAVED_COPIES * stored,  # the state before, and the one that replaces it
         done=done,
         notes=() if distance is not None else (missing,),
+    )
+
+
+def _import(name: str, run: Run, record: str, done: bool) -> Need:
+    parameters = parameter_count(run.architecture)
+    stored = FLOAT * parameters
+    return Need(
+        run=name,
+        job="import",
+        subject=Path(run.released or "").name,
+        record=record,
+        parameters=parameters,
+        host=4 * stored,  # both kinds of weights as they are read, and under our names
+        disk=2 * stored,
+        done=done,
     )
 
 

@@ -28,7 +28,18 @@ def is_none(value: Any) -> bool:
 class UniqueKeys(yaml.SafeLoader):
     """YAML in which a key given twice is an error: PyYAML would keep the last one, silently."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._flat: set[int] = set()
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Called for every mapping; one that has been merged into already holds overridden keys twice."""
+        if id(node) not in self._flat:
+            self._flat.add(id(node))
+            self._refuse_doubles(node)
+        super().flatten_mapping(node)
+
+    def _refuse_doubles(self, node: Any) -> None:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
@@ -36,7 +47,6 @@ class UniqueKeys(yaml.SafeLoader):
                 problem = f"key '{key}' is given twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 class Strict(BaseModel):

@@ -28,6 +28,7 @@ MODEL_CODE = (
     "architecture", "config", "distributed", "losses", "models", "objective", "optim", "perceptual",
     "pretrained", "recipe", "seeds", "sphere", "state", "stepper", "training", "data",
 )  # fmt: skip
+IMPORT_CODE = ("architecture", "checkpoint", "models", "released")
 SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
 FIGURE_CODE = ("figures",)
 
@@ -97,6 +98,20 @@ def train(
     )
 
 
+def import_run(job: jobs.ReleasedJob, out: Path) -> str:
+    """Make the model file of a run that is not trained."""
+    from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.released import import_run as make
+
+    started = time.time()
+    inputs = make(job, out)
+    count = parameter_count(job.architecture)
+    facts = {"parameter_count": count, "sha256": provenance.file_hash(out)}
+    origin = provenance.record(_plain(job), inputs=inputs, code=IMPORT_CODE, device="cpu", **facts)
+    _write_record(job, started, origin, [out])
+    return f"import {job.run}: {count} parameters of {job.released}"
+
+
 def sample(job: jobs.SampleJob, model: Path, data: Path, out: Path, device: str) -> str:
     """Draw one sample set of a trained run."""
     from sphere_repro.draw import draw_set
@@ -152,6 +167,7 @@ def score(
         generations=job.generations,
         real=data,
         reference=features,
+        ablation=job.ablation,
     )
     started = time.time()
     score_run(inputs, out, score=job.score, seed=job.seed, device=pick_device(device))

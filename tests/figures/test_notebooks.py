@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NAMES = ["samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves"]
+NAMES = ["samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves", "ablations"]
 
 
 def read(name: str) -> dict[str, Any]:

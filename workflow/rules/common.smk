@@ -9,7 +9,7 @@ PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
 
 from sphere_repro import config as schema
-from sphere_repro import jobs, strict, verbs
+from sphere_repro import jobs, released, strict, verbs
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
@@ -40,6 +40,13 @@ try:
         run.dataset.archive: planned_content(run.dataset, Path("data/prepared"))
         for run in study.runs.values()
     }
+    checkpoints = {
+        name: released.planned_content(
+            Path(run.released), Path("results", study.study, name, "model.json")
+        )
+        for name, run in study.runs.items()
+        if run.released
+    }
 except UserError as error:
     stop(error)
 
@@ -54,8 +61,23 @@ UNIFORMITY = f"results/uniformity/{study.study}"
 # Tables and figures lie in results/, those of whichever study was asked for last, or apart in a place of their
 # study, where its own DVC pipeline (make pipeline) keeps them.
 APART = f"results/studies/{study.study}"
+TRAINED_RUNS = [name for name in study.runs if name not in checkpoints]
 SPHERE_RUNS = [name for name, run in study.runs.items() if run.model.kind == "sphere"]
-PAIRED_RUNS = [name for name in SPHERE_RUNS if jobs.baseline(study, name)]
+# The paper says nothing of the latents of ablations.
+JUDGED_RUNS = [name for name in SPHERE_RUNS if study.runs[name].ablation is None]
+
+
+def single_step(run):
+    """The run's first set of one step (guided or not), which shows random points of the sphere."""
+    found = study.runs[run].sampling.generations
+    return next(
+        (generation.name for generation in found if generation.steps == 1), None
+    )
+
+
+PAIRED_RUNS = [
+    name for name in SPHERE_RUNS if jobs.baseline(study, name) and single_step(name)
+]
 
 
 def archive_of(run):
@@ -81,6 +103,18 @@ def planned(run):
     return jobs.prepare_job(run, contents[run.dataset.archive])
 
 
+def model_job(run):
+    """The job that makes a run's model: a training, or an import whose checkpoint is part of it."""
+    if run in checkpoints:
+        return jobs.released_job(study, run, checkpoints[run])
+    return jobs.train_job(study, run)
+
+
+def one_of(names):
+    """A wildcard's constraint: one of `names`, or nothing at all."""
+    return "|".join(names) or "(?!)"
+
+
 def set_files(run):
     return [f"{HOME}/{run}/samples/{name}.zip" for name in study.runs[run].sets]
 
@@ -103,7 +137,7 @@ def reference_files():
 
 
 def uniformity_files():
-    return [f"{UNIFORMITY}/{run}.json" for run in SPHERE_RUNS]
+    return [f"{UNIFORMITY}/{run}.json" for run in JUDGED_RUNS]
 
 
 def baseline_latents(run):
@@ -128,7 +162,11 @@ def made_by_files():
 # The table says of each row whether this code is still the one that made it.
 MODEL_MODULES = sorted(
     path.relative_to(workflow.basedir).as_posix()
-    for prefix in {*verbs.MODEL_CODE, *verbs.SAMPLE_CODE}
+    for prefix in {
+        *verbs.SAMPLE_CODE,
+        *(verbs.MODEL_CODE if TRAINED_RUNS else ()),
+        *(verbs.IMPORT_CODE if checkpoints else ()),
+    }
     for path in PACKAGE.rglob("*.py")
     if path.relative_to(PACKAGE).as_posix().startswith(prefix)
 )
@@ -150,9 +188,10 @@ def figure_files(place):
     wanted = {
         "samples": [f"samples-{run}" for run in SPHERE_RUNS],
         "posterior-hole": [f"posterior-hole-{run}" for run in PAIRED_RUNS],
-        "uniformity": [f"uniformity-{run}" for run in SPHERE_RUNS],
+        "uniformity": [f"uniformity-{run}" for run in JUDGED_RUNS],
         "distance-by-steps": ["distance-by-steps"],
-        "training-curves": ["training-curves"],
+        "training-curves": ["training-curves"] if TRAINED_RUNS else [],
+        "ablations": ["ablations"],
     }
     return [
         f"{place}/figures/{name}.png"
@@ -181,7 +220,7 @@ def posterior_hole_inputs(run):
         ("vae", jobs.baseline(study, run)),
     ):  # only asked of PAIRED_RUNS
         wanted = (
-            ("reconstruction", "generation-1")
+            ("reconstruction", single_step(name))
             if kind == "sphere"
             else study.runs[name].sets
         )
@@ -197,7 +236,7 @@ def all_scores_inputs(_run=None):
 
 
 def all_curves_inputs(_run=None):
-    return {run: f"{HOME}/{run}/training.csv" for run in study.runs}
+    return {run: f"{HOME}/{run}/training.csv" for run in TRAINED_RUNS}
 
 
 def notebook_inputs(figure, run):
@@ -222,7 +261,7 @@ def notebook_inputs(figure, run):
         return {"run": run, "real": found["real"], **sets, **scores}
     if figure == "uniformity":
         return {"uniformity": f"{UNIFORMITY}/{run}.json"}
-    if figure == "distance-by-steps":
+    if figure in ("distance-by-steps", "ablations"):
         return {"scores": list(all_scores_inputs().values())}
     return {"training": all_curves_inputs()}
 

@@ -103,3 +103,24 @@ rule figure_training_curves:
         inputs=pairs(all_curves_inputs()),
     shell:
         "python -m sphere_repro figure training-curves {params.inputs} --log {log} --out {output.image}"
+
+
+rule figure_ablations:
+    input:
+        results=list(all_scores_inputs().values()),
+        code=modules("figures/ablations", "figures/style", "figures/results"),
+    output:
+        image=report(
+            "{place}/figures/ablations.png",
+            caption="../report/ablations.rst",
+            category="Figures",
+        ),
+        record="{place}/figures/ablations.json",
+    log:
+        "logs/{place}/figures/ablations.log",
+    conda:
+        "../../environment.yml"
+    params:
+        inputs=pairs(all_scores_inputs()),
+    shell:
+        "python -m sphere_repro figure ablations {params.inputs} --log {log} --out {output.image}"

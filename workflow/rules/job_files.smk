@@ -10,7 +10,7 @@ def recorded_jobs():
     found = {}
     for name, run in study.runs.items():
         found[archive_of(name).replace(".zip", ".json")] = planned(run)
-        found[f"{HOME}/{name}/model.json"] = jobs.train_job(study, name)
+        found[f"{HOME}/{name}/model.json"] = model_job(name)
         found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
         for item in run.sets:
             found[f"{HOME}/{name}/samples/{item}.json"] = jobs.sample_job(

@@ -47,7 +47,7 @@ rule notebook_of_study:
     log:
         "logs/{place}/notebooks/{figure}.log",
     wildcard_constraints:
-        figure="distance-by-steps|training-curves",
+        figure="distance-by-steps|training-curves|ablations",
     conda:
         "../../environment.yml"
     params:

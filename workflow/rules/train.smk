@@ -8,6 +8,8 @@ rule train:
         curves=f"{HOME}/{{run}}/training.csv",
     log:
         "logs/train/{run}.log",
+    wildcard_constraints:
+        run=one_of(TRAINED_RUNS),
     # the long jobs first, the Sphere Encoders before the shorter VAEs
     priority: 100
     conda:
@@ -16,9 +18,29 @@ rule train:
         # no parameter: how a model is computed makes no result old
         execution=lambda wildcards: jobs.as_text(study.runs[wildcards.run].execution),
     params:
-        job=lambda wildcards: jobs.as_text(jobs.train_job(study, wildcards.run)),
+        job=lambda wildcards: jobs.as_text(model_job(wildcards.run)),
         # no output: Snakemake would delete the curves of a training that is only interrupted
         live=lambda wildcards: f"{HOME}/{wildcards.run}/live",
     shell:
         "python -m sphere_repro train --log {log} --job {params.job:q} --execution {resources.execution:q} "
         "--data {input.data} --out {output.model} --curves {output.curves} --live {params.live} --state .state"
+
+
+# The checkpoint is part of the job, so that a clone without it has nothing to do.
+rule import_released:
+    input:
+        job=f"{JOBS}/{HOME}/{{run}}/model.json",
+    output:
+        model=f"{HOME}/{{run}}/model.safetensors",
+        record=f"{HOME}/{{run}}/model.json",
+    log:
+        "logs/import_released/{run}.log",
+    wildcard_constraints:
+        run=one_of(checkpoints),
+    priority: 100
+    conda:
+        "../../environment.yml"
+    params:
+        job=lambda wildcards: jobs.as_text(model_job(wildcards.run)),
+    shell:
+        "python -m sphere_repro import --log {log} --job {params.job:q} --out {output.model}"

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from sphere_repro.config import Study, load_study  # noqa: E402
 from sphere_repro.errors import UserError  # noqa: E402
+from sphere_repro.released import configuration  # noqa: E402
 from sphere_repro.runtime import write_text  # noqa: E402
 
 DEFAULT = ROOT / "dvc.yaml"
@@ -55,6 +56,8 @@ def pipeline(study: Study, pattern: dict[str, Any], taken: set[str]) -> dict[str
         add_extractors(stages[name]["do"], study.score.also)
     if all(run.model.kind == "vae" for run in study.runs.values()):
         without_uniformity(stages)
+    if any(run.released for run in study.runs.values()):
+        stages = with_imports(stages, study)
     return {"vars": [f"{UP}/params/{study.study}.yaml", variables], "stages": stages}
 
 
@@ -89,6 +92,40 @@ def without_uniformity(stages: dict[str, Any]) -> None:
     for stage in stages.values():
         body = stage.get("do", stage)
         body["deps"] = [name for name in body["deps"] if name not in outs]
+
+
+def with_imports(stages: dict[str, Any], study: Study) -> dict[str, Any]:
+    """Released models are imported, not trained: they have neither curves nor a live folder."""
+    trained, imported = {}, {}
+    for name, run in study.runs.items():
+        if run.released is None:
+            trained[name] = {"dataset": {"name": run.dataset.name, "resolution": run.dataset.pixels}}
+        else:
+            checkpoint = Path(run.released)
+            imported[name] = {
+                "checkpoint": checkpoint.as_posix(),
+                "configuration": configuration(checkpoint).as_posix(),
+            }
+    train = stages["train"]["do"]
+    body = {
+        "wdir": train["wdir"],
+        "cmd": train["cmd"],
+        "deps": ["${item.checkpoint}", "${item.configuration}"],
+        "params": [{file: imports_keys(keys) for file, keys in item.items()} for item in train["params"]],
+        "outs": [item for item in train["outs"] if not next(iter(item)).endswith(".csv")],
+    }
+    models = {"train": {"foreach": trained, "do": train}} if trained else {}
+    models["import"] = {"foreach": imported, "do": body}
+    found: dict[str, Any] = {}
+    for name, stage in stages.items():
+        found |= models if name == "train" else {name: stage}
+    return found
+
+
+def imports_keys(keys: list[str]) -> list[str]:
+    """The keys of a training that an import uses too, and the checkpoint's path."""
+    unused = ("seed", ".training")
+    return [key for key in keys if not key.endswith(unused)] + ["runs.${key}.released"]
 
 
 def owned_elsewhere(out: Path) -> set[str]:

@@ -113,9 +113,7 @@ def contents(place: Path, cache: Path | None = None) -> str:
 
 def _hash(place: Path, names: list[str], size: int) -> str:
     if size > _SLOW:
-        notice(
-            f"reading {size / 2**30:.0f} GiB of images in {place} once, to know later whether they changed"
-        )
+        notice(f"reading the {size / 2**30:.0f} GiB of {place} once, to know later whether they changed")
     digest = hashlib.sha256()
     for name in progress(names, label=f"read {place.name}", unit="file"):
         with (place / name).open("rb") as handle:

@@ -17,7 +17,7 @@ def draw(name: str, inputs: Inputs, subject: str = "") -> Figure:
     """The figure `name`.
 
     Args:
-        name: samples, posterior-hole, uniformity, distance-by-steps or training-curves.
+        name: samples, posterior-hole, uniformity, distance-by-steps, training-curves or ablations.
         inputs: `real` and set names (samples); `real`, `sphere.SET`, `vae.SET`, `scores.sphere`, `scores.vae`
             (posterior-hole); `result` (uniformity); run names (the others).
         subject: what the title names, e.g. the run.
@@ -81,10 +81,17 @@ def _under(inputs: Inputs, prefix: str) -> dict[str, Path]:
     return {key.removeprefix(prefix): path for key, path in inputs.items() if key.startswith(prefix)}
 
 
+def _ablations(inputs: Inputs, subject: str) -> Figure:
+    from sphere_repro.figures import ablations
+
+    return ablations.draw(list(inputs.values()), title=f"Ablations{subject}")
+
+
 _DRAWINGS: dict[str, Callable[[Inputs, str], Figure]] = {
     "samples": _samples,
     "posterior-hole": _posterior_hole,
     "uniformity": _uniformity,
     "distance-by-steps": _distance_by_steps,
     "training-curves": _training_curves,
+    "ablations": _ablations,
 }

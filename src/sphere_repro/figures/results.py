@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sphere_repro.config import Ablation
 from sphere_repro.errors import UserError
 from sphere_repro.runtime import read_json
+from sphere_repro.strict import parse
+
+JUDGED_STEPS = 4  # ablations are judged by the paper's scheme at so many steps
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class RunScores:
     floor: float | None  # distance between two halves of the real images
     records: tuple[SetScore, ...]
     path: Path
+    ablation: Ablation | None = None  # what the run varies
 
     def find(self, name: str) -> SetScore | None:
         """The score of the set called `name`, if there is one."""
@@ -85,7 +91,91 @@ def read_scores(path: Path) -> RunScores:
                 raise TypeError(f"the distance of {record.set} is no number")
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
-    return RunScores(**named, floor=floor, records=records, path=Path(path))
+    varied = data.get("ablation")
+    ablation = parse(Ablation, varied, f"{path}: ablation") if varied else None
+    return RunScores(**named, floor=floor, records=records, path=Path(path), ablation=ablation)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One value of something that is varied, and the score by which it is judged."""
+
+    value: str
+    score: SetScore
+    baseline: bool = False
+
+
+def ablation_axes(runs: Sequence[RunScores]) -> dict[str, list[Variant]]:
+    """Everything that a study varies: axis → its variants, the first run (the baseline) among them.
+
+    Runs with an ablation are judged by their set of the same name as the baseline's judged one: the first of
+    the paper's scheme at 4 steps. Steps, schemes and guidance are varied by the baseline's own sets. Numbers
+    stand in their order, other values in that of the study. An axis without a second variant is left out.
+
+    Raises:
+        UserError: a run was scored on another dataset or with another measure than the first one.
+    """
+    first, *others = runs
+    judged = judged_set(first)
+    if judged is None:
+        return {}
+    axes: dict[str, list[Variant]] = {}
+    for run in others:
+        if run.ablation is None:
+            continue
+        if (run.dataset, run.metric) != (first.dataset, first.metric):
+            raise UserError(
+                f"{run.path} cannot be compared with {first.path}: {run.metric} on {run.dataset} and "
+                f"{first.metric} on {first.dataset}. Score both runs of one study in the same way."
+            )
+        name = run.ablation.axis
+        variants = axes.setdefault(name, [Variant(run.ablation.baseline, judged, baseline=True)])
+        if (score := run.find(judged.set)) is not None:
+            variants.append(Variant(run.ablation.value, score))
+    axes |= _axes_of_sets(first, judged)
+    return {name: _in_order(variants) for name, variants in axes.items() if len(variants) > 1}
+
+
+def judged_set(run: RunScores) -> SetScore | None:
+    """The set by which a run's ablations are judged, if it was drawn."""
+    found = (record for record in run.records if record.steps == JUDGED_STEPS and record.default_scheme)
+    return next(found, None)
+
+
+def _axes_of_sets(run: RunScores, judged: SetScore) -> dict[str, list[Variant]]:
+    """What one run's own sets vary, one thing at a time from the `judged` one."""
+    position = judged.guidance_position or "combo"
+    axes: dict[str, list[Variant]] = {
+        "steps": [],
+        "scheme": [],
+        "guidance-position": [],
+        "guidance-scale": [],
+    }
+    for score in run.records:
+        if not score.steps:
+            continue
+        scale = score.guidance_scale or 1.0
+        same_guidance, same_steps = score.guidance == judged.guidance, score.steps == judged.steps
+        if same_guidance and score.default_scheme:
+            axes["steps"].append(Variant(str(score.steps), score, score is judged))
+        if same_guidance and same_steps:
+            axes["scheme"].append(Variant(" + ".join(score.scheme), score, score is judged))
+        if same_steps and score.default_scheme:
+            if scale == (judged.guidance_scale or 1.0) > 1:
+                axes["guidance-position"].append(
+                    Variant(score.guidance_position or "", score, score is judged)
+                )
+            if scale == 1 or score.guidance_position == position:
+                axes["guidance-scale"].append(Variant(f"{scale:g}", score, score is judged))
+    return axes
+
+
+def _in_order(variants: Sequence[Variant]) -> list[Variant]:
+    numbers = [re.match(r"-?\d+(\.\d+)?", variant.value) for variant in variants]
+    if not all(numbers):
+        return list(variants)
+    places = [float(number.group()) if number else 0.0 for number in numbers]
+    return [variants[index] for index in sorted(range(len(places)), key=places.__getitem__)]
 
 
 def read_uniformity(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sphere_repro.runtime import atomic_output
 Images = NDArray[np.uint8]
 
 WIDTH = 10.0  # inches
+TOP = 0.07  # inches above the heading, however tall the figure
 RESOLUTIONS = (150, 120, 100, 80, 60)  # dots per inch; the first whose file is small enough
 LARGEST_FILE = 300_000  # bytes
 CELL = 96  # pixels to which tiny images are enlarged
@@ -64,9 +65,10 @@ def heading(drawn: Figure, title: str, caption: str = "") -> None:
     """A bold title at the top left of a figure and a smaller caption below it."""
     text = f"{title}\n{caption}" if caption else title
     drawn.suptitle("\n" * text.count("\n"), fontsize=11, x=0.01, ha="left")  # keeps the room
-    drawn.text(0.01, 0.99, title, ha="left", va="top", fontsize=11, fontweight="bold")
+    top = 1 - TOP / drawn.get_figheight()
+    drawn.text(0.01, top, title, ha="left", va="top", fontsize=11, fontweight="bold")
     if caption:
-        drawn.text(0.01, 0.99, "\n" + caption, ha="left", va="top", fontsize=9, color="0.3", linespacing=1.25)
+        drawn.text(0.01, top, "\n" + caption, ha="left", va="top", fontsize=9, color="0.3", linespacing=1.25)
 
 
 def png(drawn: Figure) -> bytes:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sphere_repro.config import Score
+from sphere_repro.config import Ablation, Score
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
@@ -71,6 +71,7 @@ class ScoreInputs:
         generations: set name → how it was generated (`config.Generation` or its fields as a mapping).
         real: the dataset's archive, which the reconstructions are held against.
         reference: statistics made by `make_reference`, with their JSON beside.
+        ablation: what the run varies; None where it varies nothing.
     """
 
     run: str
@@ -80,6 +81,7 @@ class ScoreInputs:
     generations: Mapping[str, Generation | Mapping[str, Any]]
     real: Path
     reference: Path
+    ablation: Ablation | None = None
 
 
 def make_reference(
@@ -156,6 +158,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
         "run": inputs.run,
         "dataset": inputs.dataset,
         "kind": inputs.kind,
+        **({"ablation": inputs.ablation.model_dump()} if inputs.ablation else {}),
         **{key: reference[key] for key in DESCRIPTION},
         "reference_split": reference["reference_split"],
         "reference_count": reference["count"],
