@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sphere_repro import jobs, provenance
+from sphere_repro import gpus, jobs, provenance
 from sphere_repro.config import Execution, Generation, Study
 from sphere_repro.errors import UserError
 from sphere_repro.integrity import write_record
@@ -113,8 +113,9 @@ def reference(job: jobs.ReferenceJob, data: Path, out: Path, device: str) -> str
     from sphere_repro.metrics.score import make_reference
 
     open_archive(data, job.dataset, job.dataset.source.classes)
-    started = time.time()
-    make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=pick_device(device))
+    with gpus.device(device) as chosen:
+        started = time.time()
+        make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=chosen)
     seconds = _stamp(out.with_suffix(".json"), job, started, [out])
     return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
 
@@ -141,8 +142,9 @@ def score(
         real=data,
         reference=features,
     )
-    started = time.time()
-    score_run(inputs, out, score=job.score, seed=job.seed, device=pick_device(device))
+    with gpus.device(device) as chosen:
+        started = time.time()
+        score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
     seconds = _stamp(out, job, started)
     return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s"
 
@@ -232,7 +234,8 @@ def generate(
     """Draw images from any model file of a Sphere Encoder, by hand."""
     from sphere_repro.draw import draw_generation
 
-    draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=pick_device(device))
+    with gpus.device(device) as chosen:
+        draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=chosen)
     return f"generate: {count} images in {out}"
 
 
@@ -243,9 +246,9 @@ def _timed(
 ) -> str:
     """Run `work` on the chosen device, write its provenance beside it, and say how long it took."""
     job, out, inputs, code, device = about
-    chosen = pick_device(device)
-    started = time.time()
-    facts = {"count": work(chosen), "sha256": provenance.file_hash(out)}
+    with gpus.device(device) as chosen:
+        started = time.time()
+        facts = {"count": work(chosen), "sha256": provenance.file_hash(out)}
     origin = provenance.record(_plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
     _write_record(job, started, origin, [out])
     return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"

@@ -4,6 +4,8 @@ rule download:
         "data/raw/{dataset}.json",
     log:
         "logs/download/{dataset}.log",
+    # on a cluster: where Snakemake runs, since machines that compute often have no network
+    localrule: True
     wildcard_constraints:
         dataset="|".join(name for name, source in SOURCES.items() if source.files),
     conda:
