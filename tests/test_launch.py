@@ -44,6 +44,10 @@ if act == "mistake":
         print("sphere-repro: a mistake.", file=sys.stderr)
         sys.exit(2)
     time.sleep(60)
+if act == "everywhere":  # as a training does: each worker finds the mistake, the first one tells it
+    if rank == "0":
+        print("sphere-repro: a mistake.", file=sys.stderr)
+    sys.exit(2)
 if act == "killed" and rank == "1":
     os.kill(os.getpid(), signal.SIGKILL)
 if act == "killed":
@@ -102,13 +106,15 @@ def test_a_bug_shows_the_workers_traceback_only(worker, capfd):
     assert told.count("Traceback") == 1 and told.rstrip().endswith("ValueError: a bug")
 
 
-def started(act: str, folder: Path, **settings) -> subprocess.Popen[str]:
-    """A launcher in a process of its own, all of whose workers run."""
+def started(act: str, folder: Path, **execution: int) -> subprocess.Popen[str]:
+    """A launcher of two workers in a process of its own, all of whose workers run."""
+    settings = Execution(**({"processes": 2} | execution))
     code = (
         "import sys; from sphere_repro.launch import launch; from sphere_repro.config import Execution; "
-        f"sys.exit(launch([{act!r}, {str(folder)!r}], Execution(processes=2), 'cpu', 'tiny_worker'))"
+        f"sys.exit(launch([{act!r}, {str(folder)!r}], Execution(**{settings.model_dump()}), 'cpu', "
+        "'tiny_worker'))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, **settings)
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
     while len(list(folder.glob("*.pid"))) < 2:
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()

@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sphere_repro import __version__
+from sphere_repro import __version__, slurm
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import die_with_parent, out_of_memory
+from sphere_repro.runtime import die_with_parent, is_worker, out_of_memory
 
 MOST_THREADS = 1024
 MOST_IMAGES = 100_000_000  # names in an archive have eight digits
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _note(f"{options.verb}: interrupted", options.log)
         start = "\n" if sys.stderr.isatty() else ""  # after the ^C that a terminal shows
         print(f"{start}sphere-repro: interrupted. The same command takes up the work again.", file=sys.stderr)
+        if options.verb == "train" and not is_worker():
+            slurm.take_another_turn()
         return 130
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):

@@ -4,10 +4,10 @@ rule download:
         "data/raw/{dataset}.json",
     log:
         "logs/download/{dataset}.log",
-    # on a cluster: where Snakemake runs, since machines that compute often have no network
-    localrule: True
     wildcard_constraints:
         dataset="|".join(name for name, source in SOURCES.items() if source.files),
+    # on a cluster: where Snakemake runs, since machines that compute often have no network
+    localrule: True
     conda:
         "../../environment.yml"
     shell:
