@@ -1,9 +1,9 @@
 """A Slurm of one machine, for tests: its commands by name, jobs that really run, signals at the right moment.
 
 Every command is this program under another name (`install`). The folder FAKE_SLURM holds one JSON file for
-each job, the orders given to it (scancel, scontrol requeue), and `plan.json`, which a test may write: by
-rule, {"time_is_up_when": GLOB} jumps to the moment of `sbatch --signal` as soon as such a file is there (once),
-and {"cancel": true} cancels the job when it has started.
+each job, the orders given to it (scancel, scontrol requeue), and `plan.json`, which a test may write. By rule
+it says {"time_is_up_when": GLOB}, to jump to the moment of `sbatch --signal` once such a file is there, in
+the first turn; {"cancel": true}, to cancel the job when it has started; {"limit": SECONDS}, for `--time`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def sbatch(words: list[str]) -> int:
             number = str(int(number) + 1)
     rule = re.match(r"rule_(.*?)(_wildcards_.*)?$", asked["comment"])[1]
     job = {"id": number, "name": asked["job_name"], "rule": rule, "asked": asked, "state": "PENDING"}
-    limit = 60 * int(asked["time"])
+    limit = _plan(rule).get("limit", 60 * int(asked["time"]))
     _write(ROOT, job | {"restarts": 0, "nodes": int(asked["nodes"] or 1), "limit": limit, "batch": True})
     nowhere = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     subprocess.Popen([sys.executable, __file__, "_live", number], start_new_session=True, **nowhere)
@@ -125,7 +125,7 @@ def _turn(job: dict) -> str:
     told = False
     while process.poll() is None:
         time.sleep(0.1)
-        order = _order(job)
+        order = _order(job) or ("TIMEOUT" if time.time() > job["end"] else None)
         if order:
             _end(job["id"])
             process.wait()
@@ -147,19 +147,18 @@ def _order(job: dict) -> str | None:
     for path in sorted((ROOT / "orders" / job["id"]).iterdir()):
         path.unlink()
         return path.name
-    plan = _plan(job)
-    return "CANCELLED" if plan.get("cancel") else None
+    return "CANCELLED" if _plan(job["rule"]).get("cancel") else None
 
 
-def _plan(job: dict) -> dict:
+def _plan(rule: str) -> dict:
     path = ROOT / "plan.json"
-    return json.loads(path.read_text()).get(job["rule"], {}) if path.exists() else {}
+    return json.loads(path.read_text()).get(rule, {}) if path.exists() else {}
 
 
 def _time_is_up(job: dict) -> bool:
     """Whether it is time for the signal; jumps there when the plan says so."""
     name, _, ahead = (job["asked"]["signal"] or "TERM@0").partition("@")
-    glob = _plan(job).get("time_is_up_when")
+    glob = _plan(job["rule"]).get("time_is_up_when")
     if glob and not job["restarts"] and list(Path(job["asked"]["chdir"]).glob(glob)):
         now = time.time()
         job |= {"end": now + int(ahead), "start": now + int(ahead) - job["limit"]}
@@ -227,7 +226,7 @@ def scontrol(words: list[str]) -> int:
     elif words[:2] == ["show", "hostnames"]:
         first, last = re.fullmatch(re.escape(NODES) + r"\[(\d+)-(\d+)\]", words[2]).groups()
         print(*(f"{NODES}{n}" for n in range(int(first), int(last) + 1)), sep="\n")
-    elif words[:2] == ["show", "job"]:
+    elif words[:3] == ["--oneliner", "show", "job"]:
         job = _read(words[-1])
         start, end = (datetime.datetime.fromtimestamp(job[key]) for key in ("start", "end"))
         print(
@@ -262,11 +261,24 @@ def scancel(words: list[str]) -> int:
 
 def sacct(words: list[str]) -> int:
     if "--name" in words:
-        name = words[words.index("--name") + 1]
-        print(*(f"{job['id']}|{job['state']}" for job in jobs(ROOT) if job["name"] == name), sep="\n")
+        print(*_news(words[words.index("--name") + 1]), sep="\n")
     elif "-nu" in words:
         print("mine")
     return 0
+
+
+def _news(name: str) -> list[str]:
+    """The states of all jobs; to spare tests the waiting between two questions, an answer waits for news."""
+    file = ROOT / f"told-{name}"
+    before = set(file.read_text().split()) if file.exists() else set()
+    deadline = time.time() + 30
+    while True:
+        states = [f"{job['id']}|{job['state']}" for job in jobs(ROOT) if job["name"] == name]
+        ended = {state for state in states if not state.endswith(("PENDING", "RUNNING"))}
+        if ended - before or time.time() > deadline:
+            file.write_text("\n".join(ended))
+            return states
+        time.sleep(0.2)
 
 
 def sacctmgr(_words: list[str]) -> int:

@@ -29,14 +29,15 @@ def checkout(tmp_path):
     return folder
 
 
-def write_study(folder, **training):
+def write_study(folder, execution=None, **training):
     """The smoke study's digits alone, trained for long enough to be interrupted."""
     study = yaml.safe_load((folder / SMOKE).read_text())
     run = study["runs"]["digits"]
-    run["training"] |= {"epochs": 12} | training
-    run["sampling"]["generations"] = [{"steps": 1}]
-    run["execution"] = {"checkpoint_seconds": 0.1}
+    run["training"] |= {"epochs": 8} | training
+    run["sampling"] = {"count": 16, "generations": [{"steps": 1}]}
+    run["execution"] = {"checkpoint_seconds": 0.1} | (execution or {})
     study |= {"study": "cluster", "runs": {"digits": run}, "figures": ["samples"]}
+    study["score"] |= {"reference_count": 64, "kid_subsets": 2, "kid_subset_size": 10, "jackknife_groups": 2}
     (folder / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
 
 
@@ -98,6 +99,15 @@ def test_cancelled_and_failed_jobs_are_told_and_not_tried_again(cluster, checkou
     cancelled = cluster(MODEL, plan={"prepare": {"cancel": True}})
     assert cancelled.returncode == 1
     assert "SLURM status is: 'CANCELLED'" in cancelled.stdout + cancelled.stderr
+
+    write_study(checkout, execution={"processes": 4, "nodes": 2})
+    late = cluster(MODEL, plan={"train": {"limit": 1}})
+    assert late.returncode == 1 and "SLURM status is: 'TIMEOUT'" in late.stdout + late.stderr
+    asked = fake_slurm.jobs(cluster.folder)[-1]["asked"]
+    wanted = {"nodes": "2", "ntasks": "2", "gres": "gpu:4", "cpus_per_task": "32", "mem": "128000"}
+    assert {key: asked[key] for key in wanted} == wanted
+    assert asked["gpus"] is None and asked["ntasks_per_gpu"] is None
+
     write_study(checkout, batch_size=2000)
     failed = cluster(MODEL)
     assert failed.returncode == 1
@@ -105,21 +115,10 @@ def test_cancelled_and_failed_jobs_are_told_and_not_tried_again(cluster, checkou
     assert [(job["rule"], job["state"]) for job in fake_slurm.jobs(cluster.folder)] == [
         ("prepare", "CANCELLED"),
         ("prepare", "COMPLETED"),
+        ("train", "TIMEOUT"),
         ("train", "FAILED"),
     ]
     assert not (checkout / MODEL).exists()
-
-
-def test_a_training_on_several_machines_asks_for_them(cluster, checkout):
-    study = yaml.safe_load((checkout / STUDY).read_text())
-    study["runs"]["digits"]["execution"] |= {"processes": 4, "nodes": 2}
-    (checkout / STUDY).write_text(yaml.safe_dump(study))
-    done = cluster(MODEL, "--until", "train", plan={"train": {"cancel": True}})
-    assert done.returncode == 1
-    asked = fake_slurm.jobs(cluster.folder)[-1]["asked"]
-    wanted = {"nodes": "2", "ntasks": "2", "gres": "gpu:4", "cpus_per_task": "32", "mem": "128000"}
-    assert {key: asked[key] for key in wanted} == wanted
-    assert asked["gpus"] is None and asked["ntasks_per_gpu"] is None
 
 
 def test_the_default_study_is_planned_for_the_cluster(tmp_path):

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from conftest import ROOT
-from sphere_repro import gpus
+from sphere_repro import draw, gpus, jobs, verbs
+from sphere_repro.config import Generation
 from sphere_repro.errors import UserError
 
 HOLD = """
@@ -147,6 +148,26 @@ def two_gpus(monkeypatch, tmp_path):
 def test_auto_is_a_free_gpu_and_a_named_one_is_shared(two_gpus):
     with gpus.device("auto") as first, gpus.device("auto") as second, gpus.device("cuda:1") as third:
         assert [str(item) for item in (first, second, third)] == ["cuda:0", "cuda:1", "cuda:1"]
+
+
+def test_a_verb_holds_its_gpu_while_it_computes(two_gpus, monkeypatch, tmp_path):
+    def compute(*arguments, **named):
+        chosen = named.get("device") or arguments[-1]
+        with gpus.device("auto") as other:
+            assert [str(chosen), str(other)] == ["cuda:0", "cuda:1"]
+        (tmp_path / "out.zip").touch()
+        done.append(chosen)
+        return 1
+
+    done: list[torch.device] = []
+    out, file, job = tmp_path / "out.zip", tmp_path / "in.zip", jobs.EncodeJob.model_construct(run="a")
+    file.touch()
+    for name in ("draw_set", "encode_set", "draw_generation"):
+        monkeypatch.setattr(draw, name, compute)
+    verbs.sample(jobs.SampleJob.model_construct(run="a", set="b"), file, file, out, "auto")
+    verbs.encode(job, file, file, out, "auto")
+    verbs.generate(file, out, Generation(steps=1), count=1, seed=0, weights="raw", device="auto")
+    assert len(done) == 3
 
 
 def test_a_worker_takes_the_gpu_of_its_place(two_gpus, monkeypatch, tmp_path):

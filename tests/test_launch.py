@@ -146,10 +146,11 @@ def test_a_training_that_was_through_when_the_signal_came_is_done(worker):
     assert process.wait(60) == 0
 
 
-def test_workers_end_with_their_launcher_and_save_first(worker):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_workers_end_with_their_launcher_and_save_first(worker, number):
     process = started("save", worker)
-    process.kill()
-    process.wait()
+    process.send_signal(number)
+    assert process.wait(60) == -number
     deadline = time.monotonic() + 60
     while len(list(worker.glob("*.saved"))) < 2:
         assert time.monotonic() < deadline

@@ -72,7 +72,7 @@ def test_a_slurm_that_does_not_answer_is_told_and_stops_nothing(cluster, monkeyp
     cluster()
     monkeypatch.setenv("PATH", "")
     assert not slurm.take_another_turn()
-    assert "'scontrol show job --oneliner 7' does not answer" in capsys.readouterr().err
+    assert "'scontrol --oneliner show job 7' does not answer" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not answer"):
         slurm.hosts("7")
 

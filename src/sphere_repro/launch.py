@@ -37,7 +37,8 @@ INTERRUPTED, MISTAKE = 130, 2
 # Workers that were asked to stop have this long to save; Slurm's job steps, too.
 SAVING_SECONDS = 600
 MEETING_SECONDS = 600
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+# Passed on as they are. Others end the launcher, and its workers then get SIGTERM from the kernel.
+PASSED = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _config(execution: Execution, meeting: Meeting) -> LaunchConfig:
         rdzv_configs={"is_host": meeting.is_host, "timeout": MEETING_SECONDS},
         local_addr="localhost" if execution.nodes == 1 else os.environ.get("SLURMD_NODENAME"),
         max_restarts=0,
+        signals_to_handle=",".join(number.name for number in PASSED),
         shutdown_timeout=SAVING_SECONDS,
     )
 
@@ -146,7 +148,7 @@ def _workers_gpus(command: Command, execution: Execution) -> Iterator[None]:
 def _as_before() -> Iterator[None]:
     """Give signal handlers and environment back; keep torch's launcher from telling of failures itself."""
     variables = os.environ.copy()
-    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    handlers = {number: signal.getsignal(number) for number in PASSED}
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

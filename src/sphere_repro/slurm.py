@@ -78,7 +78,7 @@ def _out_of_time(about: dict[str, str]) -> bool:
 
 
 def _fields(job: str) -> dict[str, str]:
-    return dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", _scontrol("show", "job", "--oneliner", job)))
+    return dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", _scontrol("--oneliner", "show", "job", job)))
 
 
 def _scontrol(*arguments: str) -> str:
@@ -91,9 +91,11 @@ def command(*words: str) -> str:
     Raises:
         UserError: it is not there, does not answer, or refuses.
     """
-    line = " ".join(words)
+    line, env = " ".join(words), os.environ | {"SLURM_TIME_FORMAT": "standard"}
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=ASKING_SECONDS, check=False)
+        done = subprocess.run(
+            words, env=env, capture_output=True, text=True, timeout=ASKING_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"'{line}' does not answer ({error}). Put Slurm's commands on the PATH.") from error
     if done.returncode:
