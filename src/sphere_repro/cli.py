@@ -12,14 +12,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sphere_repro import __version__
+from sphere_repro import __version__, slurm
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import die_with_parent, note, out_of_memory
+from sphere_repro.runtime import die_with_parent, is_worker, note, out_of_memory
 
 MOST_THREADS = 1024
+# Most mistakes are every worker's: the leader tells them, and its launcher ends the others while they wait.
+LEADER_FIRST_SECONDS = 5.0
 MOST_IMAGES = 100_000_000  # names in an archive have eight digits
 DEVICE = "auto, cpu, cuda, cuda:1, … (default auto)"
 BATCHES = {
@@ -50,9 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _complain(str(error), options.log)
     except KeyboardInterrupt:
+        if is_worker():  # its launcher tells it once for all
+            return 130
         note(f"{options.verb}: interrupted", options.log)
         start = "\n" if sys.stderr.isatty() else ""  # after the ^C that a terminal shows
         print(f"{start}sphere-repro: interrupted. The same command takes up the work again.", file=sys.stderr)
+        if options.verb == "train":
+            slurm.take_another_turn()
         return 130
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
@@ -100,6 +107,8 @@ def _set_threads(options: argparse.Namespace) -> None:
 
 
 def _complain(sentence: str, log: Path | None) -> int:
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(LEADER_FIRST_SECONDS)
     text = " ".join(sentence.split())
     text += "" if text.endswith((".", "?")) else "."
     text = text.replace("?.", "?")

@@ -15,7 +15,7 @@ from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
 from sphere_repro.recipe import Execution
-from sphere_repro.runtime import check_writable
+from sphere_repro.runtime import check_writable, is_worker
 from sphere_repro.strict import Strict, parse
 
 Job = TypeVar("Job", bound=Strict)
@@ -103,8 +103,10 @@ def _prepare(o: argparse.Namespace) -> str:
 def _train(o: argparse.Namespace) -> str:
     job = _job(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
     execution = _execution(o)
-    if execution.world_size > 1 and not launch.is_worker():
-        o.status = launch.launch(o.arguments, execution)
+    if execution.world_size > 1 and not is_worker():
+        o.status = launch.launch(o.arguments, execution, o.device)
+        if o.status == launch.INTERRUPTED:
+            raise KeyboardInterrupt
         return ""
     from sphere_repro.training import Files
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -83,9 +84,11 @@ class World:
         """
         if self.size == 1:
             return module
-        return nn.parallel.DistributedDataParallel(
-            module, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=unused
-        )
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            # torch 2.15 has another name for broadcast_buffers, which 2.11 does not know
+            return nn.parallel.DistributedDataParallel(
+                module, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=unused
+            )
 
 
 @contextlib.contextmanager
@@ -95,19 +98,12 @@ def joined(device: torch.device) -> Iterator[World]:
     if size == 1:
         yield World()
         return
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    backend = "gloo"
+    if device.type == "cuda":
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(device)  # NCCL's calls name no device
     dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
-
-
-def own_device(device: torch.device) -> torch.device:
-    """This process's GPU where the processes of a node share several: the one of its number there."""
-    local = os.environ.get("LOCAL_RANK")
-    if device.type != "cuda" or local is None:
-        return device
-    own = torch.device("cuda", int(local))
-    torch.cuda.set_device(own)
-    return own

@@ -161,11 +161,17 @@ def die_with_parent() -> None:
         raise KeyboardInterrupt
 
 
+def is_worker() -> bool:
+    """Whether this process is one of several that train together, started by a launcher."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
 @contextlib.contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """While this lasts, Ctrl-C and SIGTERM wait: the yielded function says whether one has come.
 
-    For loops that must stop between steps and not within one. A second signal is not kept waiting.
+    For loops that must stop between steps and not within one. A second signal is not kept waiting, except
+    in a worker: Slurm and the launcher both tell it of the same end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # only the main thread may ask for signals
@@ -174,7 +180,7 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, _frame: object) -> None:
-        if came:
+        if came and not is_worker():
             raise KeyboardInterrupt
         came.append(number)
 

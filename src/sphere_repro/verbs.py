@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sphere_repro import jobs, provenance
+from sphere_repro import gpus, jobs, provenance
 from sphere_repro.config import Study
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
 from sphere_repro.integrity import write_record
 from sphere_repro.recipe import Execution
-from sphere_repro.runtime import note, pick_device, read_json
+from sphere_repro.runtime import note, read_json
 from sphere_repro.strict import Strict
 
 if TYPE_CHECKING:
@@ -67,13 +67,12 @@ def train(
 
     A process that only helps others writes nothing.
     """
-    from sphere_repro.distributed import own_device
     from sphere_repro.models.autoencoder import parameter_count
     from sphere_repro.training import train as run
 
-    chosen = own_device(pick_device(device))
-    started = time.time()
-    result = run(job, files, chosen, execution, functools.partial(note, log=log))
+    with gpus.device(device) as chosen:
+        started = time.time()
+        result = run(job, files, chosen, execution, functools.partial(note, log=log))
     if result is None:
         return ""
     facts = {
@@ -140,8 +139,9 @@ def reference(job: jobs.ReferenceJob, data: Path, out: Path, device: str) -> str
     from sphere_repro.metrics.score import make_reference
 
     open_archive(data, job.dataset, job.dataset.source.classes)
-    started = time.time()
-    make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=pick_device(device))
+    with gpus.device(device) as chosen:
+        started = time.time()
+        make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=chosen)
     seconds = _stamp(out.with_suffix(".json"), job, started, [out])
     return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
 
@@ -169,8 +169,9 @@ def score(
         reference=features,
         ablation=job.ablation,
     )
-    started = time.time()
-    score_run(inputs, out, score=job.score, seed=job.seed, device=pick_device(device))
+    with gpus.device(device) as chosen:
+        started = time.time()
+        score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
     seconds = _stamp(out, job, started)
     return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s"
 
@@ -265,7 +266,8 @@ def generate(
     """Draw images from any model file of a Sphere Encoder, by hand."""
     from sphere_repro.draw import draw_generation
 
-    draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=pick_device(device))
+    with gpus.device(device) as chosen:
+        draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=chosen)
     return f"generate: {count} images in {out}"
 
 
@@ -276,9 +278,9 @@ def _timed(
 ) -> str:
     """Run `work` on the chosen device, write its provenance beside it, and say how long it took."""
     job, out, inputs, code, device = about
-    chosen = pick_device(device)
-    started = time.time()
-    facts = {"count": work(chosen), "sha256": provenance.file_hash(out)}
+    with gpus.device(device) as chosen:
+        started = time.time()
+        facts = {"count": work(chosen), "sha256": provenance.file_hash(out)}
     origin = provenance.record(_plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
     _write_record(job, started, origin, [out])
     return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"

@@ -98,6 +98,21 @@ def preparing_threads(run):
     return 1 if run.dataset.source.loader == "embedded" else 8
 
 
+def execution_of(wildcards):
+    return study.runs[wildcards.run].execution
+
+
+def of_one_machine(wildcards):
+    """GPUs of a training on one machine. Not of one on several: the plugin wants them all on the first."""
+    execution = execution_of(wildcards)
+    return execution.processes if execution.nodes == 1 else None
+
+
+def of_machines(wildcards, value):
+    """What only a training on several machines asks of the cluster (Snakemake leaves out None)."""
+    return value if execution_of(wildcards).nodes > 1 else None
+
+
 def planned(run):
     """The job that prepares a run's dataset: own images are part of it, so that changed ones make it old."""
     return jobs.prepare_job(run, contents[run.dataset.archive])

@@ -6,6 +6,8 @@ rule download:
         "logs/download/{dataset}.log",
     wildcard_constraints:
         dataset="|".join(name for name, source in SOURCES.items() if source.files),
+    # on a cluster: where Snakemake runs, since machines that compute often have no network
+    localrule: True
     conda:
         "../../environment.yml"
     shell:

@@ -10,6 +10,9 @@ rule sample:
         "logs/sample/{run}/{set}.log",
     conda:
         "../../environment.yml"
+    resources:
+        gpu=1,
+        nodes=1,
     params:
         job=lambda wildcards: jobs.as_text(
             jobs.sample_job(study, wildcards.run, wildcards.set)
@@ -31,6 +34,9 @@ rule encode:
         "logs/encode/{run}.log",
     conda:
         "../../environment.yml"
+    resources:
+        gpu=1,
+        nodes=1,
     params:
         job=lambda wildcards: jobs.as_text(jobs.encode_job(study, wildcards.run)),
     shell:

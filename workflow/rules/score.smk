@@ -10,6 +10,9 @@ rule reference:
         "logs/reference/{archive}.{extractor}.log",
     conda:
         "../../environment.yml"
+    resources:
+        gpu=1,
+        nodes=1,
     params:
         job=lambda wildcards: jobs.as_text(
             jobs.reference_job(study, run_with(wildcards.archive), wildcards.extractor)
@@ -38,6 +41,9 @@ rule score:
     priority: 10
     conda:
         "../../environment.yml"
+    resources:
+        gpu=1,
+        nodes=1,
     params:
         job=lambda wildcards: jobs.as_text(
             jobs.score_job(study, wildcards.run, wildcards.extractor)

@@ -14,9 +14,19 @@ rule train:
     priority: 100
     conda:
         "../../environment.yml"
+    # no parameters, threads and resources: how a model is computed makes no result old
+    threads: lambda wildcards: execution_of(wildcards).processes
     resources:
-        # no parameter: how a model is computed makes no result old
-        execution=lambda wildcards: jobs.as_text(study.runs[wildcards.run].execution),
+        execution=lambda wildcards: jobs.as_text(execution_of(wildcards)),
+        gpu=lambda wildcards: of_one_machine(wildcards),
+        nodes=lambda wildcards: execution_of(wildcards).nodes,
+        # several machines: the verb itself starts one task on each of them
+        gres=lambda wildcards: of_machines(
+            wildcards, f"gpu:{execution_of(wildcards).processes}"
+        ),
+        tasks=lambda wildcards: of_machines(wildcards, execution_of(wildcards).nodes),
+        tasks_per_gpu=lambda wildcards: of_machines(wildcards, 0),
+        mpi=lambda wildcards: of_machines(wildcards, "srun"),
     params:
         job=lambda wildcards: jobs.as_text(model_job(wildcards.run)),
         # no output: Snakemake would delete the curves of a training that is only interrupted

@@ -1,0 +1,142 @@
+"""profiles/slurm on a fake Slurm that really runs what is submitted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+import yaml
+
+import fake_slurm
+from conftest import ROOT, SMOKE, copy_checkout, environment, snakemake
+
+pytestmark = pytest.mark.slow
+
+STUDY = "params/cluster.yaml"
+# Poll at once; two cores serve everybody.
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", "--jobs", "2")
+MODEL = "results/cluster/digits/model.safetensors"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with a study of one run."""
+    folder = copy_checkout(tmp_path / "checkout")
+    write_study(folder)
+    return folder
+
+
+def write_study(folder, execution=None, **training):
+    """The smoke study's digits alone, trained for long enough to be interrupted."""
+    study = yaml.safe_load((folder / SMOKE).read_text())
+    run = study["runs"]["digits"]
+    run["training"] |= {"epochs": 8} | training
+    run["sampling"] = {"count": 16, "generations": [{"steps": 1}]}
+    run["execution"] = {"checkpoint_seconds": 0.1} | (execution or {})
+    study |= {"study": "cluster", "runs": {"digits": run}, "figures": ["samples"]}
+    study["score"] |= {"reference_count": 64, "kid_subsets": 2, "kid_subset_size": 10, "jackknife_groups": 2}
+    (folder / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
+
+
+@pytest.fixture
+def cluster(tmp_path, checkout):
+    """A function that runs Snakemake with profiles/slurm there; and the folder of the fake Slurm."""
+    folder = tmp_path / "slurm"
+    variables = environment() | fake_slurm.install(folder)
+    variables["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment()['PATH']}"
+
+    def submit(*arguments, plan=None):
+        (folder / "plan.json").write_text(json.dumps(plan or {}))
+        command = ["snakemake", "--profile", "profiles/slurm", "--configfile", STUDY, *QUICK, *arguments]
+        return subprocess.run(
+            command, cwd=checkout, env=variables, capture_output=True, text=True, timeout=500, check=False
+        )
+
+    submit.folder = folder
+    return submit
+
+
+def test_a_study_on_the_cluster_gives_what_one_machine_gives(cluster, checkout):
+    scores = "results/cluster/digits/scores.efficientnet-lite0.json"
+    done = cluster(scores, plan={"train": {"time_is_up_when": ".state/digits-*.pt"}})
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {job["rule"]: job for job in fake_slurm.jobs(cluster.folder)}
+    assert sorted(found) == ["prepare", "reference", "sample", "score", "train"]
+    assert {job["state"] for job in fake_slurm.jobs(cluster.folder)} == {"COMPLETED"}
+
+    for rule, partition, memory, minutes in (
+        ("train", "gpu", "32000", "1440"),
+        ("sample", "gpu", "32000", "480"),
+        ("reference", "gpu", "32000", "240"),
+        ("score", "gpu", "64000", "480"),
+        ("prepare", "cpu", "32000", "720"),
+    ):
+        asked = found[rule]["asked"]
+        on_gpu = partition == "gpu"
+        assert (asked["partition"], asked["mem"], asked["time"]) == (partition, memory, minutes), rule
+        assert (asked["gpus"], asked["nodes"]) == (("1", "1") if on_gpu else (None, None)), rule
+        assert asked["cpus_per_task"] == ("8" if on_gpu else "1"), rule
+        assert (asked["ntasks"], asked["ntasks_per_gpu"]) == (None if on_gpu else "1", None), rule
+        assert asked["requeue"] and asked["signal"] == "TERM@300", rule
+
+    # the time-out: one submission, two turns, and the second went on where the first stood
+    record = json.loads((checkout / MODEL).with_suffix(".json").read_text())
+    assert found["train"]["restarts"] == 1 and record["resumed_at_step"] > 0
+    assert sum(job["rule"] == "train" for job in fake_slurm.jobs(cluster.folder)) == 1
+
+    files = [MODEL, "results/cluster/digits/samples/generation-1.zip"]
+    before = [(checkout / name).read_bytes() for name in files]
+    local = snakemake(checkout, *files, "--force", "--forcerun", "train", study=STUDY)
+    assert local.returncode == 0, local.stderr
+    assert [(checkout / name).read_bytes() for name in files] == before
+    assert json.loads((checkout / MODEL).with_suffix(".json").read_text())["resumed_at_step"] == 0
+
+
+def test_cancelled_and_failed_jobs_are_told_and_not_tried_again(cluster, checkout):
+    cancelled = cluster(MODEL, plan={"prepare": {"cancel": True}})
+    assert cancelled.returncode == 1
+    assert "SLURM status is: 'CANCELLED'" in cancelled.stdout + cancelled.stderr
+
+    write_study(checkout, execution={"processes": 4, "nodes": 2})
+    late = cluster(MODEL, plan={"train": {"limit": 1}})
+    assert late.returncode == 1 and "SLURM status is: 'TIMEOUT'" in late.stdout + late.stderr
+    asked = fake_slurm.jobs(cluster.folder)[-1]["asked"]
+    wanted = {"nodes": "2", "ntasks": "2", "gres": "gpu:4", "cpus_per_task": "32", "mem": "128000"}
+    assert {key: asked[key] for key in wanted} == wanted
+    assert asked["gpus"] is None and asked["ntasks_per_gpu"] is None
+
+    write_study(checkout, batch_size=2000)
+    failed = cluster(MODEL)
+    assert failed.returncode == 1
+    assert "holds only 1797 images. Choose a smaller batch." in failed.stdout + failed.stderr
+    assert [(job["rule"], job["state"]) for job in fake_slurm.jobs(cluster.folder)] == [
+        ("prepare", "CANCELLED"),
+        ("prepare", "COMPLETED"),
+        ("train", "TIMEOUT"),
+        ("train", "FAILED"),
+    ]
+    assert not (checkout / MODEL).exists()
+
+
+def test_the_default_study_is_planned_for_the_cluster(tmp_path):
+    folder = copy_checkout(tmp_path / "checkout")
+    command = ["snakemake", "--profile", "profiles/slurm", "-n"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    found = set(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: .*slurm_partition=(\w+)", text, re.M))
+    on_gpus = {"train", "sample", "encode", "reference", "score"}
+    assert {rule for rule, partition in found if partition == "gpu"} == on_gpus
+    assert {partition for rule, partition in found if rule not in on_gpus} == {"cpu"}
+
+
+def test_both_profiles_say_the_same_where_they_say_anything():
+    default, slurm = (
+        yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text()) for name in ("default", "slurm")
+    )
+    assert {key: slurm.get(key) for key in default} == default
