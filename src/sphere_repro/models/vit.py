@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from sphere_repro.architecture import Architecture
 from sphere_repro.models.layers import Block, Head, position_embedding
@@ -37,6 +38,7 @@ class Encoder(nn.Module):
         super().__init__()
         width, p = shape.encoder.width, shape.patch_size
         conditional = shape.classes > 0
+        self.checkpointing = False  # keep no activations of the blocks, compute them again
         self.patch = nn.Conv2d(3, width, p, stride=p, bias=False)
         self.patch_mix = nn.Conv2d(width, width, 1)
         self.register_buffer("position", position_embedding(width, shape.grid))
@@ -57,8 +59,7 @@ class Encoder(nn.Module):
         condition = _condition(self.class_embedding, labels)
         h = self.patch_mix(self.patch(x))  # (B, width, g, g)
         h = h.flatten(2).transpose(1, 2) + self.position  # (B, N, width)
-        for block in self.blocks:
-            h = block(h, condition)
+        h = _through(self.blocks, h, condition, checkpointing=self.checkpointing)
         out: Tensor = self.mixer(self.head(h, condition))  # (B, N, channels)
         return out
 
@@ -72,6 +73,7 @@ class Decoder(nn.Module):
         super().__init__()
         width, p = shape.decoder.width, shape.patch_size
         conditional = shape.classes > 0
+        self.checkpointing = False  # as in Encoder
         self.grid = shape.grid
         self.embed = nn.Linear(shape.token_channels, width)
         depth = shape.decoder_mixer_depth
@@ -89,8 +91,7 @@ class Decoder(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         condition = _condition(self.class_embedding, labels)
         h = self.mixer(self.embed(z)) + self.position  # (B, N, width)
-        for block in self.blocks:
-            h = block(h, condition)
+        h = _through(self.blocks, h, condition, checkpointing=self.checkpointing)
         h = self.head(h, condition).transpose(1, 2)  # (B, channels, N)
         out: Tensor = self.pixels(h.unflatten(2, (self.grid, self.grid)))  # (B, 3, H, H)
         return out
@@ -119,6 +120,16 @@ class ConvPixels(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         return torch.tanh(self.expand(F.silu(self.conv(h))))  # (B, 32, g, g) → (B, 3, H, H)
+
+
+def _through(blocks: nn.ModuleList, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
+    """Tokens (B, N, width) through all blocks; checkpointing changes memory and time, and no number."""
+    for block in blocks:
+        if checkpointing and torch.is_grad_enabled():
+            h = checkpoint(block, h, condition, use_reentrant=False, preserve_rng_state=False)
+        else:
+            h = block(h, condition)
+    return h
 
 
 def _condition(embedding: ClassEmbedding | None, labels: Tensor | None) -> Tensor | None:
