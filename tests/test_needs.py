@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT
-from sphere_repro import flops, jobs, memory, needs
+from sphere_repro import flops, jobs, memory, needs, perceptual_cost
 from sphere_repro.architecture import SIZES, Architecture
 from sphere_repro.checkpoint import save_model
 from sphere_repro.config import Study, load_study
@@ -23,6 +23,7 @@ from sphere_repro.metrics.features import make_extractor
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.needs import Need
+from sphere_repro.tracing import peak_bytes
 
 SMOKE = load_study(ROOT / "params" / "smoke.yaml")
 # Method, section 2: trained and fixed parameters.
@@ -112,12 +113,12 @@ def test_bfloat16_training_and_a_perceptual_network(tmp_path: Path) -> None:
         loss__pix_recon_perceptual=1,
     )
     need = planned(perceived, tmp_path)[record]
-    one = memory.perceptual_flops(perceived.runs["digits"].loss.perceptual, 8)
+    one = perceptual_cost.perceptual_flops(perceived.runs["digits"].loss.perceptual, 8)
     assert one and need.flops == plain.flops + plain.images * one and need.half == need.flops
 
 
 def test_an_unknown_perceptual_network_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "perceptual_flops", lambda *_: None)
+    monkeypatch.setattr(perceptual_cost, "perceptual_flops", lambda *_: None)
     study = changed(loss__perceptual={"network": "efficientnet-lite1"}, loss__pix_recon_perceptual=1)
     need = planned(study, tmp_path)["results/smoke/digits/model.json"]
     assert "'efficientnet-lite1' is not counted" in need.notes[0]
@@ -153,7 +154,7 @@ def test_the_extractors_cost_is_counted_on_the_network(name: str) -> None:
         extractor.network(images)  # the first call compiles
         with FlopCounterMode(display=False) as counter:
             extractor.network(images)
-        peak = memory.peak_bytes(lambda: extractor.network(torch.zeros_like(images)))
+        peak = peak_bytes(lambda: extractor.network(torch.zeros_like(images)))
     assert cost.flops == pytest.approx(counter.get_total_flops(), rel=0.02)
     assert cost.activations == pytest.approx(peak, rel=0.05)
     assert cost.dimension == extractor.dimension

@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         condition = _condition(self.class_embedding, labels)
         h = self.patch_mix(self.patch(x))  # (B, width, g, g)
         h = h.flatten(2).transpose(1, 2) + self.position  # (B, N, width)
-        h = _through(self.blocks, h, condition, checkpointing=self.checkpointing)
+        h = through(self.blocks, h, condition, checkpointing=self.checkpointing)
         out: Tensor = self.mixer(self.head(h, condition))  # (B, N, channels)
         return out
 
@@ -91,7 +91,7 @@ class Decoder(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         condition = _condition(self.class_embedding, labels)
         h = self.mixer(self.embed(z)) + self.position  # (B, N, width)
-        h = _through(self.blocks, h, condition, checkpointing=self.checkpointing)
+        h = through(self.blocks, h, condition, checkpointing=self.checkpointing)
         h = self.head(h, condition).transpose(1, 2)  # (B, channels, N)
         out: Tensor = self.pixels(h.unflatten(2, (self.grid, self.grid)))  # (B, 3, H, H)
         return out
@@ -122,7 +122,7 @@ class ConvPixels(nn.Module):
         return torch.tanh(self.expand(F.silu(self.conv(h))))  # (B, 32, g, g) → (B, 3, H, H)
 
 
-def _through(blocks: nn.ModuleList, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
+def through(blocks: nn.ModuleList, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
     """Tokens (B, N, width) through all blocks; checkpointing changes memory and time, and no number."""
     for block in blocks:
         if checkpointing and torch.is_grad_enabled():
