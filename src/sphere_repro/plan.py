@@ -17,10 +17,10 @@ UTILISATION = 0.35  # of the peak; what well-written training reaches lies aroun
 COLUMNS = ("job", "parameters", "images", "FLOPs", "devices", "on each", "on host", "disk", "time")
 PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 LEFT_OUT = (
-    "time is an estimate: FLOPs / (peak × utilisation × devices), one job after another; reading and writing "
-    "images, preparing data, statistics of features, uniformity, figures and notebooks are not in it, nor what "
-    "several devices tell each other, nor the launch of kernels, which is most of the time of small networks "
-    "on a GPU",
+    "time is an estimate: FLOPs / (peak × utilisation × devices), one job after another; reading and "
+    "writing images, preparing data, statistics of features, uniformity, figures, notebooks are not in it, "
+    "nor what several devices tell each other, nor the launch of kernels, which is most of the time of small "
+    "networks on a GPU",
     "FLOPs: 2 for each multiply-add of matrix products, convolutions and attention; what activation "
     "checkpointing computes again counts, in FLOPs and in the share of the peak",
     "memory of training: five float32 copies of the weights (six with several devices), the perceptual "

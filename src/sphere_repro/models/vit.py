@@ -59,7 +59,8 @@ class Encoder(nn.Module):
         condition = _condition(self.class_embedding, labels)
         h = self.patch_mix(self.patch(x))  # (B, width, g, g)
         h = h.flatten(2).transpose(1, 2) + self.position  # (B, N, width)
-        h = through(self.blocks, h, condition, checkpointing=self.checkpointing)
+        for block in self.blocks:
+            h = run_block(block, h, condition, checkpointing=self.checkpointing)
         out: Tensor = self.mixer(self.head(h, condition))  # (B, N, channels)
         return out
 
@@ -91,7 +92,8 @@ class Decoder(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         condition = _condition(self.class_embedding, labels)
         h = self.mixer(self.embed(z)) + self.position  # (B, N, width)
-        h = through(self.blocks, h, condition, checkpointing=self.checkpointing)
+        for block in self.blocks:
+            h = run_block(block, h, condition, checkpointing=self.checkpointing)
         h = self.head(h, condition).transpose(1, 2)  # (B, channels, N)
         out: Tensor = self.pixels(h.unflatten(2, (self.grid, self.grid)))  # (B, 3, H, H)
         return out
@@ -122,14 +124,13 @@ class ConvPixels(nn.Module):
         return torch.tanh(self.expand(F.silu(self.conv(h))))  # (B, 32, g, g) → (B, 3, H, H)
 
 
-def through(blocks: nn.ModuleList, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
-    """Tokens (B, N, width) through all blocks; checkpointing changes memory and time, and no number."""
-    for block in blocks:
-        if checkpointing and torch.is_grad_enabled():
-            h = checkpoint(block, h, condition, use_reentrant=False, preserve_rng_state=False)
-        else:
-            h = block(h, condition)
-    return h
+def run_block(block: nn.Module, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
+    """Tokens (B, N, width) through one block; checkpointing changes memory and time, and no number."""
+    if checkpointing and torch.is_grad_enabled():
+        out: Tensor = checkpoint(block, h, condition, use_reentrant=False, preserve_rng_state=False)
+    else:
+        out = block(h, condition)
+    return out
 
 
 def _condition(embedding: ClassEmbedding | None, labels: Tensor | None) -> Tensor | None:
