@@ -90,6 +90,18 @@ def test_real_training_steps(name: str) -> None:
     assert BATCH * flops.training_flops(shape, loss) == pytest.approx(seen, rel=TOLERANCE)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_real_training_steps_that_compute_blocks_again(name: str) -> None:
+    changes, weights = LOSSES[name]
+    shape, loss = architecture(**changes), Loss(**(WITHOUT_P | weights))
+    model = build(shape)
+    plain = counted(lambda: step_forward(model, loss, BATCH, None).backward())
+    model.encoder.checkpointing = model.decoder.checkpointing = True
+    more = counted(lambda: step_forward(model, loss, BATCH, None).backward())
+    assert BATCH * flops.recomputed_flops(shape, loss) == pytest.approx(more - plain, rel=TOLERANCE)
+    assert more > 1.1 * plain
+
+
 PAPER: dict[str, Architecture] = {
     "cifar-10 base": architecture(encoder=SIZES["base"], decoder=SIZES["base"]),
     "cifar-10 base without mixer": architecture(

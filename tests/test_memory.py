@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from sphere_repro import memory
+from sphere_repro import memory, perceptual_cost
 from sphere_repro.architecture import Architecture, Size
 from sphere_repro.models.autoencoder import build
 from sphere_repro.objective import Loss, Perceptual
 from sphere_repro.perceptual import LiteDistance
+from sphere_repro.tracing import peak_bytes, saved_bytes
 
 BATCH = 2
 LOSS = Loss(pix_recon_perceptual=0, pix_con_perceptual=0)
@@ -55,18 +56,43 @@ def test_what_a_real_step_keeps(name: str, half: bool) -> None:
             memory.step_forward(model, LOSS, BATCH, None)
 
     told = memory.activation_bytes(shape, LOSS, BATCH, half=half)
-    assert told == pytest.approx(memory.saved_bytes(forward, model), rel=0.01)
+    assert told == pytest.approx(saved_bytes(forward, model), rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["conditional", "deep", "vae"])
-def test_the_peak_of_a_real_step_is_near_what_is_kept_and_the_gradients(name: str) -> None:
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("name", ["conditional", "deep", "unconditional", "vae"])
+def test_the_peak_of_a_real_step_is_near_what_is_told_and_the_gradients(
+    name: str, checkpointing: bool, half: bool
+) -> None:
     shape = architecture(**VARIANTS[name])
     model = build(shape)
-    batch = 8  # with fewer, gradients weigh as much as what is kept, and the sum is an upper bound
-    peak = memory.peak_bytes(lambda: memory.step_forward(model, LOSS, batch, None).backward())
+    model.encoder.checkpointing = model.decoder.checkpointing = checkpointing
+    batch = 16  # with fewer, gradients weigh as much as what is kept, and the sum is an upper bound
+
+    def step() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            loss = memory.step_forward(model, LOSS, batch, None)
+        loss.backward()
+
+    peak = peak_bytes(step)
     gradients = sum(4 * parameter.numel() for parameter in model.parameters())
-    told = memory.activation_bytes(shape, LOSS, batch, half=False) + gradients
+    told = memory.activation_bytes(shape, LOSS, batch, half=half, checkpointing=checkpointing) + gradients
     assert told == pytest.approx(peak, rel=PEAK_TOLERANCE)
+
+
+@pytest.mark.parametrize("layers", [(12, 2), (2, 12)])
+@pytest.mark.parametrize("lat_con", [0.0, 0.1])
+def test_whichever_block_weighs_most_when_it_is_computed_again(
+    layers: tuple[int, int], lat_con: float
+) -> None:
+    shape, loss = architecture(layers), LOSS.model_copy(update={"lat_con": lat_con})
+    model = build(shape)
+    model.encoder.checkpointing = model.decoder.checkpointing = True
+    peak = peak_bytes(lambda: memory.step_forward(model, loss, 8, None).backward())
+    told = memory.activation_bytes(shape, loss, 8, half=False, checkpointing=True)
+    gradients = sum(4 * parameter.numel() for parameter in model.parameters())
+    assert 0.97 * peak <= told + gradients <= 1.1 * peak
 
 
 def test_memory_grows_with_the_batch_and_shrinks_with_bfloat16() -> None:
@@ -85,8 +111,8 @@ def test_the_peak_of_a_real_pass_without_gradients(layers: tuple[int, int]) -> N
     with torch.no_grad():
         latent = model.encoder(images, labels)
         peaks = [
-            memory.peak_bytes(lambda: model.encoder(images, labels)),
-            memory.peak_bytes(lambda: model.decoder(latent, labels)),
+            peak_bytes(lambda: model.encoder(images, labels)),
+            peak_bytes(lambda: model.decoder(latent, labels)),
         ]
     assert memory.inference_bytes(shape, BATCH) == pytest.approx(max(peaks), rel=0.01)
 
@@ -100,7 +126,7 @@ def test_peak_bytes_of_a_known_course() -> None:
         b.add_(1)  # no new storage
         return c.view(10, 100)
 
-    assert memory.peak_bytes(work) == 8000
+    assert peak_bytes(work) == 8000
 
 
 def test_perceptual_network_from_its_package() -> None:
@@ -109,12 +135,14 @@ def test_perceptual_network_from_its_package() -> None:
     image = torch.rand(1, 3, 16, 16, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         distance(image, torch.rand(1, 3, 16, 16)).backward()
-    assert memory.perceptual_flops(settings, 16) == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert perceptual_cost.perceptual_flops(settings, 16) == pytest.approx(
+        counter.get_total_flops(), rel=0.02
+    )
     with_it = Loss(perceptual=settings)
     assert memory.activation_bytes(architecture(), with_it, BATCH, half=False) > memory.activation_bytes(
         architecture(), LOSS, BATCH, half=False
     )
-    assert memory.perceptual_flops(Perceptual(), 16) is None
+    assert perceptual_cost.perceptual_flops(Perceptual(), 16) is None
 
 
 @pytest.mark.slow
@@ -125,6 +153,6 @@ def test_the_papers_perceptual_networks_without_their_weights() -> None:
     convolutions += [(256, 256, 8), (256, 512, 4), (512, 512, 4), (512, 512, 4)] + 3 * [(512, 512, 2)]
     vgg = sum(2 * 9 * a * b * side**2 for a, b, side in convolutions)
     expected = 3 * (2 * 8.68e9 + vgg)  # image, target, and the gradient of the image
-    assert memory.perceptual_flops(settings, 32) == pytest.approx(expected, rel=0.02)
+    assert perceptual_cost.perceptual_flops(settings, 32) == pytest.approx(expected, rel=0.02)
     alone = Perceptual(network="lpips-convnext", lpips_weight=0)
-    assert memory.perceptual_flops(alone, 8) == pytest.approx(3 * 2 * 8.68e9, rel=0.02)
+    assert perceptual_cost.perceptual_flops(alone, 8) == pytest.approx(3 * 2 * 8.68e9, rel=0.02)

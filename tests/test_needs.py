@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT
-from sphere_repro import flops, jobs, memory, needs
+from sphere_repro import flops, jobs, memory, needs, perceptual_cost
 from sphere_repro.architecture import SIZES, Architecture
 from sphere_repro.checkpoint import save_model
 from sphere_repro.config import Study, load_study
@@ -23,6 +23,7 @@ from sphere_repro.metrics.features import make_extractor
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.needs import Need
+from sphere_repro.tracing import peak_bytes
 
 SMOKE = load_study(ROOT / "params" / "smoke.yaml")
 # Method, section 2: trained and fixed parameters.
@@ -112,12 +113,12 @@ def test_bfloat16_training_and_a_perceptual_network(tmp_path: Path) -> None:
         loss__pix_recon_perceptual=1,
     )
     need = planned(perceived, tmp_path)[record]
-    one = memory.perceptual_flops(perceived.runs["digits"].loss.perceptual, 8)
+    one = perceptual_cost.perceptual_flops(perceived.runs["digits"].loss.perceptual, 8)
     assert one and need.flops == plain.flops + plain.images * one and need.half == need.flops
 
 
 def test_an_unknown_perceptual_network_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "perceptual_flops", lambda *_: None)
+    monkeypatch.setattr(perceptual_cost, "perceptual_flops", lambda *_: None)
     study = changed(loss__perceptual={"network": "efficientnet-lite1"}, loss__pix_recon_perceptual=1)
     need = planned(study, tmp_path)["results/smoke/digits/model.json"]
     assert "'efficientnet-lite1' is not counted" in need.notes[0]
@@ -163,7 +164,7 @@ def test_the_extractors_cost_is_counted_on_the_network(name: str) -> None:
         extractor.network(images)  # the first call compiles
         with FlopCounterMode(display=False) as counter:
             extractor.network(images)
-        peak = memory.peak_bytes(lambda: extractor.network(torch.zeros_like(images)))
+        peak = peak_bytes(lambda: extractor.network(torch.zeros_like(images)))
     assert cost.flops == pytest.approx(counter.get_total_flops(), rel=0.02)
     assert cost.activations == pytest.approx(peak, rel=0.05)
     assert cost.dimension == extractor.dimension
@@ -233,3 +234,67 @@ def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
         needs.needs(nothing, tmp_path)
     with pytest.raises(UserError, match=r"runs\.digits cannot be planned"):
         needs.needs(changed(sampling__count=10**18, sampling__batch_size=10**18), tmp_path)
+
+
+TRAINED = "results/smoke/digits/model.json"
+
+
+def executed(folder: Path, **settings: Any) -> Need:
+    """The training of `digits` under other execution settings; its batch is 64."""
+    return planned(changed(**{f"execution__{key}": value for key, value in settings.items()}), folder)[
+        TRAINED
+    ]
+
+
+def test_processes_share_a_batch_and_keep_their_gradients_once_more(tmp_path: Path) -> None:
+    run = SMOKE.runs["digits"]
+    stored = 4 * parameter_count(run.architecture)
+    alone, shared = executed(tmp_path), executed(tmp_path, processes=3, nodes=2)
+    kept = memory.activation_bytes(run.architecture, run.loss, 11, half=False)  # 64 / 6, rounded up
+    assert (shared.processes, shared.nodes, shared.devices) == (3, 2, 6) and alone.devices == 1
+    assert shared.device == 6 * stored + kept
+    assert (shared.flops, shared.disk) == (alone.flops, alone.disk)
+    assert shared.host > 2 * (alone.host - 4 * stored)  # three processes hold the images; one of them writes
+
+
+@pytest.mark.parametrize(("asked", "passed"), [(5, 5), (64, 64), (1000, 64), (None, 64)])
+def test_memory_is_that_of_one_micro_batch(tmp_path: Path, asked: int | None, passed: int) -> None:
+    run = SMOKE.runs["digits"]
+    need = executed(tmp_path, micro_batch_size=asked)
+    kept = memory.activation_bytes(run.architecture, run.loss, passed, half=False)
+    assert need.device == 5 * 4 * parameter_count(run.architecture) + kept
+    assert need.flops == executed(tmp_path).flops
+
+
+def test_checkpointing_saves_memory_and_costs_flops(tmp_path: Path) -> None:
+    run = SMOKE.runs["digits"]
+    plain, again = executed(tmp_path), executed(tmp_path, activation_checkpointing=True)
+    more = flops.recomputed_flops(run.architecture, run.loss)
+    assert again.flops == plain.flops + again.recomputed and again.recomputed == again.images * more
+    assert again.device < plain.device and plain.recomputed == 0
+    assert any("compile" in note for note in executed(tmp_path, compile=True).notes)
+
+
+def test_a_large_dataset_is_not_held_in_memory(tmp_path: Path) -> None:
+    archive = tmp_path / "data/prepared/digits-8px.json"
+    archive.parent.mkdir(parents=True)
+    archive.write_text(json.dumps({"images": 10**9}))  # 192 GB of pixels
+    alone = executed(tmp_path)
+    assert 10**9 < alone.host < 10**12 / 1.1
+
+
+def test_a_released_run_is_imported_and_not_trained(tmp_path: Path) -> None:
+    raw = SMOKE.model_dump(mode="json", exclude_unset=True)
+    raw["runs"]["digits"]["released"] = "data/released/digits.pth"
+    study = Study.model_validate(raw)
+    need = planned(study, tmp_path)[TRAINED]
+    stored = 4 * parameter_count(study.runs["digits"].architecture)
+    assert (need.job, need.flops, need.images, need.device) == ("import", 0, 0, 0)
+    assert need.disk == 2 * stored and not need.done
+    job = jobs.released_job(study, "digits", "its hash").model_dump(mode="json")
+    record = tmp_path / TRAINED
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"job": job}))
+    assert planned(study, tmp_path)[TRAINED].done
+    record.write_text(json.dumps({"job": job | {"released": "other.pth"}}))
+    assert not planned(study, tmp_path)[TRAINED].done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,25 @@ def test_on_a_cpu_both_memories_are_one() -> None:
     memory, _ = plan.checks([TRAIN, SAMPLE], HOST, Room(disk=150, memory=1199))
     assert memory.needed == 1200 and not memory.fits
     assert plan.checks([TRAIN], HOST, Room(disk=150, memory=None))[0].fits  # nobody knows
+
+
+def test_several_devices_share_the_time_and_have_to_be_there() -> None:
+    need = Need("r", "train", "d", "a", 5, 7, flops=1600, processes=4, nodes=2, device=900, host=300)
+    assert plan.Plan("s", GPU, 1.0, [need], []).seconds(need) == pytest.approx(1600 / 10 / 8)
+    devices_there, device, host, _ = plan.checks([need], replace(GPU, count=2), Room(10**9, 10**9))
+    assert (devices_there.needed, devices_there.available, devices_there.fits) == (4, 2, False)
+    assert (device.needed, host.needed) == (900, 300)
+    assert plan.checks([need], GPU, Room(10**9, 10**9))[0].fits  # nobody knows how many
+    made = plan.Plan("s", GPU, 1.0, [need], [devices_there])
+    assert "DOES NOT FIT: devices of one node: 4 needed by train r, 2 there" in plan.as_text(made)
+    assert re.search(r"train d .* 1\.60 k +8 +900 B ", plan.as_text(made))
+
+
+def test_processes_on_one_cpu_share_it() -> None:
+    need = Need("r", "train", "d", "a", 5, 7, flops=1600, processes=4, nodes=2, device=900, host=300)
+    assert plan.Plan("s", HOST, 1.0, [need], []).seconds(need) == pytest.approx(1600 / 10 / 2)
+    memory, _ = plan.checks([need], HOST, Room(10**9, 4 * 900 + 300))
+    assert memory.needed == 4 * 900 + 300 and memory.fits
 
 
 def test_what_is_done_needs_nothing_more() -> None:

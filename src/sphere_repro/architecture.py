@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Positive, Strict
 
 SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
@@ -16,9 +17,27 @@ SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
 class Size(Strict):
     """Width, depth and heads of one Vision Transformer."""
 
-    width: int = Field(gt=0, le=65536, description="token width; divisible by 4 and by heads")
-    layers: int = Field(ge=0, le=1000, description="number of transformer blocks")
-    heads: int = Field(gt=0, description="attention heads; width/heads must be divisible by 4 (axial RoPE)")
+    width: int = Field(
+        gt=0,
+        le=65536,
+        description="token width; divisible by 4 and by heads",
+        json_schema_extra=ledger(
+            unit="channels",
+            section="networks",
+            reason="a size by name is the paper's; numbers are for small models",
+        ),
+    )
+    layers: int = Field(
+        ge=0,
+        le=1000,
+        description="number of transformer blocks",
+        json_schema_extra=ledger(unit="blocks", section="networks", reason="as width"),
+    )
+    heads: int = Field(
+        gt=0,
+        description="attention heads; width/heads must be divisible by 4 (axial RoPE)",
+        json_schema_extra=ledger(unit="heads", section="networks", reason="as width"),
+    )
 
     @model_validator(mode="after")
     def _check_heads(self) -> Self:
@@ -92,20 +111,81 @@ def resolve_size(size: str | Size) -> Size:
 class Model(Strict):
     """The autoencoder (section 2)."""
 
-    kind: Literal["sphere", "vae"] = Field("sphere", description="Sphere Encoder or Gaussian VAE baseline")
-    encoder: SizeName | Size = Field("base", description="size of the encoder")
-    decoder: SizeName | Size = Field("base", description="size of the decoder")
-    ratio: Positive = Field(1.5, description="compression ratio: 3·H² pixels per latent number")
-    patch_size: int | None = Field(None, gt=0, description="pixels; default: the paper's for the resolution")
-    conditional: bool = Field(True, description="use the dataset's classes, where it has any")
-    pixel_head: Literal["linear", "conv"] = Field("linear", description="last layers of the decoder")
+    kind: Literal["sphere", "vae"] = Field(
+        "sphere",
+        description="Sphere Encoder or Gaussian VAE baseline",
+        json_schema_extra=ledger(
+            section="figures",
+            released="sphere",
+        ),
+    )
+    encoder: SizeName | Size = Field(
+        "base",
+        description="size of the encoder",
+        json_schema_extra=ledger(
+            section="networks", reason="the paper trains base, large and xlarge; base is the smallest of them"
+        ),
+    )
+    decoder: SizeName | Size = Field(
+        "base",
+        description="size of the decoder",
+        json_schema_extra=ledger(section="networks", reason="as encoder"),
+    )
+    ratio: Positive = Field(
+        1.5,
+        description="compression ratio: 3·H² pixels per latent number",
+        json_schema_extra=ledger(
+            unit="1", section="notation", released=by_dataset(1.5, 1.5, 1.5, 3.0), reason=EACH
+        ),
+    )
+    patch_size: int | None = Field(
+        None,
+        gt=0,
+        description="pixels; default: the paper's for the resolution",
+        json_schema_extra=ledger(
+            unit="pixels",
+            section="notation",
+            released=by_dataset(2, 8, 8, 8),
+            reason="follows from the resolution by the paper's table: 2 up to 64 pixels, then H/32",
+        ),
+    )
+    conditional: bool = Field(
+        True,
+        description="use the dataset's classes, where it has any",
+        json_schema_extra=ledger(
+            section="networks", released=by_dataset(True, False, True, True), reason=EACH
+        ),
+    )
+    pixel_head: Literal["linear", "conv"] = Field(
+        "linear",
+        description="last layers of the decoder",
+        json_schema_extra=ledger(
+            section="networks", released=by_dataset("conv", "linear", "linear", "linear"), reason=EACH
+        ),
+    )
     encoder_mixer_depth: int = Field(
-        4, ge=0, le=1000, description="MLP-Mixer blocks after the encoder's head"
+        4,
+        ge=0,
+        le=1000,
+        description="MLP-Mixer blocks after the encoder's head",
+        json_schema_extra=ledger(
+            unit="blocks", section="networks", released=by_dataset(2, 4, 4, 4), reason=EACH
+        ),
     )
     decoder_mixer_depth: int = Field(
-        4, ge=0, le=1000, description="MLP-Mixer blocks in the decoder's input embedding"
+        4,
+        ge=0,
+        le=1000,
+        description="MLP-Mixer blocks in the decoder's input embedding",
+        json_schema_extra=ledger(
+            unit="blocks", section="networks", released=by_dataset(2, 4, 4, 4), reason=EACH
+        ),
     )
-    affine: bool = Field(True, description="whether the Mixer's last RMSNorm has a weight")
+    affine: bool = Field(
+        True,
+        description="whether the Mixer's last RMSNorm has a weight",
+        json_schema_extra=ledger(section="networks", released=True),
+    )
 
     def architecture(self, dataset: Dataset) -> Architecture:
         """The shapes for `dataset`: d = int(3·H²/g²/ratio), p by the paper's table."""

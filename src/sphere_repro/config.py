@@ -18,6 +18,7 @@ from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation, Sampling
+from sphere_repro.ledger import ledger
 from sphere_repro.objective import CONSISTENCY_KEYS, Loss, check_terms
 from sphere_repro.recipe import Execution, Training
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
@@ -26,10 +27,21 @@ from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
 class Ablation(Strict):
     """What a run varies: runs of one axis are compared with each other and with the study's first run."""
 
-    axis: Name = Field(description="what is varied, e.g. alpha-max")
-    value: str = Field(min_length=1, max_length=40, description="how the figure and the claims call this run")
+    axis: Name = Field(
+        description="what is varied, e.g. alpha-max", json_schema_extra=ledger(reason="names of ours")
+    )
+    value: str = Field(
+        min_length=1,
+        max_length=40,
+        description="how the figure and the claims call this run",
+        json_schema_extra=ledger(reason="names of ours"),
+    )
     baseline: str = Field(
-        "baseline", min_length=1, max_length=40, description="the first run's value on this axis"
+        "baseline",
+        min_length=1,
+        max_length=40,
+        description="the first run's value on this axis",
+        json_schema_extra=ledger(reason="names of ours"),
     )
 
 
@@ -42,12 +54,22 @@ class Run(Strict):
     training: Training
     execution: Execution = Execution()
     sampling: Sampling = Sampling()
-    baseline_of: str | None = Field(None, description="the run beside which figures show this one")
+    baseline_of: str | None = Field(
+        None,
+        description="the run beside which figures show this one",
+        json_schema_extra=ledger(
+            section="figures",
+            reason="a VAE of the same backbone and data, so that only the method differs",
+        ),
+    )
     released: str | None = Field(
         None,
         min_length=1,
         exclude_if=is_none,
         description="a released checkpoint (.pth, beside it its .json), scored instead of a training",
+        json_schema_extra=ledger(
+            section="published numbers", reason="scores the authors' weights instead of trained ones"
+        ),
     )
     ablation: Ablation | None = Field(None, exclude_if=is_none, description="what this run varies")
 
@@ -117,17 +139,67 @@ class Score(Strict):
         "inception",
         description="feature network of figures and claims; inception resizes as Clean-FID's clean, "
         "inception-legacy as its legacy_tensorflow, which the published numbers used",
+        json_schema_extra=ledger(
+            section="published numbers",
+            released="inception-legacy",
+            reason="Clean-FID's advice; add inception-legacy to compare with published ones",
+        ),
     )
-    also: tuple[ExtractorName, ...] = Field((), description="further feature networks, for the table")
-    batch_size: int = Field(64, gt=0, description="images per pass")
+    also: tuple[ExtractorName, ...] = Field(
+        (),
+        description="further feature networks, for the table",
+        json_schema_extra=ledger(section="published numbers", reason="the demo needs none"),
+    )
+    batch_size: int = Field(
+        64,
+        gt=0,
+        description="images per pass",
+        json_schema_extra=ledger(unit="images", reason="no number depends on it"),
+    )
     reference_count: int | None = Field(
-        None, ge=4, description="real images at most, a seeded choice; default: all of the training split"
+        None,
+        ge=4,
+        description="real images at most, a seeded choice; default: all of the training split",
+        json_schema_extra=ledger(
+            unit="images",
+            section="published numbers",
+            released={"imagenet": 50000},
+            reason="all training images, as published for the other datasets",
+        ),
     )
-    kid_subsets: int = Field(100, gt=1, description="random subsets of the kernel distance")
-    kid_subset_size: int = Field(1000, gt=1, description="images per subset, at most what there is")
-    jackknife_groups: int = Field(10, gt=1, description="groups left out in turn for the standard error")
+    kid_subsets: int = Field(
+        100,
+        gt=1,
+        description="random subsets of the kernel distance",
+        json_schema_extra=ledger(
+            unit="subsets", reason="the kernel distance's usual number; not published for this method"
+        ),
+    )
+    kid_subset_size: int = Field(
+        1000,
+        gt=1,
+        description="images per subset, at most what there is",
+        json_schema_extra=ledger(
+            unit="images", reason="the kernel distance's usual number; not published for this method"
+        ),
+    )
+    jackknife_groups: int = Field(
+        10,
+        gt=1,
+        description="groups left out in turn for the standard error",
+        json_schema_extra=ledger(
+            unit="groups", reason="nothing is published about errors; ten groups take ten Fréchet distances"
+        ),
+    )
     inception_score_splits: int = Field(
-        10, ge=2, description="parts of a set whose Inception Scores are averaged"
+        10,
+        ge=2,
+        description="parts of a set whose Inception Scores are averaged",
+        json_schema_extra=ledger(
+            unit="parts",
+            section="published numbers",
+            reason="the usual ten; the published number is not stated",
+        ),
     )
 
     @model_validator(mode="after")
@@ -147,8 +219,26 @@ class Score(Strict):
 class Uniformity(Strict):
     """The uniformity statistics and their null distribution (section 5)."""
 
-    count: int = Field(1000, ge=20, description="training images whose latents are examined")
-    null_draws: int = Field(200, ge=20, description="true uniform clouds that make the null distribution")
+    count: int = Field(
+        1000,
+        ge=20,
+        description="training images whose latents are examined",
+        json_schema_extra=ledger(
+            unit="images",
+            section="figures, uniformity",
+            reason="the paper shows a picture; enough images for an effect size",
+        ),
+    )
+    null_draws: int = Field(
+        200,
+        ge=20,
+        description="true uniform clouds that make the null distribution",
+        json_schema_extra=ledger(
+            unit="draws",
+            section="figures, uniformity",
+            reason="the paper shows a picture without a null distribution",
+        ),
+    )
 
 
 FigureName = Literal[
@@ -159,17 +249,26 @@ FigureName = Literal[
 class Study(Strict):
     """A list of runs, and how they are scored and drawn."""
 
-    study: Name = Field(description="name; results lie in results/<study>/")
-    seed: int = Field(0, ge=0, lt=2**32, description="every draw of the study derives from it")
+    study: Name = Field(
+        description="name; results lie in results/<study>/",
+        json_schema_extra=ledger(reason="a name of yours"),
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="every draw of the study derives from it",
+        json_schema_extra=ledger(unit="1", reason="the released seeds are unknown"),
+    )
     runs: dict[Name, Run] = Field(min_length=1)
     score: Score = Score()
     uniformity: Uniformity = Uniformity()
-    figures: tuple[FigureName, ...] = (
-        "samples",
-        "posterior-hole",
-        "uniformity",
-        "distance-by-steps",
-        "training-curves",
+    figures: tuple[FigureName, ...] = Field(
+        ("samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves"),
+        description="which figures and notebooks are made",
+        json_schema_extra=ledger(
+            section="figures", reason="all that every study has; ablations is for studies of ablations"
+        ),
     )
 
     @model_validator(mode="after")

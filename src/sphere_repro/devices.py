@@ -26,6 +26,7 @@ class Device:
         memory: bytes on the device.
         origin: where the numbers come from.
         shares_host: its memory is the host's.
+        count: devices of this kind in the machine; None where nobody knows.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Device:
     memory: int
     origin: str
     shares_host: bool = False
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,10 @@ def measure(name: str = "auto") -> Device:
         threads = torch.get_num_threads()
         label = f"this CPU, {threads} thread{'s' if threads > 1 else ''}"
         half, memory = rate(torch.bfloat16), free_memory() or 0
-    return Device(label, rate(torch.float32), half, memory, "measured now", shares_host=not on_gpu)
+    count = torch.cuda.device_count() if on_gpu else None
+    return Device(
+        label, rate(torch.float32), half, memory, "measured now", shares_host=not on_gpu, count=count
+    )
 
 
 def free_room(folder: Path) -> Room:

@@ -26,11 +26,13 @@ class Call:
         dense: products with weights: linear layers and convolutions.
         attention: products of queries, keys and values.
         first: the part of `dense` that reads the network's input.
+        again: what a backward pass computes again under activation checkpointing.
     """
 
     dense: int
     attention: int
     first: int
+    again: int
 
     @property
     def forward(self) -> int:
@@ -55,22 +57,22 @@ def encoder_call(shape: Architecture) -> Call:
     width, tokens = shape.encoder.width, shape.tokens
     channels = shape.token_channels * (2 if shape.kind == "vae" else 1)  # a VAE's mean and log-variance
     patch = _linear(tokens, 3 * shape.patch_size**2, width)
-    blocks, attention = _blocks(shape.encoder, tokens, conditional=shape.classes > 0)
+    blocks = _blocks(shape.encoder, tokens, conditional=shape.classes > 0)
     dense = (
         patch
         + _linear(tokens, width, width)
-        + blocks
+        + blocks.dense
         + _head(shape.encoder, tokens, channels, conditional=shape.classes > 0)
         + _mixer(tokens, channels, shape.encoder_mixer_depth)
     )
-    return Call(dense, attention, patch)
+    return Call(dense, blocks.attention, patch, blocks.again)
 
 
 def decoder_call(shape: Architecture) -> Call:
     """D(z, y) for one image."""
     width, tokens, patch = shape.decoder.width, shape.tokens, shape.patch_size
     embed = _linear(tokens, shape.token_channels, width)
-    blocks, attention = _blocks(shape.decoder, tokens, conditional=shape.classes > 0)
+    blocks = _blocks(shape.decoder, tokens, conditional=shape.classes > 0)
     if shape.pixel_head == "linear":
         channels = 3 * patch**2
         pixels = _linear(shape.image_size**2, 3 * 9, 3)
@@ -80,11 +82,11 @@ def decoder_call(shape: Architecture) -> Call:
     dense = (
         embed
         + _mixer(tokens, width, shape.decoder_mixer_depth)
-        + blocks
+        + blocks.dense
         + _head(shape.decoder, tokens, channels, conditional=shape.classes > 0)
         + pixels
     )
-    return Call(dense, attention, embed)
+    return Call(dense, blocks.attention, embed, blocks.again)
 
 
 def training_flops(shape: Architecture, loss: Loss) -> int:
@@ -98,10 +100,21 @@ def training_flops(shape: Architecture, loss: Loss) -> int:
     encode, decode = encoder_call(shape), decoder_call(shape)
     first = encode.forward + encode.backward(to_input=False)
     if shape.kind == "vae":
-        trained = loss.pix_recon_l1 > 0 or loss.pix_recon_perceptual > 0
-        return first + decode.forward + (decode.backward(to_input=True) if trained else 0)
+        backward = decode.backward(to_input=True) if _reaches_decoder(loss) else 0
+        return first + decode.forward + backward
     again = encode.forward + encode.backward(to_input=True) if loss.lat_con > 0 else 0
     return first + 2 * (decode.forward + decode.backward(to_input=True)) + again
+
+
+def recomputed_flops(shape: Architecture, loss: Loss) -> int:
+    """What activation checkpointing adds to one training step, for each image of the batch.
+
+    The blocks of every call that `training_flops` counts with a backward pass are computed once more.
+    """
+    encode, decode = encoder_call(shape), decoder_call(shape)
+    if shape.kind == "vae":
+        return encode.again + (decode.again if _reaches_decoder(loss) else 0)
+    return encode.again * (2 if loss.lat_con > 0 else 1) + 2 * decode.again
 
 
 def perceptual_terms(shape: Architecture, loss: Loss) -> int:
@@ -127,21 +140,33 @@ def forward_flops(shape: Architecture, calls: Calls) -> int:
     return calls.encoder * encoder_call(shape).forward + calls.decoder * decoder_call(shape).forward
 
 
+def _reaches_decoder(loss: Loss) -> bool:
+    """Whether a VAE's objective has a term on images."""
+    return loss.pix_recon_l1 > 0 or loss.pix_recon_perceptual > 0
+
+
 def _linear(rows: int, inputs: int, outputs: int) -> int:
     return 2 * rows * inputs * outputs
 
 
-def _blocks(size: Size, tokens: int, *, conditional: bool) -> tuple[int, int]:
-    """All transformer blocks of one side: products with weights, and attention."""
+def _blocks(size: Size, tokens: int, *, conditional: bool) -> Call:
+    """All transformer blocks of one side.
+
+    To compute a block again, torch stops at the last tensor that the backward pass asks for: the input of the
+    block's last product, or, where a gate follows, that product.
+    """
     width, hidden = size.width, int(size.width * (2 / 3 * 4))
+    last = _linear(tokens, hidden, width)
     dense = (
         _linear(tokens, width, 3 * width)
         + _linear(tokens, width, width)
         + _linear(tokens, width, 2 * hidden)
-        + _linear(tokens, hidden, width)
+        + last
         + (_linear(1, width, 6 * width) if conditional else 0)
     )
-    return size.layers * dense, size.layers * 2 * _linear(tokens, width, tokens)
+    attention = 2 * _linear(tokens, width, tokens)
+    again = dense + attention - (0 if conditional else last)
+    return Call(size.layers * dense, size.layers * attention, 0, size.layers * again)
 
 
 def _head(size: Size, tokens: int, channels: int, *, conditional: bool) -> int:

@@ -6,29 +6,57 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Strict
 
 
 class Guidance(Strict):
     """Classifier-free guidance (section 4)."""
 
-    scale: Annotated[float, Field(ge=1)] = Field(1.0, description="s; 1 is one conditional pass")
-    position: Literal["enc", "dec", "combo"] = Field("combo", description="where it acts")
+    scale: Annotated[float, Field(ge=1)] = Field(
+        1.0,
+        description="s; 1 is one conditional pass",
+        json_schema_extra=ledger(
+            unit="1", section="sampling, guidance", released=by_dataset(1.2, 1.0, 1.6, 1.4), reason=EACH
+        ),
+    )
+    position: Literal["enc", "dec", "combo"] = Field(
+        "combo",
+        description="where it acts",
+        json_schema_extra=ledger(section="sampling, guidance", released="combo"),
+    )
 
 
 class Scheme(Strict):
     """How the noise of the later steps is scaled and drawn (section 4)."""
 
-    strength: Literal["fixed", "linear"] = Field("fixed", description="ρ = 1, or ρ_t = 1 - t/T")
+    strength: Literal["fixed", "linear"] = Field(
+        "fixed",
+        description="ρ = 1, or ρ_t = 1 - t/T",
+        json_schema_extra=ledger(section="sampling, schemes", released="fixed"),
+    )
     noise: Literal["shared", "independent"] = Field(
-        "shared", description="one noise for all steps, or one each"
+        "shared",
+        description="one noise for all steps, or one each",
+        json_schema_extra=ledger(
+            section="sampling, schemes",
+            released=by_dataset("shared", "shared", "independent", "shared"),
+            reason=EACH,
+        ),
     )
 
 
 class Generation(Scheme):
     """One set of generated images (section 4)."""
 
-    steps: int = Field(ge=1, le=1000, description="T; 1 decodes once")
+    steps: int = Field(
+        ge=1,
+        le=1000,
+        description="T; 1 decodes once",
+        json_schema_extra=ledger(
+            unit="steps", section="sampling", reason="published are 1 and 4; every set says its own"
+        ),
+    )
     guidance: Guidance = Guidance()
 
     @property
@@ -45,9 +73,25 @@ class Generation(Scheme):
 class Sampling(Strict):
     """What to draw from a trained model."""
 
-    weights: Literal["raw", "ema"] = Field("raw", description="trained weights or their average")
-    count: int = Field(50_000, ge=2, description="images per set")
-    batch_size: int = Field(250, gt=0, description="images per pass; changes no image")
+    weights: Literal["raw", "ema"] = Field(
+        "raw",
+        description="trained weights or their average",
+        json_schema_extra=ledger(section="objective", released="raw"),
+    )
+    count: int = Field(
+        50_000,
+        ge=2,
+        description="images per set",
+        json_schema_extra=ledger(
+            unit="images", section="sampling", released=by_dataset(50000, 50000, 51000, 50000), reason=EACH
+        ),
+    )
+    batch_size: int = Field(
+        250,
+        gt=0,
+        description="images per pass; changes no image",
+        json_schema_extra=ledger(unit="images", reason="no image depends on it"),
+    )
     generations: tuple[Generation, ...] = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
 
     @field_validator("generations")

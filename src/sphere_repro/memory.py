@@ -1,57 +1,90 @@
 """Memory of a training step or a sampling pass, from a run on tensors that have shapes and no numbers.
 
-The model's own code runs under torch's FakeTensorMode: nothing is computed and nothing is allocated, and
-what would be kept is added up. A change of the model's code changes the estimate with it.
+The model's own code runs, and what would be kept is added up: a change of the model's code changes the
+estimate with it. All blocks of a side are alike and everything is linear in the batch, so that short networks
+and small batches tell the bytes of any depth and batch exactly.
 """
 
 from __future__ import annotations
 
-import warnings
-import weakref
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
 from sphere_repro import losses
 from sphere_repro.architecture import Architecture, Size
-from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder, VariationalAutoencoder, build
-from sphere_repro.objective import Loss, Perceptual
-from sphere_repro.perceptual import LiteDistance
+from sphere_repro.flops import perceptual_terms
+from sphere_repro.models.autoencoder import (
+    Autoencoder,
+    SphereAutoencoder,
+    VariationalAutoencoder,
+    build,
+    parameter_count,
+)
+from sphere_repro.models.layers import Block
+from sphere_repro.models.vit import run_block
+from sphere_repro.objective import Loss
+from sphere_repro.perceptual_cost import kept_by_perceptual, weight_bytes
+from sphere_repro.tracing import LinearBytes, fake_tensors, linear_in_the_batch, peak_bytes, saved_bytes
 
-ALWAYS_FLOAT32 = {"lpips-convnext"}  # perceptual networks that autocast does not reach
-SHORT = 2  # layers of the networks that are run in place of the deep ones
+FLOAT, HALF = 4, 2  # bytes
+TRAINED_COPIES = 5  # weights, average, gradients, and Adam's two moments
+SHORT = 2  # layers after which a pass without gradients takes no more
 
 
-@cache
-def activation_bytes(shape: Architecture, loss: Loss, batch: int, *, half: bool) -> int:
-    """Bytes that the forward pass of a training step keeps for its backward pass, weights apart.
+def training_bytes(
+    shape: Architecture, loss: Loss, batch: int, *, half: bool, checkpointing: bool, processes: int
+) -> int:
+    """Bytes that a training step takes on one device.
 
-    All blocks of a side are alike, so that one and two layers tell the bytes of any number exactly.
+    Args:
+        shape: the autoencoder.
+        loss: its terms decide which calls there are.
+        batch: images of one pass, the largest micro batch.
+        half: bfloat16 autocast.
+        checkpointing: blocks are computed again in the backward pass.
+        processes: over all nodes; more than one keep the gradients once more, to exchange them.
+    """
+    copies = TRAINED_COPIES + (processes > 1)
+    distance = weight_bytes(loss.perceptual) if perceptual_terms(shape, loss) else 0
+    kept = activation_bytes(shape, loss, batch, half=half, checkpointing=checkpointing)
+    return copies * FLOAT * parameter_count(shape) + distance + kept
+
+
+def activation_bytes(
+    shape: Architecture, loss: Loss, batch: int, *, half: bool, checkpointing: bool = False
+) -> int:
+    """Most bytes that a training step holds for its backward pass, weights and their gradients apart.
+
+    Without checkpointing that is what the forward pass keeps. With it only each block's input is kept, and
+    one of three moments is the largest: the end of the forward pass (autocast still holds every weight in
+    bfloat16), the first block computed again of the second encoder call, or the decoder's first one, when
+    what the second encoder call and the perceptual network kept is free.
 
     Args:
         shape: the autoencoder.
         loss: its terms decide which calls there are; a perceptual network counts where it is installed.
         batch: images of the step.
         half: bfloat16 autocast.
+        checkpointing: blocks are computed again in the backward pass.
     """
-
-    def kept(encoder: int, decoder: int) -> int:
-        return _kept(_with_layers(shape, encoder, decoder), loss, batch, half=half)
-
-    layers = (shape.encoder.layers, shape.decoder.layers)
-    if max(layers) <= SHORT:
-        return kept(*layers)
-    start = kept(1, 1)
-    of_encoder, of_decoder = kept(2, 1) - start, kept(1, 2) - start
-    return start + (layers[0] - 1) * of_encoder + (layers[1] - 1) * of_decoder
+    terms = perceptual_terms(shape, loss)
+    one = kept_by_perceptual(loss.perceptual, shape.image_size, half=half).of(batch) if terms else 0
+    distance = terms * one
+    kept = _kept(shape, loss, half=half, checkpointing=checkpointing).of(batch) + distance
+    if not checkpointing:
+        return kept
+    sphere = shape.kind == "sphere"
+    points = batch * (2 if sphere else 1)  # that the decoder sees in one call
+    encoder = _block_bytes(shape.encoder, shape, batch, half=half)
+    decoder = _block_bytes(shape.decoder, shape, points, half=half)
+    cast = _cast_bytes(shape.encoder, shape) + _cast_bytes(shape.decoder, shape) if half else 0
+    again = _kept_by_second_call(shape, half=half).per_image * batch if sphere and loss.lat_con else 0
+    of_encoder, of_decoder = _kept_after_blocks(shape, batch, points, half=half)
+    later = kept - again - distance - of_decoder + max(encoder, decoder)
+    first = kept - of_encoder + encoder if again else kept
+    return max(kept + cast, first, later)
 
 
 @cache
@@ -60,8 +93,8 @@ def inference_bytes(shape: Architecture, batch: int) -> int:
 
     They do not grow with the number of layers.
     """
-    short = _with_layers(shape, min(1, shape.encoder.layers), min(1, shape.decoder.layers))
-    with _fake(), torch.no_grad():
+    short = _with_layers(shape, min(SHORT, shape.encoder.layers), min(SHORT, shape.decoder.layers))
+    with fake_tensors(), torch.no_grad():
         model = build(short)
         images, labels = _batch(short, batch)
         latent = torch.zeros(batch, short.tokens, short.token_channels)
@@ -69,49 +102,6 @@ def inference_bytes(shape: Architecture, batch: int) -> int:
             peak_bytes(lambda: model.encoder(images, labels)),
             peak_bytes(lambda: model.decoder(latent, labels)),
         )
-
-
-@cache
-def perceptual_flops(settings: Perceptual, pixels: int) -> int | None:
-    """FLOPs of one perceptual term with its gradient, for one image; None where its shapes are not known."""
-    with _fake(), warnings.catch_warnings(action="ignore"):
-        distance = _skeleton(settings)
-        if distance is None:
-            return None
-        image = torch.zeros(1, 3, pixels, pixels, requires_grad=True)
-        with FlopCounterMode(display=False) as counter:
-            distance(image, torch.zeros(1, 3, pixels, pixels)).backward()
-        total: int = counter.get_total_flops()
-        return total
-
-
-def saved_bytes(forward: Callable[[], object], *besides: nn.Module) -> int:
-    """Bytes that autograd keeps while `forward` runs, each storage once, the weights of `besides` apart."""
-    weights = {
-        tensor.untyped_storage()._cdata
-        for module in besides
-        for tensor in (*module.parameters(), *module.buffers())
-    }
-    kept: dict[int, torch.UntypedStorage] = {}  # holding them keeps their addresses from being used again
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in weights:
-            kept[storage._cdata] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward()
-    total: int = sum(storage.nbytes() for storage in kept.values())
-    return total
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """Most bytes of tensors made by `work` that are alive at once; what was there before does not count."""
-    live = _LiveBytes()
-    with live:
-        work()
-    return live.most
 
 
 def step_forward(
@@ -130,69 +120,100 @@ def step_forward(
     return losses.total(terms, loss)
 
 
-def _kept(shape: Architecture, loss: Loss, batch: int, *, half: bool) -> int:
-    with (
-        _fake(),
-        warnings.catch_warnings(action="ignore"),  # of kernels that the CPU would not fuse
-        torch.autocast("cpu", dtype=torch.bfloat16, enabled=half),
-    ):
-        model = build(shape)
-        distance = _skeleton(loss.perceptual)
-        besides = [model] if distance is None else [model, distance]
-        return saved_bytes(lambda: step_forward(model, loss, batch, distance), *besides)
+@cache
+def _kept(shape: Architecture, loss: Loss, *, half: bool, checkpointing: bool) -> LinearBytes:
+    """What the forward pass of a step keeps, the perceptual network apart."""
 
+    def besides_blocks(batch: int) -> int:
+        with fake_tensors(half=half):
+            model = build(_with_layers(shape, 0, 0))
+            return saved_bytes(lambda: step_forward(model, loss, batch, _keeps_nothing), model)
 
-def _fake() -> FakeTensorMode:
-    return FakeTensorMode(allow_non_fake_inputs=True)
-
-
-def _skeleton(settings: Perceptual) -> nn.Module | None:
-    """The perceptual distance in its shapes; none where there is none, or its shapes are not known."""
-    match settings.network:
-        case "efficientnet-lite1":
-            return LiteDistance(settings.size)
-        case "lpips-convnext":
-            return PaperDistance(settings)
-        case _:
-            return None
-
-
-class PaperDistance(nn.Module):
-    """The shapes of the paper's P (section 3): LPIPS with VGG-16, ConvNeXt-Small at 224 px; no weights."""
-
-    def __init__(self, settings: Perceptual) -> None:
-        super().__init__()
-        from lpips import LPIPS
-
-        vgg = settings.lpips_weight > 0
-        self.lpips = LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False) if vgg else None
-        self.classifier = _convnext() if settings.convnext_weight > 0 else None
-        self.requires_grad_(False)
-
-    def forward(self, images: Tensor, target: Tensor) -> Tensor:
-        """Images and target (B, 3, H, H) → scalar."""
-        with torch.autocast("cpu", enabled=False):
-            images, target = images.float(), target.float()
-            distance = torch.zeros(())
-            if self.classifier is not None:
-                logits = [
-                    self.classifier(F.interpolate(x, size=224, mode="bilinear", antialias=True))
-                    for x in (images, target)
-                ]
-                distance = distance + F.mse_loss(*logits)
-            if self.lpips is not None:
-                distance = distance + self.lpips(images, target).mean()
-            return distance
+    sphere = shape.kind == "sphere"
+    encoder = _kept_by_block(shape.encoder, shape, half=half, checkpointing=checkpointing)
+    decoder = _kept_by_block(shape.decoder, shape, half=half, checkpointing=checkpointing)
+    return (
+        linear_in_the_batch(besides_blocks)
+        .plus(encoder.times(images=2 if sphere and loss.lat_con else 1), shape.encoder.layers)
+        .plus(decoder.times(images=2 if sphere else 1), shape.decoder.layers)
+    )
 
 
 @cache
-def _convnext() -> nn.Module:
-    """Real tensors, because its initial weights cannot be drawn without numbers."""
-    from torchvision.models import convnext_small
+def _kept_by_second_call(shape: Architecture, *, half: bool) -> LinearBytes:
+    """What a checkpointed encoder call keeps."""
 
-    with unset_fake_temporarily():
-        network: nn.Module = convnext_small(weights=None).eval()
-        return network
+    def besides_blocks(batch: int) -> int:
+        with fake_tensors(half=half):
+            model = build(_with_layers(shape, 0, 0))
+            images, labels = _batch(shape, batch)
+            return saved_bytes(lambda: model.encoder(images.requires_grad_(), labels), model, images)
+
+    block = _kept_by_block(shape.encoder, shape, half=half, checkpointing=True)
+    return linear_in_the_batch(besides_blocks).plus(block, shape.encoder.layers)
+
+
+@cache
+def _kept_by_block(size: Size, shape: Architecture, *, half: bool, checkpointing: bool) -> LinearBytes:
+    """What one call of a block of this size keeps; the fixed part are weights in bfloat16."""
+
+    def kept(batch: int) -> int:
+        with fake_tensors(half=half):
+            block = _block(size, shape)
+            tokens, condition = _block_input(size, shape, batch)
+            apart = [block] if condition is None else [block, condition]  # all blocks share it
+            return saved_bytes(
+                lambda: run_block(block, tokens, condition, checkpointing=checkpointing), *apart
+            )
+
+    return linear_in_the_batch(kept)
+
+
+@cache
+def _block_bytes(size: Size, shape: Architecture, batch: int, *, half: bool) -> int:
+    """Most bytes alive while a block is computed again and passed backwards, weights and gradients apart."""
+    with fake_tensors(half=half):
+        block = _block(size, shape)
+        tokens, condition = _block_input(size, shape, batch)
+        most = peak_bytes(lambda: block(tokens, condition).backward(torch.zeros_like(tokens)))
+        return max(0, most - FLOAT * sum(parameter.numel() for parameter in block.parameters()))
+
+
+@cache
+def _kept_after_blocks(shape: Architecture, images: int, points: int, *, half: bool) -> tuple[int, int]:
+    """What the layers behind the blocks keep in a call of each side; free when a block is computed again."""
+    with fake_tensors(half=half):
+        model = build(_with_layers(shape, 0, 0))
+        encoder, decoder, side = model.encoder, model.decoder, (shape.grid, shape.grid)
+        h, condition = _block_input(shape.encoder, shape, images)
+        of_encoder = saved_bytes(lambda: encoder.mixer(encoder.head(h, condition)), encoder, h)
+        z, condition = _block_input(shape.decoder, shape, points)
+
+        def pixels() -> Tensor:
+            made: Tensor = decoder.pixels(decoder.head(z, condition).transpose(1, 2).unflatten(2, side))
+            return made
+
+        return of_encoder, saved_bytes(pixels, decoder, z)
+
+
+def _block_input(size: Size, shape: Architecture, batch: int) -> tuple[Tensor, Tensor | None]:
+    tokens = torch.zeros(batch, shape.tokens, size.width, requires_grad=True)
+    return tokens, torch.zeros(batch, size.width, requires_grad=True) if shape.classes else None
+
+
+def _cast_bytes(size: Size, shape: Architecture) -> int:
+    """The bfloat16 copies of the weights of all blocks."""
+    with fake_tensors():
+        return size.layers * HALF * sum(parameter.numel() for parameter in _block(size, shape).parameters())
+
+
+def _block(size: Size, shape: Architecture) -> Block:
+    return Block(size.width, size.heads, shape.grid, conditional=shape.classes > 0)
+
+
+def _keeps_nothing(images: Tensor, target: Tensor) -> Tensor:
+    """Stands where a perceptual network does."""
+    return (images - target).sum()
 
 
 def _batch(shape: Architecture, batch: int) -> tuple[Tensor, Tensor | None]:
@@ -207,34 +228,3 @@ def _with_layers(shape: Architecture, encoder: int, decoder: int) -> Architectur
     return shape.model_copy(
         update={"encoder": resized(shape.encoder, encoder), "decoder": resized(shape.decoder, decoder)}
     )
-
-
-class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the storages of all tensors that operations return, until they are freed."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.most = self._now = 0
-        self._sizes: dict[int, int] = {}
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        before = {id(t.untyped_storage()) for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, Tensor) and id(tensor.untyped_storage()) not in before:
-                self._add(tensor.untyped_storage())
-        return made
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        key = id(storage)
-        if key in self._sizes:
-            return
-        self._sizes[key] = storage.nbytes()
-        self._now += self._sizes[key]
-        self.most = max(self.most, self._now)
-        weakref.finalize(storage, self._free, key)
-
-    def _free(self, key: int) -> None:
-        self._now -= self._sizes.pop(key, 0)

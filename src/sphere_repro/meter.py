@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sphere_repro import devices, flops, memory
+from sphere_repro import devices, flops, perceptual_cost
 from sphere_repro.jobs import TrainJob
 
 WORTH_MEASURING = 30.0  # seconds of training before the device's peak, which takes a second, is measured
@@ -71,7 +71,7 @@ class Meter:
     def _flops_per_image(self) -> int:
         shape, loss = self.job.architecture, self.job.loss
         terms = flops.perceptual_terms(shape, loss)
-        distance = memory.perceptual_flops(loss.perceptual, shape.image_size) if terms else 0
+        distance = perceptual_cost.perceptual_flops(loss.perceptual, shape.image_size) if terms else 0
         return flops.training_flops(shape, loss) + terms * (distance or 0)
 
     @functools.cached_property

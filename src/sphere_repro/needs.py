@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sphere_repro import flops, jobs, memory, optim
+from sphere_repro import flops, jobs, memory, optim, perceptual_cost
 from sphere_repro.architecture import Architecture
 from sphere_repro.config import Run, Score, Study
-from sphere_repro.data.loading import steps_per_epoch
+from sphere_repro.data.loading import IN_MEMORY, steps_per_epoch
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import parameter_count
@@ -19,9 +19,10 @@ from sphere_repro.runtime import read_json
 from sphere_repro.strict import Strict
 
 FLOAT, DOUBLE = 4, 8  # bytes
-TRAINED_COPIES = 5  # weights, average, gradients, and Adam's two moments
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
+READ_AHEAD = 2  # batches in memory of a dataset that is read while it is trained on
+INDEXED = 800  # bytes of memory for each image of such a dataset's archive
 DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
 
 
@@ -56,8 +57,11 @@ class Need:
         images: passed through the networks, counting every pass of a training.
         flops: multiply-add = 2; of training and networks only.
         half: those of them that are computed in bfloat16; the rest is float32.
-        device: bytes on the device.
-        host: bytes in the host's memory besides.
+        recomputed: those of them that activation checkpointing computes again.
+        processes: on each node, each on a device of its own.
+        nodes: machines.
+        device: bytes on each device.
+        host: bytes in the memory of each node besides, for all of its processes.
         disk: bytes of the results.
         working: bytes of disk while the job runs, besides.
         done: whether its result is there, made by this very job.
@@ -72,12 +76,20 @@ class Need:
     images: int = 0
     flops: int = 0
     half: int = 0
+    recomputed: int = 0
+    processes: int = 1
+    nodes: int = 1
     device: int = 0
     host: int = 0
     disk: int = 0
     working: int = 0
     done: bool = False
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def devices(self) -> int:
+        """Devices that share the work."""
+        return self.processes * self.nodes
 
 
 def needs(study: Study, folder: Path) -> list[Need]:
@@ -141,37 +153,75 @@ def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
-    shape, loss, training = run.architecture, run.loss, run.training
-    batch = training.batch_size
-    steps = optim.schedule(training, steps_per_epoch(images, batch)).total_steps
-    terms = flops.perceptual_terms(shape, loss)
-    distance = memory.perceptual_flops(loss.perceptual, shape.image_size) if terms else 0
-    networks, perceptual = flops.training_flops(shape, loss), terms * (distance or 0)
-    half = 0 if training.precision == "float32" else networks
-    if loss.perceptual.network not in memory.ALWAYS_FLOAT32:
-        half += perceptual if half else 0
-    missing = f"the perceptual network '{loss.perceptual.network}' is not counted"
-    stored = FLOAT * parameter_count(shape)
-    kept = memory.activation_bytes(shape, loss, batch, half=training.precision == "bfloat16")
+    shape, execution, batch = run.architecture, run.execution, run.training.batch_size
+    seen = optim.schedule(run.training, steps_per_epoch(images, batch)).total_steps * batch
+    terms = flops.perceptual_terms(shape, run.loss)
+    distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size) if terms else 0
+    work, notes = _step_flops(run, terms * (distance or 0)), []
+    if distance is None:
+        notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
+    if execution.compile:
+        notes.append("compile is not counted: it saves time and memory, and takes minutes to start")
+    stored, share = FLOAT * parameter_count(shape), math.ceil(batch / execution.world_size)
+    each = _training_images_bytes(images, share, shape) + stored + FLOAT * batch * shape.latent_dimension
     return Need(
         run=name,
         job="train",
         subject=run.dataset.archive,
         record=record,
         parameters=parameter_count(shape),
-        images=steps * batch,
-        flops=steps * batch * (networks + perceptual),
-        half=steps * batch * half,
-        device=TRAINED_COPIES * stored + kept,
-        host=2 * _bytes_of(images, shape) + WRITTEN_COPIES * stored,
+        images=seen,
+        flops=seen * work.all,
+        half=seen * work.half,
+        recomputed=seen * work.recomputed,
+        processes=execution.processes,
+        nodes=execution.nodes,
+        device=memory.training_bytes(
+            shape,
+            run.loss,
+            min(execution.micro_batch_size or share, share),
+            half=run.training.precision == "bfloat16",
+            checkpointing=execution.activation_checkpointing,
+            processes=execution.world_size,
+        ),
+        host=execution.processes * each + WRITTEN_COPIES * stored,
         disk=2 * stored,
         working=2 * SAVED_COPIES * stored,  # the state before, and the one that replaces it
         done=done,
-        notes=() if distance is not None else (missing,),
+        notes=tuple(notes),
     )
 
 
+@dataclass(frozen=True)
+class StepFlops:
+    """FLOPs of a training step for one image: all, those in bfloat16, those of blocks computed again."""
+
+    all: int
+    half: int
+    recomputed: int
+
+
+def _step_flops(run: Run, perceptual: int) -> StepFlops:
+    """`perceptual`: FLOPs of all perceptual terms of one image."""
+    shape, loss = run.architecture, run.loss
+    again = flops.recomputed_flops(shape, loss) if run.execution.activation_checkpointing else 0
+    networks = flops.training_flops(shape, loss) + again
+    half = 0
+    if run.training.precision == "bfloat16":
+        float32 = loss.perceptual.network in perceptual_cost.ALWAYS_FLOAT32
+        half = networks + (0 if float32 else perceptual)
+    return StepFlops(networks + perceptual, half, again)
+
+
+def _training_images_bytes(images: int, share: int, shape: Architecture) -> int:
+    """Images of one training process: all of them as uint8, or, of a large dataset, those of two batches."""
+    pixels = _bytes_of(images, shape)
+    held = pixels if pixels <= IN_MEMORY else READ_AHEAD * _bytes_of(share, shape) + images * INDEXED
+    return held + FLOAT * _bytes_of(share, shape)  # and the batch in float32
+
+
 def _import(name: str, run: Run, record: str, done: bool) -> Need:
+    """A released checkpoint becomes a model file."""
     parameters = parameter_count(run.architecture)
     stored = FLOAT * parameters
     return Need(

@@ -7,15 +7,28 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Fraction, Limited, NonNegative, Strict
 
 
 class HardCases(Strict):
     """Noise beyond α_max for a fraction of the images (section 3)."""
 
-    probability: Fraction = Field(0.1, description="q; 0 switches hard cases off")
-    extra_angle: NonNegative = Field(5.0, description="degrees above α_max, capped at 89°")
-    independent_draw: bool = Field(False, description="draw the strength separately from the choice")
+    probability: Fraction = Field(
+        0.1,
+        description="q; 0 switches hard cases off",
+        json_schema_extra=ledger(unit="1", section="objective, hard cases", released=0.1),
+    )
+    extra_angle: NonNegative = Field(
+        5.0,
+        description="degrees above α_max, capped at 89°",
+        json_schema_extra=ledger(unit="degrees", section="objective, hard cases", released=5.0),
+    )
+    independent_draw: bool = Field(
+        False,
+        description="draw the strength separately from the choice",
+        json_schema_extra=ledger(section="objective, hard cases", released=False),
+    )
 
 
 LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
@@ -25,14 +38,33 @@ class Perceptual(Strict):
     """The perceptual distance P (section 3)."""
 
     network: Literal["none", "efficientnet-lite1", "lpips-convnext"] = Field(
-        "none", description="frozen networks of the distance; the paper's is lpips-convnext"
+        "none",
+        description="frozen networks of the distance; the paper's is lpips-convnext",
+        json_schema_extra=ledger(
+            section="objective, P",
+            released="lpips-convnext",
+            reason="the paper's needs a download of 754 MB; the demo goes without one",
+        ),
     )
     size: int = Field(
-        32, ge=16, le=1024, description="pixels to which images are enlarged for EfficientNet-Lite1"
+        32,
+        ge=16,
+        le=1024,
+        description="pixels to which images are enlarged for EfficientNet-Lite1",
+        json_schema_extra=ledger(
+            unit="pixels",
+            reason="EfficientNet-Lite1 is a stand-in of ours for images of any size",
+        ),
     )
-    lpips_weight: NonNegative = Field(1.0, description="LPIPS (VGG-16) in lpips-convnext, before the mean")
+    lpips_weight: NonNegative = Field(
+        1.0,
+        description="LPIPS (VGG-16) in lpips-convnext, before the mean",
+        json_schema_extra=ledger(unit="1", section="objective, P", released=1.0),
+    )
     convnext_weight: NonNegative = Field(
-        0.1, description="squared difference of ConvNeXt-Small's logits in lpips-convnext, before the mean"
+        0.1,
+        description="squared difference of ConvNeXt-Small's logits in lpips-convnext, before the mean",
+        json_schema_extra=ledger(unit="1", section="objective, P", released=0.1),
     )
 
     @model_validator(mode="after")
@@ -68,19 +100,67 @@ class Loss(Strict):
     """Weights of the objective (section 3)."""
 
     alpha_max: float = Field(
-        80.0, ge=0.001, lt=90, description="largest noise angle of the large noise, degrees"
+        80.0,
+        ge=0.001,
+        lt=90,
+        description="largest noise angle of the large noise, degrees",
+        json_schema_extra=ledger(
+            unit="degrees", section="objective", released=by_dataset(80.0, 85.0, 85.0, 85.0), reason=EACH
+        ),
     )
-    pix_recon_l1: Limited = Field(1.0, description="a₁, smooth L1 of the reconstruction")
-    pix_recon_perceptual: Limited = Field(1.0, description="a₂, perceptual part of the reconstruction")
-    pix_con_l1: Limited = Field(0.5, description="b₁, smooth L1 of pixel consistency")
-    pix_con_perceptual: Limited = Field(0.5, description="b₂, perceptual part of pixel consistency")
-    lat_con: Limited = Field(0.1, description="c, latent consistency")
+    pix_recon_l1: Limited = Field(
+        1.0,
+        description="a₁, smooth L1 of the reconstruction",
+        json_schema_extra=ledger(
+            unit="1",
+            section="objective, L_pix-recon",
+            released=by_dataset(1.0, 25.0, 25.0, 50.0),
+            reason=EACH,
+        ),
+    )
+    pix_recon_perceptual: Limited = Field(
+        1.0,
+        description="a₂, perceptual part of the reconstruction",
+        json_schema_extra=ledger(unit="1", section="objective, L_pix-recon", released=1.0),
+    )
+    pix_con_l1: Limited = Field(
+        0.5,
+        description="b₁, smooth L1 of pixel consistency",
+        json_schema_extra=ledger(
+            unit="1", section="objective, L_pix-con", released=by_dataset(0.5, 1.0, 1.0, 25.0), reason=EACH
+        ),
+    )
+    pix_con_perceptual: Limited = Field(
+        0.5,
+        description="b₂, perceptual part of pixel consistency",
+        json_schema_extra=ledger(
+            unit="1", section="objective, L_pix-con", released=by_dataset(0.5, 1.0, 1.0, 1.0), reason=EACH
+        ),
+    )
+    lat_con: Limited = Field(
+        0.1,
+        description="c, latent consistency",
+        json_schema_extra=ledger(
+            unit="1",
+            section="objective, L_lat-con",
+            released=0.1,
+            reason="the released flag cannot be 0; here 0 leaves the term out, as an ablation needs it",
+        ),
+    )
     label_dropout: Fraction = Field(
-        0.1, description="probability of the null class, drawn anew in every call"
+        0.1,
+        description="probability of the null class, drawn anew in every call",
+        json_schema_extra=ledger(unit="1", section="networks, class embedding", released=0.1),
     )
     hard_cases: HardCases = HardCases()
     perceptual: Perceptual = Perceptual()
-    kl: Limited = Field(0.0, description="weight of the KL divergence per latent number; VAE only")
+    kl: Limited = Field(
+        0.0,
+        description="weight of the KL divergence per latent number; VAE only",
+        json_schema_extra=ledger(
+            unit="1", reason="of the VAE baseline, which is ours; a Sphere Encoder has none"
+        ),
+    )
 
 
 def check_terms(loss: Loss, kind: str) -> None:

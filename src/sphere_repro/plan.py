@@ -14,15 +14,18 @@ from sphere_repro.devices import Device, Room
 from sphere_repro.needs import Need, needs
 
 UTILISATION = 0.35  # of the peak; what well-written training reaches lies around it
-COLUMNS = ("job", "parameters", "images", "FLOPs", "on device", "on host", "disk", "time")
+COLUMNS = ("job", "parameters", "images", "FLOPs", "devices", "on each", "on host", "disk", "time")
 PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 LEFT_OUT = (
-    "time is an estimate: FLOPs / (peak × utilisation), one job after another; reading and writing images, "
-    "preparing data, statistics of features, uniformity, figures and notebooks are not in it, nor the launch "
-    "of kernels, which is most of the time of small networks on a GPU",
-    "FLOPs: 2 for each multiply-add of matrix products, convolutions and attention",
-    "memory of training: five float32 copies of the weights and what autograd keeps, from a run of the model "
-    "on tensors without numbers; the allocator's waste, Python and torch themselves are not in it",
+    "time is an estimate: FLOPs / (peak × utilisation × devices), one job after another; reading and "
+    "writing images, preparing data, statistics of features, uniformity, figures, notebooks are not in it, "
+    "nor what several devices tell each other, nor the launch of kernels, which is most of the time of small "
+    "networks on a GPU",
+    "FLOPs: 2 for each multiply-add of matrix products, convolutions and attention; what activation "
+    "checkpointing computes again counts, in FLOPs and in the share of the peak",
+    "memory of training: five float32 copies of the weights (six with several devices), the perceptual "
+    "networks, and what autograd keeps of one micro batch, from a run of the model on tensors without "
+    "numbers; the allocator's waste, Python and torch themselves are not in it",
     "disk: images as PNG at most, as if they were noise; DVC's cache takes as much again where the file "
     "system knows no reflinks",
 )
@@ -30,15 +33,16 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Check:
-    """What is needed of something, and what is there of it, in bytes; None where nobody knows.
+    """What is needed of something, and what is there of it; None where nobody knows.
 
-    `largest` names the job that needs the most.
+    `largest` names the job that needs the most; `unit` is B (bytes), or empty for a number of things.
     """
 
     what: str
     needed: int
     available: int | None
     largest: str = ""
+    unit: str = "B"
 
     @property
     def fits(self) -> bool:
@@ -61,9 +65,10 @@ class Plan:
         return all(check.fits for check in self.checks)
 
     def seconds(self, need: Need) -> float:
-        """Estimated time of one job."""
+        """Estimated time of one job. Processes on one CPU share what was measured of it."""
         float32, half = self.device.float32, self.device.bfloat16 or self.device.float32
-        return ((need.flops - need.half) / float32 + need.half / half) / self.utilisation
+        devices = need.nodes if self.device.shares_host else need.devices
+        return ((need.flops - need.half) / float32 + need.half / half) / (self.utilisation * devices)
 
     @property
     def notes(self) -> list[str]:
@@ -92,19 +97,24 @@ def checks(found: Iterable[Need], device: Device, room: Room) -> list[Check]:
     disk = sum(need.disk for need in todo) + max((need.working for need in todo), default=0)
     on_disk = Check("disk here", disk, room.disk)
     if device.shares_host:
-        return [_largest("memory", todo, lambda need: need.device + need.host, room.memory), on_disk]
+        both = _largest("memory", todo, lambda need: need.processes * need.device + need.host, room.memory)
+        return [both, on_disk]
+    on_one_node = _largest("devices of one node", todo, lambda need: need.processes, device.count, "")
     return [
+        *([on_one_node] if on_one_node.needed > 1 else []),
         _largest(f"memory of {device.name}", todo, lambda need: need.device, device.memory),
         _largest("memory of this host", todo, lambda need: need.host, room.memory),
         on_disk,
     ]
 
 
-def _largest(what: str, todo: Sequence[Need], size: Callable[[Need], int], available: int | None) -> Check:
+def _largest(
+    what: str, todo: Sequence[Need], size: Callable[[Need], int], available: int | None, unit: str = "B"
+) -> Check:
     if not todo:
-        return Check(what, 0, available)
+        return Check(what, 0, available, unit=unit)
     largest = max(todo, key=size)
-    return Check(what, size(largest), available, f"{largest.job} {largest.run}")
+    return Check(what, size(largest), available, f"{largest.job} {largest.run}", unit)
 
 
 def as_json(made: Plan) -> str:
@@ -163,6 +173,7 @@ def _row(made: Plan, need: Need) -> Sequence[str]:
         "" if need.parameters is None else f"{need.parameters:,}".replace(",", " "),
         f"{need.images:,}".replace(",", " "),
         _si(need.flops),
+        str(need.devices) if need.flops else "",
         _si(need.device, "B"),
         _si(need.host, "B"),
         _si(need.disk, "B"),
@@ -177,6 +188,7 @@ def _total(made: Plan, name: str, group: Sequence[Need]) -> Sequence[str]:
         "",
         "",
         _si(sum(need.flops for need in todo)),
+        "",
         _si(max((need.device for need in todo), default=0), "B"),
         _si(max((need.host for need in todo), default=0), "B"),
         _si(sum(need.disk for need in todo), "B"),
@@ -186,11 +198,11 @@ def _total(made: Plan, name: str, group: Sequence[Need]) -> Sequence[str]:
 
 def _verdict(check: Check) -> str:
     by = f" by {check.largest}" if check.largest else ""
-    needed = f"{check.what}: {_si(check.needed, 'B')} needed{by}"
+    needed = f"{check.what}: {_si(check.needed, check.unit)} needed{by}"
     if check.available is None:
-        return f"not checked: {needed}; the system does not say what is there"
+        return f"not checked: {needed}; nobody says here what is there"
     word = "fits" if check.fits else "DOES NOT FIT"
-    return f"{word}: {needed}, {_si(check.available, 'B')} there"
+    return f"{word}: {needed}, {_si(check.available, check.unit)} there"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,28 +6,92 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Limited, LimitedPositive, NonNegative, Positive, Strict
 
 
 class Training(Strict):
     """Optimizer, schedule and length (section 3)."""
 
-    epochs: LimitedPositive = Field(description="passes over the dataset; fractions allowed")
-    warmup_epochs: NonNegative = Field(10.0, description="linear warm-up, in epochs")
-    batch_size: int = Field(256, gt=0, description="global batch")
-    learning_rate: LimitedPositive = Field(1e-4, description="maximum at global batch 256; scaled linearly")
-    minimum_learning_rate: Limited = Field(1e-6, description="minimum at global batch 256; scaled linearly")
+    epochs: LimitedPositive = Field(
+        description="passes over the dataset; fractions allowed",
+        json_schema_extra=ledger(
+            unit="epochs",
+            section="objective",
+            released=by_dataset(5000, 1000, 1000, 800),
+            reason="no default: it decides what a run costs",
+        ),
+    )
+    warmup_epochs: NonNegative = Field(
+        10.0,
+        description="linear warm-up, in epochs",
+        json_schema_extra=ledger(
+            unit="epochs", section="objective", released=by_dataset(10.0, 10.0, 10.0, 5.0), reason=EACH
+        ),
+    )
+    batch_size: int = Field(
+        256,
+        gt=0,
+        description="global batch",
+        json_schema_extra=ledger(
+            unit="images",
+            section="objective",
+            reason="the rates are stated at 256; the batch of each published run is unknown",
+        ),
+    )
+    learning_rate: LimitedPositive = Field(
+        1e-4,
+        description="maximum at global batch 256; scaled linearly",
+        json_schema_extra=ledger(
+            unit="1",
+            section="objective",
+            released=0.0001,
+            reason="released configurations show it unscaled; here training.csv has the scaled one",
+        ),
+    )
+    minimum_learning_rate: Limited = Field(
+        1e-6,
+        description="minimum at global batch 256; scaled linearly",
+        json_schema_extra=ledger(unit="1", section="objective", released=1e-06),
+    )
     encoder_learning_rate_factor: LimitedPositive = Field(
-        0.1, description="encoder's rate over the decoder's"
+        0.1,
+        description="encoder's rate over the decoder's",
+        json_schema_extra=ledger(unit="1", section="objective", released=0.1),
     )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.9997, description="decay of the weights' average"
+        0.9997,
+        description="decay of the weights' average",
+        json_schema_extra=ledger(
+            unit="1",
+            section="objective",
+            released=0.9997,
+            reason="in float32; released: once bfloat16, published with which is unknown",
+        ),
     )
-    clip_norm: Positive = Field(1.0, description="joint gradient norm of both networks")
+    clip_norm: Positive = Field(
+        1.0,
+        description="joint gradient norm of both networks",
+        json_schema_extra=ledger(unit="1", section="objective", released=1.0),
+    )
     precision: Literal["float32", "bfloat16"] = Field(
-        "bfloat16", description="autocast; weights stay float32"
+        "bfloat16",
+        description="autocast; weights stay float32",
+        json_schema_extra=ledger(
+            section="objective",
+            released="bfloat16",
+            reason="weights in float32; released: once bfloat16, published with which is unknown",
+        ),
     )
-    horizontal_flip: bool | None = Field(None, description="mirror images at random; default: the dataset's")
+    horizontal_flip: bool | None = Field(
+        None,
+        description="mirror images at random; default: the dataset's",
+        json_schema_extra=ledger(
+            section="objective, data",
+            released=True,
+            reason="the table of datasets says where a mirrored image is still one: not for digits",
+        ),
+    )
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> Self:
@@ -44,19 +108,55 @@ class Execution(Strict):
     The weights stay the same up to the order of float32 sums (`compile`: of fused operations).
     """
 
-    processes: int = Field(1, ge=1, le=4096, description="processes on each node, on GPUs one each")
-    nodes: int = Field(1, ge=1, le=4096, description="machines, inside one Slurm job")
+    processes: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="processes on each node, on GPUs one each",
+        json_schema_extra=ledger(
+            unit="processes",
+            reason="no number depends on it (released: radii are stratified within a process)",
+        ),
+    )
+    nodes: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="machines, inside one Slurm job",
+        json_schema_extra=ledger(unit="nodes", reason="no number depends on it"),
+    )
     micro_batch_size: int | None = Field(
         None,
         gt=0,
         description="images per pass of one process; gradients are summed; default: its whole share",
+        json_schema_extra=ledger(unit="images", reason="no number depends on it"),
     )
     activation_checkpointing: bool = Field(
-        False, description="compute the blocks' activations again instead of keeping them"
+        False,
+        description="compute the blocks' activations again instead of keeping them",
+        json_schema_extra=ledger(reason="no number depends on it; it saves memory and costs time"),
     )
-    compile: bool = Field(False, description="torch.compile both networks")
-    checkpoint_seconds: Positive = Field(300.0, description="seconds between resumable checkpoints")
-    grids: int = Field(10, ge=0, description="pictures of samples and reconstructions during the training")
+    compile: bool = Field(
+        False,
+        description="torch.compile both networks",
+        json_schema_extra=ledger(
+            reason="faster on a GPU after some minutes; off, so that small runs start at once"
+        ),
+    )
+    checkpoint_seconds: Positive = Field(
+        300.0,
+        description="seconds between resumable checkpoints",
+        json_schema_extra=ledger(
+            unit="seconds",
+            reason="the released code saves no optimizer state; here a resumed run is the same run",
+        ),
+    )
+    grids: int = Field(
+        10,
+        ge=0,
+        description="pictures of samples and reconstructions during the training",
+        json_schema_extra=ledger(unit="pictures", reason="for watching only"),
+    )
 
     @property
     def world_size(self) -> int:

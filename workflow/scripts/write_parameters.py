@@ -20,13 +20,29 @@ from sphere_repro.config import Study  # noqa: E402
 HEADER = """\
 # Parameters
 
-Written by `make parameters` from [`src/sphere_repro/config.py`](../src/sphere_repro/config.py), the single
-source; do not edit. A study is one YAML file in this folder. An unknown key is an error that names the
-nearest known one.
-Editors that read [`schema.json`](schema.json) complete and check the keys while you type.
+Written by `make parameters` from [`src/sphere_repro/config.py`](../src/sphere_repro/config.py) and its
+parts, the single source; do not edit. A study is one YAML file in this folder. An unknown key is
+an error that names the nearest known one. Editors that read [`schema.json`](schema.json) complete and check
+the keys while you type.
 
-| key | meaning | allowed | default |
-|---|---|---|---|
+*section*: where the method's description speaks of the key (– : this harness's own). *released*: what the
+authors' code used, by dataset where it differs; empty where unknown. *ours*: the default. *reason*: why ours
+differs, or what was chosen where the paper is silent.
+
+| key | meaning | unit | allowed | section | released | ours | reason |
+|---|---|---|---|---|---|---|---|
+"""
+FOOTER = """
+## Open questions of the released code
+
+- Weights and their average were once bfloat16 by default, later not; which setting gave the published numbers
+  is unknown. Here both are float32, and bfloat16 is autocast only.
+- The editing strength only reaches the name of the file there. Here it scales the noise of every step.
+- The recorded configuration is written there before the learning rate is scaled with the batch. Here the key
+  is the rate at a global batch of 256, and the training's log has the rate that was used.
+- The weight of the latent consistency cannot be 0 there. Here 0 leaves the term out.
+- Bilinear interpolation of a conditional model draws a random class for each cell there. Here the class
+  embeddings of the four corners are mixed with the same weights as the latents.
 """
 
 
@@ -36,19 +52,52 @@ def schema() -> str:
 
 
 def ledger() -> str:
-    """Every key of a study: meaning, allowed values, default."""
-    return HEADER + "".join(rows(Study, ""))
+    """Every key of a study, and the open questions of the released code."""
+    lines = ("| " + " | ".join(cell.replace("|", "or") for cell in row) + " |\n" for row in rows())
+    return HEADER + "".join(lines) + FOOTER
 
 
-def rows(model: type[BaseModel], prefix: str) -> typing.Iterator[str]:
+def rows() -> typing.Iterator[tuple[str, ...]]:
+    """The ledger's cells, key by key."""
+    for key, field in keys(Study, ""):
+        told = entries(field)
+        released = "" if "released" not in told else released_text(told["released"])
+        yield (
+            f"`{key}`",
+            field.description or "",
+            told.get("unit", "–"),
+            f"`{allowed(field)}`",
+            told.get("section", "–"),
+            released,
+            default(field),
+            told.get("reason", ""),
+        )
+
+
+def entries(field: FieldInfo) -> dict[str, typing.Any]:
+    """What `sphere_repro.ledger` says of a key."""
+    extra = field.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def released_text(value: object) -> str:
+    """One value, or each with the datasets that it was used for."""
+    if not isinstance(value, dict):
+        return f"`{value}`"
+    groups: dict[str, list[str]] = {}
+    for dataset, one in value.items():
+        groups.setdefault(f"`{one}`", []).append(dataset)
+    return "; ".join(f"{one} {', '.join(datasets)}" for one, datasets in groups.items())
+
+
+def keys(model: type[BaseModel], prefix: str) -> typing.Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         nested, suffix = nested_model(field.annotation)
         key = f"{prefix}{name}{suffix}"
+        if nested is None or entries(field):
+            yield key, field
         if nested is not None:
-            yield from rows(nested, f"{key}.")
-        else:
-            cells = (f"`{key}`", field.description or "", f"`{allowed(field)}`", default(field))
-            yield "| " + " | ".join(cell.replace("|", "or") for cell in cells) + " |\n"
+            yield from keys(nested, f"{key}.")
 
 
 def nested_model(annotation: object) -> tuple[type[BaseModel] | None, str]:
@@ -56,11 +105,9 @@ def nested_model(annotation: object) -> tuple[type[BaseModel] | None, str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, ""
     arguments = typing.get_args(annotation)
-    origin = typing.get_origin(annotation)
-    if origin in {dict, tuple} and arguments:
-        inner = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
-        return inner, ".NAME" if origin is dict else "[]"
-    return None, ""
+    inner = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    marks = {dict: ".NAME", tuple: "[]"}
+    return inner, marks.get(typing.get_origin(annotation), "") if arguments else ""
 
 
 def allowed(field: FieldInfo) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from sphere_repro.data import own
 from sphere_repro.data.sources import SOURCES, Source, nearest, own_source
 from sphere_repro.errors import UserError
+from sphere_repro.ledger import by_dataset, ledger
 from sphere_repro.strict import NAME_PATTERN, Strict, is_none, quoted
 
 
@@ -22,26 +23,47 @@ class Dataset(Strict):
         min_length=1,
         exclude_if=is_none,
         description="a folder of your own images, in class subfolders or without; instead of name",
+        json_schema_extra=ledger(reason="for images that the paper does not use"),
     )
     zip: str | None = Field(
         None,
         min_length=1,
         exclude_if=is_none,
         description="an archive of your own in the layout of StyleGAN and EDM; instead of name",
+        json_schema_extra=ledger(reason="for archives made with other tools"),
     )
     name: str = Field(
         "",
         validate_default=True,
         description="a name from data/sources.yaml; for your own images a new one, default: from their path",
+        json_schema_extra=ledger(
+            section="notation",
+            reason="no default among the datasets: every study says its own",
+        ),
     )
     resolution: int | None = Field(
-        None, ge=4, le=1024, description="pixels; default: the dataset's own, for a folder 64"
+        None,
+        ge=4,
+        le=1024,
+        description="pixels; default: the dataset's own, for a folder 64",
+        json_schema_extra=ledger(
+            unit="pixels",
+            section="notation",
+            released=by_dataset(32, 256, 256, 256),
+            reason="the table of datasets holds each one's own",
+        ),
     )
     classes: int | None = Field(
         None,
         exclude_if=is_none,
         ge=0,
         description="classes of your own images; default: what is found there; 0: use none",
+        json_schema_extra=ledger(
+            unit="classes",
+            section="objective",
+            released=by_dataset(10, 0, 102, 1000),
+            reason="the table of datasets holds each one's own; this key is for images of yours",
+        ),
     )
 
     @model_validator(mode="before")

@@ -60,7 +60,7 @@ class Encoder(nn.Module):
         h = self.patch_mix(self.patch(x))  # (B, width, g, g)
         h = h.flatten(2).transpose(1, 2) + self.position  # (B, N, width)
         for block in self.blocks:
-            h = _run(block, h, condition, checkpointing=self.checkpointing)
+            h = run_block(block, h, condition, checkpointing=self.checkpointing)
         out: Tensor = self.mixer(self.head(h, condition))  # (B, N, channels)
         return out
 
@@ -93,7 +93,7 @@ class Decoder(nn.Module):
         condition = _condition(self.class_embedding, labels)
         h = self.mixer(self.embed(z)) + self.position  # (B, N, width)
         for block in self.blocks:
-            h = _run(block, h, condition, checkpointing=self.checkpointing)
+            h = run_block(block, h, condition, checkpointing=self.checkpointing)
         h = self.head(h, condition).transpose(1, 2)  # (B, channels, N)
         out: Tensor = self.pixels(h.unflatten(2, (self.grid, self.grid)))  # (B, 3, H, H)
         return out
@@ -124,7 +124,7 @@ class ConvPixels(nn.Module):
         return torch.tanh(self.expand(F.silu(self.conv(h))))  # (B, 32, g, g) → (B, 3, H, H)
 
 
-def _run(block: nn.Module, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
+def run_block(block: nn.Module, h: Tensor, condition: Tensor | None, *, checkpointing: bool) -> Tensor:
     """Tokens (B, N, width) through one block; checkpointing changes memory and time, and no number."""
     if checkpointing and torch.is_grad_enabled():
         out: Tensor = checkpoint(block, h, condition, use_reentrant=False, preserve_rng_state=False)
