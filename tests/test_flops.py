@@ -139,6 +139,16 @@ def test_a_training_step_of_the_papers_models(name: str) -> None:
     assert 2 * flops.training_flops(shape, loss) == pytest.approx(seen, rel=TOLERANCE)
 
 
+def test_a_training_step_of_a_paper_model_that_computes_blocks_again() -> None:
+    shape, loss = PAPER["animal-faces base"], Loss(**WITHOUT_P)
+    with FakeTensorMode():
+        model = build(shape)
+        model.encoder.checkpointing = model.decoder.checkpointing = True
+        seen = counted(lambda: step_forward(model, loss, 2, None).backward())
+    told = flops.training_flops(shape, loss) + flops.recomputed_flops(shape, loss)
+    assert 2 * told == pytest.approx(seen, rel=TOLERANCE)
+
+
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize(("scale", "position"), [(1.0, "combo"), (1.5, "enc"), (1.5, "dec"), (1.5, "combo")])
 def test_sampling(steps: int, scale: float, position: Any) -> None:

@@ -18,7 +18,7 @@ from sphere_repro.tracing import peak_bytes, saved_bytes
 
 BATCH = 2
 LOSS = Loss(pix_recon_perceptual=0, pix_con_perceptual=0)
-PEAK_TOLERANCE = 0.10
+PEAK_TOLERANCE = 0.05
 
 
 def architecture(layers: tuple[int, int] = (2, 2), **changes: Any) -> Architecture:
@@ -62,13 +62,11 @@ def test_what_a_real_step_keeps(name: str, half: bool) -> None:
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", ["conditional", "deep", "unconditional", "vae"])
-def test_the_peak_of_a_real_step_is_near_what_is_told_and_the_gradients(
-    name: str, checkpointing: bool, half: bool
-) -> None:
+def test_the_peak_of_a_real_step(name: str, checkpointing: bool, half: bool) -> None:
     shape = architecture(**VARIANTS[name])
     model = build(shape)
     model.encoder.checkpointing = model.decoder.checkpointing = checkpointing
-    batch = 16  # with fewer, gradients weigh as much as what is kept, and the sum is an upper bound
+    batch = 16  # with fewer, the gradients, which are counted with the weights, begin to weigh
 
     def step() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
@@ -76,8 +74,7 @@ def test_the_peak_of_a_real_step_is_near_what_is_told_and_the_gradients(
         loss.backward()
 
     peak = peak_bytes(step)
-    gradients = sum(4 * parameter.numel() for parameter in model.parameters())
-    told = memory.activation_bytes(shape, LOSS, batch, half=half, checkpointing=checkpointing) + gradients
+    told = memory.activation_bytes(shape, LOSS, batch, half=half, checkpointing=checkpointing)
     assert told == pytest.approx(peak, rel=PEAK_TOLERANCE)
 
 
@@ -91,8 +88,7 @@ def test_whichever_block_weighs_most_when_it_is_computed_again(
     model.encoder.checkpointing = model.decoder.checkpointing = True
     peak = peak_bytes(lambda: memory.step_forward(model, loss, 8, None).backward())
     told = memory.activation_bytes(shape, loss, 8, half=False, checkpointing=True)
-    gradients = sum(4 * parameter.numel() for parameter in model.parameters())
-    assert 0.97 * peak <= told + gradients <= 1.1 * peak
+    assert told == pytest.approx(peak, rel=PEAK_TOLERANCE)
 
 
 def test_memory_grows_with_the_batch_and_shrinks_with_bfloat16() -> None:
@@ -138,6 +134,10 @@ def test_perceptual_network_from_its_package() -> None:
     assert perceptual_cost.perceptual_flops(settings, 16) == pytest.approx(
         counter.get_total_flops(), rel=0.02
     )
+    kept = saved_bytes(lambda: distance(image, torch.rand(1, 3, 16, 16)), distance)
+    assert perceptual_cost.kept_by_perceptual(settings, 16, half=False).of(1) == pytest.approx(kept, rel=0.03)
+    weights = sum(tensor.nbytes for tensor in (*distance.parameters(), *distance.buffers()))
+    assert perceptual_cost.weight_bytes(settings) == weights
     with_it = Loss(perceptual=settings)
     assert memory.activation_bytes(architecture(), with_it, BATCH, half=False) > memory.activation_bytes(
         architecture(), LOSS, BATCH, half=False

@@ -68,6 +68,36 @@ def test_parameters_of_the_papers_models(name: str) -> None:
     assert parameter_count(shape) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "dataset", "ratio", "head", "depth"),
+    [
+        ("cifar-10 large", "large", "cifar10", 1.5, "conv", 2),
+        ("imagenet xlarge", "xlarge", "imagenet", 3.0, "linear", 4),
+    ],
+)
+def test_a_plan_of_the_papers_runs(
+    tmp_path: Path, name: str, size: str, dataset: str, ratio: float, head: str, depth: int
+) -> None:
+    mixers = {"encoder_mixer_depth": depth, "decoder_mixer_depth": depth}
+    run = {
+        "dataset": {"name": dataset},
+        "model": {"encoder": size, "decoder": size, "ratio": ratio, "pixel_head": head, **mixers},
+        "loss": {"pix_recon_perceptual": 0, "pix_con_perceptual": 0},
+        "training": {"epochs": 800, "warmup_epochs": 5},
+        "execution": {"processes": 8, "micro_batch_size": 8, "activation_checkpointing": True},
+        "sampling": {"count": 50_000, "generations": [{"steps": 4}]},
+    }
+    study = Study.model_validate({"study": "large", "runs": {"one": run}})
+    found = planned(study, tmp_path)
+    training = found["results/large/one/model.json"]
+    shape, loss = study.runs["one"].architecture, study.runs["one"].loss
+    assert training.parameters == PAPER[name][-1]
+    of_one = flops.training_flops(shape, loss) + flops.recomputed_flops(shape, loss)
+    assert training.flops == training.half == training.images * of_one
+    images = study.runs["one"].dataset.source.images
+    assert images and training.images == 800 * (images // 256) * 256
+
+
 def test_every_job_stands_once(tmp_path: Path) -> None:
     found = needs.needs(SMOKE, tmp_path)
     names = [f"{need.run} {need.job} {need.subject}" for need in found]

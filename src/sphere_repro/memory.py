@@ -33,6 +33,12 @@ TRAINED_COPIES = 5  # weights, average, gradients, and Adam's two moments
 SHORT = 2  # layers after which a pass without gradients takes no more
 
 
+@cache
+def parameters(shape: Architecture) -> int:
+    """`parameter_count`, built once for all jobs of a model."""
+    return parameter_count(shape)
+
+
 def training_bytes(
     shape: Architecture, loss: Loss, batch: int, *, half: bool, checkpointing: bool, processes: int
 ) -> int:
@@ -49,7 +55,7 @@ def training_bytes(
     copies = TRAINED_COPIES + (processes > 1)
     distance = weight_bytes(loss.perceptual) if perceptual_terms(shape, loss) else 0
     kept = activation_bytes(shape, loss, batch, half=half, checkpointing=checkpointing)
-    return copies * FLOAT * parameter_count(shape) + distance + kept
+    return copies * FLOAT * parameters(shape) + distance + kept
 
 
 def activation_bytes(

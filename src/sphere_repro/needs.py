@@ -13,7 +13,6 @@ from sphere_repro.config import Run, Score, Study
 from sphere_repro.data.loading import IN_MEMORY, steps_per_epoch
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
-from sphere_repro.models.autoencoder import parameter_count
 from sphere_repro.released import planned_content
 from sphere_repro.runtime import read_json
 from sphere_repro.strict import Strict
@@ -162,14 +161,14 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
         notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
     if execution.compile:
         notes.append("compile is not counted: it saves time and memory, and takes minutes to start")
-    stored, share = FLOAT * parameter_count(shape), math.ceil(batch / execution.world_size)
+    stored, share = FLOAT * memory.parameters(shape), math.ceil(batch / execution.world_size)
     each = _training_images_bytes(images, share, shape) + stored + FLOAT * batch * shape.latent_dimension
     return Need(
         run=name,
         job="train",
         subject=run.dataset.archive,
         record=record,
-        parameters=parameter_count(shape),
+        parameters=memory.parameters(shape),
         images=seen,
         flops=seen * work.all,
         half=seen * work.half,
@@ -221,16 +220,15 @@ def _training_images_bytes(images: int, share: int, shape: Architecture) -> int:
 
 
 def _import(name: str, run: Run, record: str, done: bool) -> Need:
-    """A released checkpoint becomes a model file."""
-    parameters = parameter_count(run.architecture)
-    stored = FLOAT * parameters
+    """A released checkpoint becomes a model file: weights read, and written raw and as their average."""
+    stored = FLOAT * memory.parameters(run.architecture)
     return Need(
         run=name,
         job="import",
         subject=Path(run.released or "").name,
         record=record,
-        parameters=parameters,
-        host=4 * stored,  # both kinds of weights as they are read, and under our names
+        parameters=memory.parameters(run.architecture),
+        host=WRITTEN_COPIES * stored,
         disk=2 * stored,
         done=done,
     )
@@ -245,13 +243,13 @@ def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, 
         cost += images * flops.encoder_call(shape).forward
         seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
     noise = FLOAT * (steps + 1) * batch * shape.latent_dimension
-    stored = FLOAT * parameter_count(shape)
+    stored = FLOAT * memory.parameters(shape)
     return Need(
         run=job.run,
         job="sample",
         subject=job.set,
         record=record,
-        parameters=parameter_count(shape),
+        parameters=memory.parameters(shape),
         images=seen,
         flops=cost,
         device=stored + noise + memory.inference_bytes(shape, batch),
@@ -270,13 +268,13 @@ def _calls(job: jobs.SampleJob) -> flops.Calls:
 def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
     count = min(job.count, images)
     numbers = count * (shape.latent_dimension + 3 * shape.image_size**2)
-    stored = FLOAT * parameter_count(shape)
+    stored = FLOAT * memory.parameters(shape)
     return Need(
         run=job.run,
         job="encode",
         subject=job.dataset.archive,
         record=record,
-        parameters=parameter_count(shape),
+        parameters=memory.parameters(shape),
         images=count,
         flops=count * flops.encoder_call(shape).forward,
         device=stored + memory.inference_bytes(shape, min(ENCODE_BATCH, count)),
