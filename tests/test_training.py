@@ -335,7 +335,7 @@ def test_a_state_that_does_not_fit_into_memory_is_kept(
     def load(*_: Any, **__: Any) -> None:
         torch.empty(2**60)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="memory"):
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="ran out of memory"):
         patch.setattr(torch, "load", load)
         place.train(job, digits_archive)
     assert place.train(job, digits_archive).resumed_at == 3
@@ -473,6 +473,34 @@ def test_images_read_from_the_archive_train_the_same_weights(
 
 
 # -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [
+        (10**9, r"runs\.tiny\.execution\.micro_batch_size to 15"),
+        (10**4, "Not even one image"),
+        (None, "Lower"),
+    ],
+)
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried …")])
+def test_where_memory_runs_out_settings_are_named_that_would_fit(
+    places: Callable[[str], Place],
+    digits_archive: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    free: int | None,
+    words: str,
+    error: Exception,
+) -> None:
+    whole, broken = places("whole"), places("broken")
+    whole.train(tiny_job(), digits_archive)
+    monkeypatch.setattr("sphere_repro.devices.free_memory", lambda: free)
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=words) as caught:
+        stop_at(patch, 3, error)
+        broken.train(tiny_job(), digits_archive)
+    assert str(caught.value).startswith("Training tiny ran out of memory. ")
+    assert broken.train(tiny_job(), digits_archive).resumed_at == 3
+    assert broken.bytes == whole.bytes
 
 
 def test_broken_down_training(

@@ -26,7 +26,6 @@ LEADER_FIRST_SECONDS = 5.0
 MOST_IMAGES = 100_000_000  # names in an archive have eight digits
 DEVICE = "auto, cpu, cuda, cuda:1, … (default auto)"
 BATCHES = {
-    "train": "Lower training.batch_size.",
     "sample": "Lower sampling.batch_size.",
     "reference": "Lower score.batch_size.",
     "score": "Lower score.batch_size.",

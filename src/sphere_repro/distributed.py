@@ -103,6 +103,9 @@ def joined(device: torch.device) -> Iterator[World]:
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(device)  # NCCL's calls name no device
     dist.init_process_group(backend, timeout=PATIENCE)
+    warnings.filterwarnings(
+        "ignore", message="Grad strides do not match"
+    )  # of convolutions: a copy, no error
     try:
         yield World(dist.get_rank(), dist.get_world_size())
     finally:

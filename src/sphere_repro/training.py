@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from sphere_repro import devices
+from sphere_repro.advice import memory_advice
 from sphere_repro.checkpoint import save_model
 from sphere_repro.data.loading import TrainingImages, load_training_images
 from sphere_repro.distributed import World, joined
@@ -21,7 +23,7 @@ from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.perceptual import load_perceptual
 from sphere_repro.provenance import file_hash, value_hash
 from sphere_repro.recipe import Execution
-from sphere_repro.runtime import atomic_output, deferred_interrupt, only_one, progress
+from sphere_repro.runtime import atomic_output, deferred_interrupt, only_one, out_of_memory, progress
 from sphere_repro.state import Autosave, Row, State, resumed_state
 from sphere_repro.stepper import Stepper
 
@@ -104,7 +106,7 @@ def train(
             perceptual = load_perceptual(job.loss.perceptual, device)
         identity = _identity(job, files.archive)
         saved = files.state / f"{job.run}-{identity[:16]}.pt"
-        with _alone(job, saved, world), deferred_interrupt() as stopped:
+        with _alone(job, saved, world), _memory_told(job, execution, device), deferred_interrupt() as stopped:
             state = resumed_state(job, saved, identity, device, world)
             resumed_at = state.step
             meter = Meter(job, device, world.size, state.seconds)
@@ -135,6 +137,19 @@ def _alone(job: TrainJob, saved: Path, world: World) -> contextlib.AbstractConte
     if not world.leads:
         return contextlib.nullcontext()
     return only_one(saved.with_suffix(".lock"), f"{job.run} is being trained")
+
+
+@contextlib.contextmanager
+def _memory_told(job: TrainJob, execution: Execution, device: torch.device) -> Iterator[None]:
+    """Where memory runs out, say which settings would fit in what is free now."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else devices.free_memory()
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        advice = memory_advice(job, execution, free) if free else "Lower execution.micro_batch_size."
+        raise UserError(f"Training {job.run} ran out of memory. {advice} Finished steps are kept.") from error
 
 
 def _train_to_the_end(
