@@ -47,6 +47,7 @@ def cluster(tmp_path, checkout):
     folder = tmp_path / "slurm"
     variables = environment() | fake_slurm.install(folder)
     variables["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment()['PATH']}"
+    variables["GLOO_SOCKET_IFNAME"] = "lo"
 
     def submit(*arguments, plan=None):
         (folder / "plan.json").write_text(json.dumps(plan or {}))
@@ -119,6 +120,16 @@ def test_cancelled_and_failed_jobs_are_told_and_not_tried_again(cluster, checkou
         ("train", "FAILED"),
     ]
     assert not (checkout / MODEL).exists()
+
+
+def test_one_training_on_two_machines_inside_one_job(cluster, checkout):
+    write_study(checkout, execution={"nodes": 2})
+    done = cluster(MODEL, plan={"train": {"time_is_up_when": ".state/digits-*.pt"}})
+    assert done.returncode == 0, done.stdout + done.stderr
+    train = fake_slurm.jobs(cluster.folder)[-1]
+    assert (train["rule"], train["state"], train["restarts"]) == ("train", "COMPLETED", 1)
+    record = json.loads((checkout / MODEL).with_suffix(".json").read_text())
+    assert record["processes"] == 2 and record["resumed_at_step"] > 0
 
 
 def test_the_default_study_is_planned_for_the_cluster(tmp_path):

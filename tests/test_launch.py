@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -59,7 +60,10 @@ if act == "crash":
 
 @pytest.fixture
 def worker(tmp_path, monkeypatch):
-    """The module `tiny_worker` where this process and its children find it; the folder it writes to."""
+    """The module `tiny_worker` where this process and its children find it; the folder it writes to.
+
+    Afterwards nothing may lie in the folder of temporary files.
+    """
     (tmp_path / "code").mkdir()
     (tmp_path / "code/tiny_worker.py").write_text(WORKER)
     folder = tmp_path / "out"
@@ -67,7 +71,10 @@ def worker(tmp_path, monkeypatch):
     path = os.pathsep.join([str(ROOT / "src"), str(tmp_path / "code")])
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.chdir(tmp_path)
-    return folder
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    yield folder
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def launched(act: str, folder: Path, *words: str, **execution: int) -> int:

@@ -94,7 +94,8 @@ def _run_workers(command: Command, execution: Execution, meeting: Meeting) -> in
         # its launcher fills in ${local_rank} and takes $$ for $
         words = [word.replace("$", "$$") for word in (folder, *command.words()[1:])]
         try:
-            elastic_launch(_config(execution, meeting), sys.executable)(*_program("worker", *words)[1:])
+            launcher = elastic_launch(_config(execution, meeting, folder), sys.executable)
+            launcher(*_program("worker", *words)[1:])
         except ChildFailedError as error:
             ended = {rank: failure.exitcode for rank, failure in error.failures.items()}
         except SignalException:
@@ -104,7 +105,7 @@ def _run_workers(command: Command, execution: Execution, meeting: Meeting) -> in
                 f"The {execution.nodes} machines of the training did not meet at {meeting.host}, port "
                 f"{meeting.port} ({error}). Check that they reach one another, and run it again."
             ) from error
-        told = {int(path.name): int(path.read_text()) for path in Path(folder).iterdir()}
+        told = {int(path.name): int(path.read_text()) for path in Path(folder).glob("[0-9]*")}
     return _status(told, ended, execution.processes)
 
 
@@ -113,7 +114,8 @@ def _program(*words: str) -> list[str]:
     return [sys.executable, "-m", PROGRAM, *words]
 
 
-def _config(execution: Execution, meeting: Meeting) -> LaunchConfig:
+def _config(execution: Execution, meeting: Meeting, folder: str) -> LaunchConfig:
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig
 
     return LaunchConfig(
@@ -125,6 +127,7 @@ def _config(execution: Execution, meeting: Meeting) -> LaunchConfig:
         rdzv_endpoint=f"{meeting.host}:{meeting.port}",
         rdzv_configs={"is_host": meeting.is_host, "timeout": MEETING_SECONDS},
         local_addr="localhost" if execution.nodes == 1 else os.environ.get("SLURMD_NODENAME"),
+        logs_specs=DefaultLogsSpecs(log_dir=f"{folder}/logs"),  # left to itself it leaves a folder behind
         max_restarts=0,
         signals_to_handle=",".join(number.name for number in PASSED),
         shutdown_timeout=SAVING_SECONDS,
