@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sphere_repro import flops, jobs, memory, optim, perceptual_cost
+from sphere_repro import flops, jobs, memory, optim, perceptual_cost, training_cost
 from sphere_repro.architecture import Architecture
 from sphere_repro.config import Run, Score, Study
-from sphere_repro.data.loading import IN_MEMORY, steps_per_epoch
+from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
 from sphere_repro.released import planned_content
@@ -20,8 +20,6 @@ from sphere_repro.strict import Strict
 FLOAT, DOUBLE = 4, 8  # bytes
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
-READ_AHEAD = 2  # batches in memory of a dataset that is read while it is trained on
-INDEXED = 800  # bytes of memory for each image of such a dataset's archive
 DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
 
 
@@ -156,13 +154,13 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
     seen = optim.schedule(run.training, steps_per_epoch(images, batch)).total_steps * batch
     terms = flops.perceptual_terms(shape, run.loss)
     distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size) if terms else 0
-    work, notes = _step_flops(run, terms * (distance or 0)), []
+    work, notes = training_cost.step_flops(run, terms * (distance or 0)), []
     if distance is None:
         notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
     if execution.compile:
         notes.append("compile is not counted: it saves time and memory, and takes minutes to start")
     stored, share = FLOAT * memory.parameters(shape), math.ceil(batch / execution.world_size)
-    each = _training_images_bytes(images, share, shape) + stored + FLOAT * batch * shape.latent_dimension
+    each = training_cost.images_bytes(images, share, shape) + stored + FLOAT * batch * shape.latent_dimension
     return Need(
         run=name,
         job="train",
@@ -189,34 +187,6 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
         done=done,
         notes=tuple(notes),
     )
-
-
-@dataclass(frozen=True)
-class StepFlops:
-    """FLOPs of a training step for one image: all, those in bfloat16, those of blocks computed again."""
-
-    all: int
-    half: int
-    recomputed: int
-
-
-def _step_flops(run: Run, perceptual: int) -> StepFlops:
-    """`perceptual`: FLOPs of all perceptual terms of one image."""
-    shape, loss = run.architecture, run.loss
-    again = flops.recomputed_flops(shape, loss) if run.execution.activation_checkpointing else 0
-    networks = flops.training_flops(shape, loss) + again
-    half = 0
-    if run.training.precision == "bfloat16":
-        float32 = loss.perceptual.network in perceptual_cost.ALWAYS_FLOAT32
-        half = networks + (0 if float32 else perceptual)
-    return StepFlops(networks + perceptual, half, again)
-
-
-def _training_images_bytes(images: int, share: int, shape: Architecture) -> int:
-    """Images of one training process: all of them as uint8, or, of a large dataset, those of two batches."""
-    pixels = _bytes_of(images, shape)
-    held = pixels if pixels <= IN_MEMORY else READ_AHEAD * _bytes_of(share, shape) + images * INDEXED
-    return held + FLOAT * _bytes_of(share, shape)  # and the batch in float32
 
 
 def _import(name: str, run: Run, record: str, done: bool) -> Need:
