@@ -11,7 +11,6 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from sphere_repro import losses
 from sphere_repro.architecture import Architecture, Size
@@ -24,6 +23,7 @@ from sphere_repro.models.autoencoder import (
     parameter_count,
 )
 from sphere_repro.models.layers import Block
+from sphere_repro.models.vit import run_block
 from sphere_repro.objective import Loss
 from sphere_repro.perceptual_cost import kept_by_perceptual, weight_bytes
 from sphere_repro.tracing import LinearBytes, fake_tensors, linear_in_the_batch, peak_bytes, saved_bytes
@@ -168,9 +168,9 @@ def _kept_by_block(size: Size, shape: Architecture, *, half: bool, checkpointing
             block = _block(size, shape)
             tokens, condition = _block_input(size, shape, batch)
             apart = [block] if condition is None else [block, condition]  # all blocks share it
-            if not checkpointing:
-                return saved_bytes(lambda: block(tokens, condition), *apart)
-            return saved_bytes(lambda: checkpoint(block, tokens, condition, use_reentrant=False), *apart)
+            return saved_bytes(
+                lambda: run_block(block, tokens, condition, checkpointing=checkpointing), *apart
+            )
 
     return linear_in_the_batch(kept)
 
