@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -12,6 +13,9 @@ from sphere_repro import cli, launch, slurm
 from sphere_repro.errors import UserError
 from test_launch import notes, started, worker  # noqa: F401 (worker is a fixture)
 
+# Workers meet at a port that follows from the job's number; tests that run side by side need their own.
+JOB = str(1000 + os.getpid() % 15_000)
+
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
@@ -21,15 +25,15 @@ def cluster(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
 
     def inside(**about):
-        fake_slurm.add(folder, **about)
-        monkeypatch.setenv("SLURM_JOB_ID", "7")
+        fake_slurm.add(folder, id=JOB, **about)
+        monkeypatch.setenv("SLURM_JOB_ID", JOB)
         return folder
 
     return inside
 
 
 def orders(folder):
-    return sorted(path.name for path in folder.glob("orders/7/*"))
+    return sorted(path.name for path in folder.glob(f"orders/{JOB}/*"))
 
 
 def test_outside_of_slurm_nothing_is_asked(monkeypatch):
@@ -40,14 +44,14 @@ def test_outside_of_slurm_nothing_is_asked(monkeypatch):
 
 def test_the_machines_of_a_job(cluster):
     cluster(nodes=3)
-    assert slurm.hosts("7") == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert slurm.hosts(JOB) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 
 
 def test_a_job_whose_time_is_up_takes_another_turn(cluster, capsys):
     folder = cluster()
     assert slurm.take_another_turn()
     assert orders(folder) == ["requeue"]
-    assert "the time of Slurm job 7 is up; it is in the queue again" in capsys.readouterr().err
+    assert f"the time of Slurm job {JOB} is up; it is in the queue again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -72,9 +76,9 @@ def test_a_slurm_that_does_not_answer_is_told_and_stops_nothing(cluster, monkeyp
     cluster()
     monkeypatch.setenv("PATH", "")
     assert not slurm.take_another_turn()
-    assert "'scontrol --oneliner show job 7' does not answer" in capsys.readouterr().err
+    assert f"'scontrol --oneliner show job {JOB}' does not answer" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not answer"):
-        slurm.hosts("7")
+        slurm.hosts(JOB)
 
 
 def test_only_an_interrupted_training_asks_for_another_turn(cluster, monkeypatch):
@@ -126,6 +130,6 @@ def test_an_interrupt_reaches_the_workers_of_all_machines(cluster, worker):  # n
 
 def test_a_job_of_another_size_is_told(cluster, worker):  # noqa: F811
     cluster(nodes=3)
-    with pytest.raises(UserError, match=r"execution\.nodes is 2, but Slurm job 7 has 3"):
+    with pytest.raises(UserError, match=rf"execution\.nodes is 2, but Slurm job {JOB} has 3"):
         launch.launch(["succeed", str(worker)], launch.Execution(nodes=2), "cpu", "tiny_worker")
     assert not list(worker.iterdir())

@@ -258,6 +258,8 @@ def _wait(process: subprocess.Popen[bytes], job: str) -> int:
 def _be_agent(execution: Execution, host: str, port: int, command: Command) -> int:
     """Be the agent of this machine, a task of srun."""
     die_with_parent()
+    # before torch is loaded: at the end its store warns of every machine that hung up before this one
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     job, place = slurm.job_id(), os.environ.get("SLURM_NODEID", "0")
     return _run_workers(command, execution, Meeting(f"sphere-repro-{job}", host, port, place == "0"))
 

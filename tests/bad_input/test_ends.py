@@ -44,12 +44,12 @@ def test_memory_that_runs_out(
     bench: Bench, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
     for verb, words in (
-        ("train", "Lower training.batch_size."),
+        ("prepare", "Use a machine with more"),
         ("sample", "Lower sampling.batch_size."),
         ("score", "Lower score.batch_size."),
         ("figure", "Use a machine with more"),
     ):
-        monkeypatch.setattr(verbs, verb, lambda *_: OUT_OF_MEMORY[library]())
+        monkeypatch.setattr(verbs, verb, lambda *_, **__: OUT_OF_MEMORY[library]())
         refused(bench.command(verb), f"{verb} ran out of memory", words)
 
 
