@@ -16,7 +16,7 @@ wildcard_constraints:
     run="|".join(study.runs),
     set="[a-z0-9.-]+",
     archive="[a-z0-9-]+px",
-    extractor="|".join(schema.EXTRACTORS),
+    extractor="|".join(scoring.EXTRACTORS),
     place=f"results|{APART}",
 
 

@@ -175,3 +175,16 @@ def test_whole_numbers(text: str) -> None:
     assert read("1") == 1 and read("10") == 10
     with pytest.raises(argparse.ArgumentTypeError, match="from 1 to 10"):
         read(text)
+
+
+def test_a_reader_that_stops_listening_is_nobodys_mistake() -> None:
+    """`sphere-repro check … | head -0`: no traceback, also not from Python's own last flush."""
+    command = [sys.executable, "-m", "sphere_repro", "check", str(ROOT / "params/smoke.yaml")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        command, env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")

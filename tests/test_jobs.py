@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sphere_repro import jobs
-from sphere_repro.config import Score, Study, load_study
+from sphere_repro.config import Study, load_study
 from sphere_repro.data.sources import SOURCES
+from sphere_repro.scoring import Score
 from sphere_repro.strict import Strict
 
 STUDIES = ("smoke", "demo", "paper", "ablations", "ablations-small")

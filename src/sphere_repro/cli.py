@@ -73,8 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     note(line, options.log)
     if options.log is None and line:
-        print(line)
+        _print(line)
     return int(options.status)
+
+
+def _print(line: str) -> None:
+    """Print to whoever listens; one who stops listening, as head does, is nobody's mistake."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
 @contextlib.contextmanager

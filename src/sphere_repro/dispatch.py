@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sphere_repro import jobs, launch, verbs
-from sphere_repro.config import Score, Study, load_study
+from sphere_repro.config import Study, load_study
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
 from sphere_repro.recipe import Execution
 from sphere_repro.runtime import check_writable, is_worker
+from sphere_repro.scoring import Score
 from sphere_repro.strict import Strict, parse
 
 Job = TypeVar("Job", bound=Strict)

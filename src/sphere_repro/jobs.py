@@ -12,12 +12,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.architecture import Architecture, Model
-from sphere_repro.config import Ablation, Run, Score, Study, Uniformity
+from sphere_repro.config import Ablation, Run, Study
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
 from sphere_repro.objective import Loss, check_terms
 from sphere_repro.recipe import Training
+from sphere_repro.scoring import Score, Uniformity
 from sphere_repro.strict import Name, Strict
 
 Kind = Literal["sphere", "vae"]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sphere_repro import flops, jobs, memory, optim, perceptual_cost, training_cost
 from sphere_repro.architecture import Architecture
-from sphere_repro.config import Run, Score, Study
+from sphere_repro.config import Run, Study
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.draw import ENCODE_BATCH
 from sphere_repro.errors import UserError
 from sphere_repro.released import planned_content
 from sphere_repro.runtime import read_json
+from sphere_repro.scoring import Score
 from sphere_repro.strict import Strict
 
 FLOAT, DOUBLE = 4, 8  # bytes

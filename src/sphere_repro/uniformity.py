@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sphere_repro import config, provenance
+from sphere_repro import provenance, scoring
 from sphere_repro.errors import UserError
 from sphere_repro.latents import FEWEST, Latents, read_latents
 from sphere_repro.runtime import atomic_output, progress, write_json
@@ -195,7 +195,7 @@ def uniformity(
     *,
     run: str,
     classes: int,
-    settings: config.Uniformity,
+    settings: scoring.Uniformity,
     seed: int,
     baseline: Path | None = None,
     baseline_run: str | None = None,

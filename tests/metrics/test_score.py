@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sphere_repro.config import Score
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation, Guidance
@@ -20,6 +19,7 @@ from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
+from sphere_repro.scoring import Score
 from sphere_repro.tables import fid_table
 
 SCORE = Score(

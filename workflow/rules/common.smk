@@ -9,7 +9,7 @@ PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
 
 from sphere_repro import config as schema
-from sphere_repro import jobs, released, strict, verbs
+from sphere_repro import jobs, released, scoring, strict, verbs
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError

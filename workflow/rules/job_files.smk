@@ -16,7 +16,7 @@ def recorded_jobs():
             found[f"{HOME}/{name}/samples/{item}.json"] = jobs.sample_job(
                 study, name, item
             )
-        for extractor in schema.EXTRACTORS:
+        for extractor in scoring.EXTRACTORS:
             reference = f"{HOME}/reference/{run.dataset.archive}.{extractor}.json"
             found[reference] = jobs.reference_job(study, run, extractor)
             found[f"{HOME}/{name}/scores.{extractor}.json"] = jobs.score_job(

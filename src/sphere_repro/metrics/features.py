@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sphere_repro.config import EXTRACTORS
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.sources import nearest
 from sphere_repro.errors import UserError
@@ -31,6 +30,7 @@ from sphere_repro.metrics.inception import (
     verify,
 )
 from sphere_repro.runtime import progress
+from sphere_repro.scoring import EXTRACTORS
 
 Network = Callable[[Tensor], Tensor]
 Resize = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -48,7 +48,7 @@ class Extractor:
     """A frozen feature network and all that decides what its features mean.
 
     Attributes:
-        name: as in `config.EXTRACTORS`.
+        name: as in `scoring.EXTRACTORS`.
         metric: name of the Fréchet distance over these features, as tables give it.
         dimension: D, numbers per image.
         pixels: S, side of the network's input; None where the network resizes for itself.
@@ -75,7 +75,7 @@ def make_extractor(name: str, *, device: torch.device | str = "cpu") -> Extracto
     """The extractor called `name` on `device`.
 
     Args:
-        name: one of `config.EXTRACTORS`. `inception` resizes as Clean-FID's mode `clean` does,
+        name: one of `scoring.EXTRACTORS`. `inception` resizes as Clean-FID's mode `clean` does,
             `inception-legacy` as its `legacy_tensorflow`, a part of Inception's own graph.
         device: where the network computes.
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sphere_repro.config import Ablation, Score
+from sphere_repro.config import Ablation
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.generation import Generation
@@ -30,6 +30,7 @@ from sphere_repro.metrics.statistics import (
 )
 from sphere_repro.provenance import record
 from sphere_repro.runtime import read_json, write_json
+from sphere_repro.scoring import Score
 from sphere_repro.seeds import derive
 
 CODE = ("metrics/", "data/archive.py", "seeds.py")
