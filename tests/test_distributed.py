@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,9 @@ def test_checkpointing_keeps_less(lively: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which(os.environ.get("CXX", "g++")), reason="torch.compile needs a C++ compiler"
+)
 def test_compiled_networks_train_the_same_weights(
     place: Callable[..., Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
