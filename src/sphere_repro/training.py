@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def train(
         UserError: the job contradicts itself or the archive, training broke down, or a file is refused.
     """
     execution = execution or Execution()
-    with joined(device) as world:
+    with _hints_of_torch_left_out(), joined(device) as world:
         images = _checked_images(job, files.archive, world.size)
         with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
             perceptual = load_perceptual(job.loss.perceptual, device)
@@ -137,6 +138,17 @@ def _alone(job: TrainJob, saved: Path, world: World) -> contextlib.AbstractConte
     if not world.leads:
         return contextlib.nullcontext()
     return only_one(saved.with_suffix(".lock"), f"{job.run} is being trained")
+
+
+@contextlib.contextmanager
+def _hints_of_torch_left_out() -> Iterator[None]:
+    """Leave out what torch says of speed and nobody can act on."""
+    with warnings.catch_warnings():
+        # weights of norms are float32 under autocast, on purpose
+        warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+        # gradients of 1x1 convolutions are copied before they are exchanged
+        warnings.filterwarnings("ignore", message="Grad strides do not match")
+        yield
 
 
 @contextlib.contextmanager
