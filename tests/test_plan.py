@@ -102,14 +102,6 @@ def test_numbers_for_people(value: float, text: str) -> None:
     assert plan._si(value, "B") == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0.0 s"), (0.01, "< 0.1 s"), (3, "3.0 s"), (119, "119.0 s"), (7200, "2.0 h"), (8e7, "2.5 years")],
-)
-def test_times_for_people(seconds: float, text: str) -> None:
-    assert plan._duration(seconds) == text
-
-
 def test_the_command_prints_a_table_and_returns_0(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

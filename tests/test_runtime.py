@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from conftest import mounted
 from sphere_repro import runtime
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import atomic_output, progress, read_json, write_json, write_text
+from sphere_repro.runtime import atomic_output, duration, progress, read_json, write_json, write_text
 
 
 def files(folder: Path) -> list[str]:
@@ -292,3 +292,11 @@ def test_device_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, name: str) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(UserError, match="device"):
         runtime.pick_device(name)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (0.01, "< 0.1 s"), (3, "3.0 s"), (119, "119.0 s"), (7200, "2.0 h"), (8e7, "2.5 years")],
+)
+def test_times_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -10,6 +10,7 @@ import torch
 
 from sphere_repro import devices, flops, perceptual_cost
 from sphere_repro.jobs import TrainJob
+from sphere_repro.runtime import duration
 
 WORTH_MEASURING = 30.0  # seconds of training before the device's peak, which takes a second, is measured
 
@@ -31,7 +32,7 @@ class Speed:
 
     def __str__(self) -> str:
         share = "" if self.utilisation is None else f", {100 * self.utilisation:.0f} % of the device's peak"
-        return f"{self.images_per_second:.4g} images/s{share}, {_duration(self.seconds_to_go)} to go"
+        return f"{self.images_per_second:.4g} images/s{share}, {duration(self.seconds_to_go)} to go"
 
 
 class Meter:
@@ -80,10 +81,3 @@ class Meter:
         found = devices.measure(str(self.device))
         half = self.job.training.precision == "bfloat16"
         return found.bfloat16 if half and found.bfloat16 else found.float32
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"

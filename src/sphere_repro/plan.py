@@ -12,6 +12,7 @@ from sphere_repro import devices
 from sphere_repro.config import Study
 from sphere_repro.devices import Device, Room
 from sphere_repro.needs import Need, needs
+from sphere_repro.runtime import duration
 
 UTILISATION = 0.35  # of the peak; what well-written training reaches lies around it
 COLUMNS = ("job", "parameters", "images", "FLOPs", "devices", "on each", "on host", "disk", "time")
@@ -177,7 +178,7 @@ def _row(made: Plan, need: Need) -> Sequence[str]:
         _si(need.device, "B"),
         _si(need.host, "B"),
         _si(need.disk, "B"),
-        "done" if need.done else _duration(made.seconds(need)) if need.flops else "",
+        "done" if need.done else duration(made.seconds(need)) if need.flops else "",
     )
 
 
@@ -192,7 +193,7 @@ def _total(made: Plan, name: str, group: Sequence[Need]) -> Sequence[str]:
         _si(max((need.device for need in todo), default=0), "B"),
         _si(max((need.host for need in todo), default=0), "B"),
         _si(sum(need.disk for need in todo), "B"),
-        _duration(sum(made.seconds(need) for need in todo)),
+        duration(sum(made.seconds(need) for need in todo)),
     )
 
 
@@ -223,10 +224,3 @@ def _si(value: float, unit: str = "") -> str:
         value, power = value / 1000, power + 1
     digits = (2 if value < 9.995 else 1 if value < 99.95 else 0) if power else 0
     return f"{value:.{digits}f} {PREFIXES[power]}{unit}".strip()
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((365.25 * 86400, "years"), (86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 0.1 or not seconds else "< 0.1 s"

@@ -292,6 +292,14 @@ def note(line: str, log: Path | None) -> None:
         print(f"sphere-repro: the log {log} cannot be written ({error.strerror}).", file=sys.stderr)
 
 
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people would use: 2.5 h."""
+    for size, unit in ((365.25 * 86400, "years"), (86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 0.1 or not seconds else "< 0.1 s"
+
+
 # A temporary is locked (flock) while its writer lives: the system frees the lock when the writer dies,
 # however that happens. A process id in the name would say nothing in another container or on another machine.
 
