@@ -12,6 +12,7 @@ import pytest
 from sphere_repro import jobs
 from sphere_repro.config import Study, load_study
 from sphere_repro.data.sources import SOURCES
+from sphere_repro.recipe import Execution
 from sphere_repro.scoring import Score
 from sphere_repro.strict import Strict
 
@@ -50,6 +51,11 @@ def test_a_job_survives_being_written(raw: dict[str, Any], name: str) -> None:
     assert "\n" not in text and text.isascii()
     keys = list(json.loads(text))
     assert keys == sorted(keys)
+
+
+def test_a_text_without_what_is_as_always() -> None:
+    assert jobs.as_text(Execution(), defaults=False) == "{}"
+    assert jobs.as_text(Execution(processes=2, grids=10), defaults=False) == '{"processes":2}'
 
 
 CHANGES: list[tuple[tuple[str, ...], Any, set[str]]] = [

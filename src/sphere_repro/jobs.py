@@ -230,6 +230,7 @@ def scored_by(score: Score, extractor: str) -> Score:
     return Score.model_validate(score.model_dump() | {"extractor": extractor, "also": ()})
 
 
-def as_text(job: Strict) -> str:
-    """A job as one line of JSON with sorted keys: the same job, the same text."""
-    return json.dumps(job.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def as_text(job: Strict, *, defaults: bool = True) -> str:
+    """A job as a line of JSON with sorted keys: the same job, the same text; with its defaults or without."""
+    fields = job.model_dump(mode="json", exclude_defaults=not defaults)
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -17,7 +17,9 @@ rule train:
     # no parameters, threads and resources: how a model is computed makes no result old
     threads: lambda wildcards: execution_of(wildcards).processes
     resources:
-        execution=lambda wildcards: jobs.as_text(execution_of(wildcards)),
+        execution=lambda wildcards: jobs.as_text(
+            execution_of(wildcards), defaults=False
+        ),
         gpu=lambda wildcards: of_one_machine(wildcards),
         nodes=lambda wildcards: execution_of(wildcards).nodes,
         # several machines: the verb itself starts one task on each of them
