@@ -117,9 +117,7 @@ def started(act: str, folder: Path, **execution: int) -> subprocess.Popen[str]:
     """A launcher of two workers in a process of its own, all of whose workers run."""
     settings = Execution(**({"processes": 2} | execution))
     code = (
-        # started in the background by a shell, tests inherit that SIGINT is ignored
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from sphere_repro.launch import launch; from sphere_repro.recipe import Execution; "
+        "import sys; from sphere_repro.launch import launch; from sphere_repro.recipe import Execution; "
         f"sys.exit(launch([{act!r}, {str(folder)!r}], Execution(**{settings.model_dump()}), 'cpu', "
         "'tiny_worker'))"
     )
