@@ -18,9 +18,10 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # a shell that starts tests in the background has them, and all that they start, ignore Ctrl-C
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts tests in the background, or nohup, has them and all that they start ignore these.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 VECTORS = Path(os.environ.get("SPHERE_VECTORS", ROOT.parent / "shared" / "vectors"))
 

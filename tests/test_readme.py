@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import importlib.util
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,17 @@ def test_four_steps_beat_one_on_the_digits():
 def test_a_vaes_prior_is_worse_than_its_reconstructions(dataset):
     distances = rows(f"{dataset}-vae")
     assert distances["prior"] > (2 if dataset == "digits" else 1) * distances["reconstruction"]
+
+
+@pytest.mark.parametrize("line", re.findall(r"^snakemake .*", (ROOT / "README.md").read_text(), re.MULTILINE))
+def test_snakemake_understands_every_command(line):
+    """Its own parser finds the targets: --configfile takes several files, and would swallow one behind it."""
+    from snakemake.cli import get_argument_parser
+
+    words = shlex.split(line, comments=True)[1:]
+    wanted = [word for word in words if word.startswith("results/")]
+    options = get_argument_parser().parse_args(words)
+    assert sorted(options.targets or ()) == sorted(wanted)
+    assert [path.name for path in options.configfile or ()] == [
+        Path(word).name for word in words if word.startswith("params/") and "…" not in word
+    ]
