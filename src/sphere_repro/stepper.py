@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sphere_repro import losses, optim, seeds
-from sphere_repro.data.loading import Ahead, TrainingImages, batch_indices, flip, to_unit
+from sphere_repro.data.loading import Ahead, TrainingImages, batch_indices, flip, steps_per_epoch, to_unit
 from sphere_repro.distributed import World, even_share
 from sphere_repro.errors import UserError
 from sphere_repro.jobs import TrainJob
@@ -78,7 +78,7 @@ class Stepper:
         world: World,
     ) -> None:
         self.job, self.state, self.world = job, state, world
-        self.steps_per_epoch = len(images) // job.training.batch_size
+        self.steps_per_epoch = steps_per_epoch(len(images), job.training.batch_size)
         self.schedule = optim.schedule(job.training, self.steps_per_epoch)
         self.share = world.share(job.training.batch_size)
         self.micro = execution.micro_batch_size or len(self.share)

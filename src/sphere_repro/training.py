@@ -161,7 +161,9 @@ def _memory_told(job: TrainJob, execution: Execution, device: torch.device) -> I
         if not out_of_memory(error):
             raise
         advice = memory_advice(job, execution, free) if free else "Lower execution.micro_batch_size."
-        raise UserError(f"Training {job.run} ran out of memory. {advice} Finished steps are kept.") from error
+        raise UserError(
+            f"Training {job.run} ran out of memory. {advice} It then goes on from the last saved state."
+        ) from error
 
 
 def _train_to_the_end(
