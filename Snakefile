@@ -1,5 +1,5 @@
 # Table of contents. One rule is one shell line that calls a verb of the package; what a study may say is
-# described and checked in src/sphere_repro/config.py, what the rules need to know in workflow/rules/common.smk.
+# described and checked in src/sphere_repro/study/config.py, what the rules need to know in workflow/rules/common.smk.
 from snakemake.utils import min_version
 
 min_version("9.20.0")

@@ -19,16 +19,17 @@ from typing import Any
 
 import torch
 
-from sphere_repro import devices, flops
-from sphere_repro.config import load_study
 from sphere_repro.data.loading import ImagesInMemory
-from sphere_repro.distributed import World
-from sphere_repro.jobs import TrainJob, train_job
+from sphere_repro.machine import devices
+from sphere_repro.machine.devices import pick_device
+from sphere_repro.machine.distributed import World
 from sphere_repro.models.autoencoder import parameter_count
-from sphere_repro.recipe import Execution
-from sphere_repro.runtime import pick_device
-from sphere_repro.state import initial_state
-from sphere_repro.stepper import Stepper
+from sphere_repro.planning import flops
+from sphere_repro.study.config import load_study
+from sphere_repro.study.jobs import TrainJob, train_job
+from sphere_repro.study.recipe import Execution
+from sphere_repro.training.state import initial_state
+from sphere_repro.training.stepper import Stepper
 
 OUT = Path(__file__).with_suffix(".json")
 WARM_UP = 3  # steps: compiling, and the allocator's first blocks

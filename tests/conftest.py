@@ -37,7 +37,7 @@ def _one_thread() -> None:
 @pytest.fixture
 def tiny_shape():
     """A conditional architecture small enough for exact checks: 8 pixels, 16 tokens of 8 channels."""
-    from sphere_repro.architecture import Architecture, Size
+    from sphere_repro.study.architecture import Architecture, Size
 
     size = Size(width=16, layers=1, heads=2)
     return Architecture(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from sphere_repro.architecture import Architecture
-from sphere_repro.models import released
+from sphere_repro.models import released_names
 from sphere_repro.models.autoencoder import build
+from sphere_repro.study.architecture import Architecture
 
 # (ours, released): models/released.py backwards, for models with a Mixer on both sides
 _RULES = (
@@ -44,7 +44,7 @@ def released_name(ours: str) -> str:
     name = ours
     for pattern, replacement in _RULES:
         name = re.sub(pattern, replacement, name)
-    assert released.our_name(name) == ours
+    assert released_names.our_name(name) == ours
     return name
 
 

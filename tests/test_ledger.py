@@ -10,9 +10,9 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from conftest import ROOT
-from sphere_repro.config import Study
 from sphere_repro.data.sources import SOURCES
-from test_environment import script
+from sphere_repro.study.config import Study
+from workflow.test_environment import script
 
 WRITER = script("write_parameters")
 KEYS = dict(WRITER.keys(Study, ""))

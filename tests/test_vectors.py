@@ -14,12 +14,14 @@ import pytest
 import torch
 
 from conftest import VECTORS
-from sphere_repro import losses, optim, sampling, sphere
-from sphere_repro.generation import Generation, Scheme
-from sphere_repro.models import released
-from sphere_repro.models.autoencoder import SphereAutoencoder
+from sphere_repro import sphere
+from sphere_repro.models import released_names
+from sphere_repro.models.autoencoder import SphereAutoencoder, unit
 from sphere_repro.models.layers import position_embedding, rope_table, rotate
-from sphere_repro.objective import Loss
+from sphere_repro.sampling import refine
+from sphere_repro.study.generation import Generation, Scheme
+from sphere_repro.study.objective import Loss
+from sphere_repro.training import losses, optim
 
 SINGLE = 1e-4  # at most one encode and one decode, and losses
 SEVERAL = 1e-3  # several steps amplify rounding
@@ -61,9 +63,9 @@ class Reference:
         return {name[len(prefix) :]: self[name] for name in self.arrays if name.startswith(prefix)}
 
     def model(self) -> SphereAutoencoder:
-        from sphere_repro.checkpoint import build_with, released_state
+        from sphere_repro.models.checkpoint import build_with, released_state
 
-        shape = released.architecture(self.config)
+        shape = released_names.architecture(self.config)
         model = build_with(released_state(self.under("weights/"), shape, "vectors"), shape, "vectors")
         assert isinstance(model, SphereAutoencoder)
         return model
@@ -128,9 +130,7 @@ def test_encode_and_decode(path: Path) -> None:
         close(latent, reference["encode"], SINGLE, "encode")
         close(sphere.spherify(reference["encode"]), reference["spherify"], SINGLE, "spherify")
         close(model.decode(reference["spherify"], y), reference["decode"], SINGLE, "decode")
-        close(
-            losses.unit(sampling.reconstruct(model, x, y)), reference["reconstruct_01"], SINGLE, "reconstruct"
-        )
+        close(unit(refine.reconstruct(model, x, y)), reference["reconstruct_01"], SINGLE, "reconstruct")
         if y is not None:
             null = torch.full_like(y, model.null_class)
             close(model.encode(x, null), reference["encode_null"], SINGLE, "encode_null")
@@ -159,7 +159,7 @@ def test_losses_and_gradients(path: Path) -> None:
         close(terms[term], reference[f"train/{name}"], SINGLE, name)
     losses.total(terms, loss).backward()
     parameters = dict(model.named_parameters())
-    norms = released.rename(reference.under("train/gradnorm/"))
+    norms = released_names.rename(reference.under("train/gradnorm/"))
     assert set(norms) == {name for name, parameter in parameters.items() if parameter.grad is not None}
     for name, norm in norms.items():
         found = parameters[name].grad.norm().item()
@@ -174,26 +174,26 @@ def test_samples_and_edits(path: Path) -> None:
     for name in reference.arrays:
         if name.startswith("gen/steps="):
             generation = _generation(name)
-            asked = sampling.condition(model, reference.labels, generation.guidance)
+            asked = refine.condition(model, reference.labels, generation.guidance)
             first, later = reference["gen/e0"], reference["gen/step_noise"]
-            x = sampling.generate(model, first, later, asked, angle, generation)
+            x = refine.generate(model, first, later, asked, angle, generation)
             tolerance = SINGLE if generation.steps == 1 else SEVERAL
-            close(losses.unit(x).clamp(0, 1), reference[name], tolerance, name)
+            close(unit(x).clamp(0, 1), reference[name], tolerance, name)
             compared += 1
         elif name.startswith("edit/"):
             given = dict(part.split("=") for part in name.split("/") if "=" in part)
             scheme = Scheme(noise="shared" if "shared" in name else "independent")
-            images = sampling.edit(
+            images = refine.edit(
                 model,
                 reference["x"],
                 reference["gen/step_noise"],
-                sampling.condition(model, reference.labels),
+                refine.condition(model, reference.labels),
                 angle,
                 scheme,
                 strength=float(given["strength"]),
                 steps=int(given["steps"]),
             )
-            close(losses.unit(torch.stack(images)).clamp(0, 1), reference[name], SEVERAL, name)
+            close(unit(torch.stack(images)).clamp(0, 1), reference[name], SEVERAL, name)
             compared += 1
     assert compared > 0
 
@@ -225,7 +225,7 @@ def test_training_steps(path: Path) -> None:
         assert schedule(step) == pytest.approx(reference["steps/lr"][step].item(), rel=1e-6)
     averages = dict(zip([name for name, _ in model.named_parameters()], ema, strict=True))
     for prefix, found in (("after/", dict(model.named_parameters())), ("ema/", averages)):
-        expected = released.rename(reference.under(prefix))
+        expected = released_names.rename(reference.under(prefix))
         assert set(found) <= set(expected)
         for name, tensor in found.items():
             close(tensor, expected[name], TRAINED, prefix + name)

@@ -16,9 +16,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sphere_repro import __version__, slurm
+from sphere_repro import __version__
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import die_with_parent, is_worker, note, out_of_memory
+from sphere_repro.machine import slurm
+from sphere_repro.machine.devices import out_of_memory
+from sphere_repro.machine.notes import note
+from sphere_repro.machine.processes import die_with_parent, is_worker
 
 MOST_THREADS = 1024
 # Most mistakes are every worker's: the leader tells them, and its launcher ends the others while they wait.

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sphere_repro import jobs, launch, verbs
-from sphere_repro.config import Study, load_study
-from sphere_repro.data.sources import nearest
-from sphere_repro.errors import UserError
-from sphere_repro.generation import Generation
-from sphere_repro.recipe import Execution
-from sphere_repro.runtime import check_writable, is_worker
-from sphere_repro.scoring import Score
+from sphere_repro import verbs
+from sphere_repro.errors import UserError, nearest
+from sphere_repro.machine import launch
+from sphere_repro.machine.files import check_writable
+from sphere_repro.machine.processes import is_worker
 from sphere_repro.strict import Strict, parse
+from sphere_repro.study import jobs
+from sphere_repro.study.config import Study, load_study
+from sphere_repro.study.generation import Generation
+from sphere_repro.study.recipe import Execution
+from sphere_repro.study.scoring import Score
 
 Job = TypeVar("Job", bound=Strict)
 # What a verb writes beside --out, under the same name with other suffixes.
@@ -105,11 +107,11 @@ def _train(o: argparse.Namespace) -> str:
     job = _job(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
     execution = _execution(o)
     if execution.world_size > 1 and not is_worker():
-        o.status = launch.launch(o.arguments, execution, o.device)
+        o.status = launch.launch(o.arguments, launch.Workers(execution.processes, execution.nodes), o.device)
         if o.status == launch.INTERRUPTED:
             raise KeyboardInterrupt
         return ""
-    from sphere_repro.training import Files
+    from sphere_repro.training.loop import Files
 
     files = Files(archive=o.data, model=o.out, curves=o.curves, state=o.state, live=o.live)
     return verbs.train(job, files, o.device, execution, o.log)

@@ -12,31 +12,29 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sphere_repro import gpus, jobs, provenance
-from sphere_repro.config import Study
 from sphere_repro.errors import UserError
-from sphere_repro.generation import Generation
-from sphere_repro.integrity import write_record
-from sphere_repro.recipe import Execution
-from sphere_repro.runtime import note, read_json
+from sphere_repro.machine import gpus
+from sphere_repro.machine.files import read_json
+from sphere_repro.machine.notes import note
+from sphere_repro.provenance import code
+from sphere_repro.provenance.hashes import file_hash
+from sphere_repro.provenance.integrity import write_record
+from sphere_repro.provenance.record import provenance_of
 from sphere_repro.strict import Strict
+from sphere_repro.study import jobs
+from sphere_repro.study.config import Study
+from sphere_repro.study.generation import Generation
+from sphere_repro.study.recipe import Execution
 
 if TYPE_CHECKING:
-    from sphere_repro.training import Files
-
-MODEL_CODE = (
-    "architecture", "config", "distributed", "losses", "models", "objective", "optim", "perceptual",
-    "pretrained", "recipe", "seeds", "sphere", "state", "stepper", "training", "data",
-)  # fmt: skip
-IMPORT_CODE = ("architecture", "checkpoint", "models", "released")
-SAMPLE_CODE = ("draw", "models", "sampling", "seeds", "sphere")
-FIGURE_CODE = ("figures",)
+    from sphere_repro.training.loop import Estimates, Files
 
 
 def download(name: str, folder: Path | None) -> str:
     """Fetch, verify and unpack the files of a dataset."""
     from sphere_repro.data import raw
-    from sphere_repro.data.sources import SOURCES, nearest
+    from sphere_repro.data.sources import SOURCES
+    from sphere_repro.errors import nearest
 
     if name not in SOURCES:
         raise UserError(f"There is no dataset '{name}'{nearest(name, SOURCES)}")
@@ -68,11 +66,12 @@ def train(
     A process that only helps others writes nothing.
     """
     from sphere_repro.models.autoencoder import parameter_count
-    from sphere_repro.training import train as run
+    from sphere_repro.training.loop import train as run
 
     with gpus.device(device) as chosen:
         started = time.time()
-        result = run(job, files, chosen, execution, functools.partial(note, log=log))
+        tell = functools.partial(note, log=log)
+        result = run(job, files, chosen, execution, tell, estimates(job, execution or Execution()))
     if result is None:
         return ""
     facts = {
@@ -85,10 +84,10 @@ def train(
         "execution": _plain(execution or Execution()),
         "parameter_count": parameter_count(job.architecture),
         "last": result.last,
-        "sha256": provenance.file_hash(files.model),
+        "sha256": file_hash(files.model),
     }
-    origin = provenance.record(
-        _plain(job), inputs={"data": files.archive}, code=MODEL_CODE, device=str(chosen), **facts
+    origin = provenance_of(
+        _plain(job), inputs={"data": files.archive}, code=code.MODEL, device=str(chosen), **facts
     )
     _write_record(job, started, origin, [files.model, files.curves])
     return (
@@ -97,46 +96,63 @@ def train(
     )
 
 
+def estimates(job: jobs.TrainJob, execution: Execution) -> Estimates:
+    """The planner's, which is loaded when it is asked."""
+    from sphere_repro.training.loop import Estimates
+
+    def flops_per_image() -> int:
+        from sphere_repro.planning.training_cost import flops_per_image
+
+        return flops_per_image(job)
+
+    def memory_advice(free: int) -> str:
+        from sphere_repro.planning.advice import memory_advice
+
+        return memory_advice(job, execution, free)
+
+    return Estimates(flops_per_image, memory_advice)
+
+
 def import_run(job: jobs.ReleasedJob, out: Path) -> str:
     """Make the model file of a run that is not trained."""
     from sphere_repro.models.autoencoder import parameter_count
-    from sphere_repro.released import import_run as make
+    from sphere_repro.models.released import import_run as make
 
     started = time.time()
     inputs = make(job, out)
     count = parameter_count(job.architecture)
-    facts = {"parameter_count": count, "sha256": provenance.file_hash(out)}
-    origin = provenance.record(_plain(job), inputs=inputs, code=IMPORT_CODE, device="cpu", **facts)
+    facts = {"parameter_count": count, "sha256": file_hash(out)}
+    origin = provenance_of(_plain(job), inputs=inputs, code=code.IMPORT, device="cpu", **facts)
     _write_record(job, started, origin, [out])
     return f"import {job.run}: {count} parameters of {job.released}"
 
 
 def sample(job: jobs.SampleJob, model: Path, data: Path, out: Path, device: str) -> str:
     """Draw one sample set of a trained run."""
-    from sphere_repro.draw import draw_set
+    from sphere_repro.sampling.sets import draw_set
 
     return _timed(
         lambda chosen: draw_set(job, model, data, out, chosen),
-        (job, out, {"model": model, "data": data}, SAMPLE_CODE, device),
+        (job, out, {"model": model, "data": data}, code.SAMPLE, device),
         f"sample {job.run}/{job.set}",
     )
 
 
 def encode(job: jobs.EncodeJob, model: Path, data: Path, out: Path, device: str) -> str:
     """Encode training images to latents."""
-    from sphere_repro.draw import encode_set
+    from sphere_repro.sampling.sets import encode_set
 
     return _timed(
         lambda chosen: encode_set(job, model, data, out, chosen),
-        (job, out, {"model": model, "data": data}, SAMPLE_CODE, device),
+        (job, out, {"model": model, "data": data}, code.SAMPLE, device),
         f"encode {job.run}",
     )
 
 
 def reference(job: jobs.ReferenceJob, data: Path, out: Path, device: str) -> str:
     """Make the reference statistics of a dataset."""
-    from sphere_repro.draw import open_archive
     from sphere_repro.metrics.score import make_reference
+    from sphere_repro.sampling.sets import open_archive
 
     open_archive(data, job.dataset, job.dataset.source.classes)
     with gpus.device(device) as chosen:
@@ -150,8 +166,8 @@ def score(
     job: jobs.ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: Path, device: str
 ) -> str:
     """Compare all sample sets of a run with the real images."""
-    from sphere_repro.draw import open_archive
     from sphere_repro.metrics.score import ScoreInputs, score_run
+    from sphere_repro.sampling.sets import open_archive
 
     found = {path.stem: path for path in sets}
     missing = [name for name in job.sets if name not in found]
@@ -178,7 +194,7 @@ def score(
 
 def uniformity(job: jobs.UniformityJob, latents: Path, baseline: Path | None, out: Path) -> str:
     """Judge a run's latents against their controls."""
-    from sphere_repro.uniformity import uniformity as judge
+    from sphere_repro.metrics.uniformity import uniformity as judge
 
     started = time.time()
     judge(
@@ -201,9 +217,7 @@ def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> st
 
     started = time.time()
     style.save(catalogue.draw(name, inputs, subject), out)
-    origin = provenance.record(
-        {"figure": name}, inputs=inputs, code=FIGURE_CODE, sha256=provenance.file_hash(out)
-    )
+    origin = provenance_of({"figure": name}, inputs=inputs, code=code.FIGURE, sha256=file_hash(out))
     write_record(out.with_suffix(".json"), origin | _times(started), [out])
     return f"figure {name}: {out}"
 
@@ -212,15 +226,14 @@ def table(
     scores: Sequence[Path], out: Path, metrics: Path | None = None, expected: Path | None = None
 ) -> str:
     """Gather score files into one CSV, beside the published numbers, and into one JSON of metrics."""
-    from sphere_repro import tables
+    from sphere_repro.results import tables
 
     started = time.time()
     tables.fid_table(list(scores), out, expected)
     if metrics is not None:
         tables.metrics(list(scores), metrics)
     inputs = {str(path): path for path in (*scores, *([expected] if expected else []))}
-    code = ("tables.py", "expected.py")
-    origin = provenance.record({}, inputs=inputs, code=code, sha256=provenance.file_hash(out))
+    origin = provenance_of({}, inputs=inputs, code=code.TABLE, sha256=file_hash(out))
     files = [path for path in (out, metrics) if path is not None and path.parent == out.parent]
     write_record(out.with_suffix(".json"), origin | _times(started), files)
     return f"table: {len(scores)} score files in {out}"
@@ -228,8 +241,8 @@ def table(
 
 def claims(scores: Sequence[Path], results: Sequence[Path], table: Path | None, out: Path) -> str:
     """Test the paper's statements on the study's results, and the table's rows on their published numbers."""
-    from sphere_repro.claims import claims as judge
-    from sphere_repro.published import published_claims
+    from sphere_repro.results.claims import claims as judge
+    from sphere_repro.results.published import published_claims
 
     further = {table: published_claims(table)} if table is not None else {}
     judge(list(scores), list(results), out, further)
@@ -238,7 +251,7 @@ def claims(scores: Sequence[Path], results: Sequence[Path], table: Path | None, 
 
 def plan(study: Study, device: str, utilisation: float, *, as_json: bool) -> tuple[str, bool]:
     """What a study costs on a device, as text or JSON, and whether it fits."""
-    from sphere_repro import plan as planner
+    from sphere_repro.planning import plan as planner
 
     made = planner.plan(study, device, utilisation)
     return planner.as_json(made) if as_json else planner.as_text(made), made.fits
@@ -246,7 +259,7 @@ def plan(study: Study, device: str, utilisation: float, *, as_json: bool) -> tup
 
 def explain(result: Path, *, as_json: bool) -> str:
     """The chain from a result back to the data, as text or JSON."""
-    from sphere_repro import explain as chain
+    from sphere_repro.provenance import explain as chain
 
     found = chain.trace(result)
     return json.dumps(found, indent=2, ensure_ascii=False) if as_json else chain.text(found)
@@ -254,7 +267,7 @@ def explain(result: Path, *, as_json: bool) -> str:
 
 def import_released(checkpoint: Path, config: Path, out: Path) -> str:
     """Convert a released checkpoint."""
-    from sphere_repro.checkpoint import import_released as convert
+    from sphere_repro.models.checkpoint import import_released as convert
 
     convert(checkpoint, config, out)
     return f"import-released: {out}"
@@ -264,7 +277,7 @@ def generate(
     model: Path, out: Path, settings: Generation, *, count: int, seed: int, weights: str, device: str
 ) -> str:
     """Draw images from any model file of a Sphere Encoder, by hand."""
-    from sphere_repro.draw import draw_generation
+    from sphere_repro.sampling.sets import draw_generation
 
     with gpus.device(device) as chosen:
         draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=chosen)
@@ -277,11 +290,11 @@ def _timed(
     label: str,
 ) -> str:
     """Run `work` on the chosen device, write its provenance beside it, and say how long it took."""
-    job, out, inputs, code, device = about
+    job, out, inputs, made_by, device = about
     with gpus.device(device) as chosen:
         started = time.time()
-        facts = {"count": work(chosen), "sha256": provenance.file_hash(out)}
-    origin = provenance.record(_plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
+        facts = {"count": work(chosen), "sha256": file_hash(out)}
+    origin = provenance_of(_plain(job), inputs=inputs, code=made_by, device=str(chosen), **facts)
     _write_record(job, started, origin, [out])
     return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"
 

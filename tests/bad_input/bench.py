@@ -13,10 +13,10 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from sphere_repro import jobs
 from sphere_repro.cli import main
-from sphere_repro.config import load_study
 from sphere_repro.data.archive import image_name
+from sphere_repro.study import jobs
+from sphere_repro.study.config import load_study
 
 SIZE = {"width": 16, "layers": 1, "heads": 2}
 MODEL = {

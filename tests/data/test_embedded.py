@@ -21,7 +21,7 @@ from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
-from sphere_repro.provenance import file_hash
+from sphere_repro.provenance.hashes import file_hash
 
 # -- digits
 
@@ -151,7 +151,7 @@ def test_prepare(tmp_path: Path, name: str, resolution: int | None) -> None:
     assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8")) == provenance
     assert provenance["sha256"] == file_hash(out)
     assert provenance["source"]["licence"] == SOURCES[name].licence
-    assert provenance["code"]["modules"] == ["data"]
+    assert provenance["code"]["modules"] == ["data/"]
     assert sorted(path.name for path in out.parent.iterdir()) == [out.with_suffix(".json").name, out.name]
 
 

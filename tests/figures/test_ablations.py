@@ -13,7 +13,7 @@ from PIL import Image
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import ablations, style
-from sphere_repro.figures.results import ablation_axes, read_scores
+from sphere_repro.results.scores import ablation_axes, read_scores
 
 METRIC = "frechet-efficientnet-lite0-128px-bicubic"
 JUDGED = (4, "fixed", "shared", 1.2, "combo")

@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from sphere_repro import config
-from sphere_repro import uniformity as statistics
 from sphere_repro.data.archive import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
@@ -26,6 +24,8 @@ from sphere_repro.figures import (
     training_curves,
     uniformity,
 )
+from sphere_repro.metrics import uniformity as statistics
+from sphere_repro.study import config
 
 GENERATIONS = {
     "generation-1": (1, None, None),

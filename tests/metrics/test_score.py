@@ -13,14 +13,14 @@ import pytest
 
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
-from sphere_repro.generation import Generation, Guidance
 from sphere_repro.metrics import score as score_module
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
-from sphere_repro.scoring import Score
-from sphere_repro.tables import fid_table
+from sphere_repro.results.tables import fid_table
+from sphere_repro.study.generation import Generation, Guidance
+from sphere_repro.study.scoring import Score
 
 SCORE = Score(
     extractor="efficientnet-lite0", batch_size=8, jackknife_groups=4, kid_subsets=5, kid_subset_size=10

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sphere_repro.architecture import SIZES, Architecture, Model
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.models.autoencoder import build, parameter_count
+from sphere_repro.study.architecture import SIZES, Architecture, Model
 
 
 def shape(size: str, ratio: float, classes: int, head: str, mixer: int, pixels: int) -> Architecture:

@@ -8,8 +8,11 @@ from pathlib import Path
 PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
 
-from sphere_repro import config as schema
-from sphere_repro import jobs, released, scoring, strict, verbs
+from sphere_repro import strict
+from sphere_repro.models import released
+from sphere_repro.provenance import code
+from sphere_repro.study import config as schema
+from sphere_repro.study import jobs, scoring
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
@@ -178,9 +181,9 @@ def made_by_files():
 MODEL_MODULES = sorted(
     path.relative_to(workflow.basedir).as_posix()
     for prefix in {
-        *verbs.SAMPLE_CODE,
-        *(verbs.MODEL_CODE if TRAINED_RUNS else ()),
-        *(verbs.IMPORT_CODE if checkpoints else ()),
+        *code.SAMPLE,
+        *(code.MODEL if TRAINED_RUNS else ()),
+        *(code.IMPORT if checkpoints else ()),
     }
     for path in PACKAGE.rglob("*.py")
     if path.relative_to(PACKAGE).as_posix().startswith(prefix)

@@ -1,7 +1,7 @@
 rule figure_samples:
     input:
         results=lambda wildcards: list(samples_inputs(wildcards.run).values()),
-        code=modules("figures/samples", "figures/style", "figures/results"),
+        code=modules("figures/samples", "figures/style", "results/scores"),
     output:
         image=report(
             "{place}/figures/samples-{run}.png",
@@ -23,7 +23,7 @@ rule figure_samples:
 rule figure_posterior_hole:
     input:
         results=lambda wildcards: list(posterior_hole_inputs(wildcards.run).values()),
-        code=modules("figures/posterior_hole", "figures/style", "figures/results"),
+        code=modules("figures/posterior_hole", "figures/style", "results/scores"),
     output:
         image=report(
             "{place}/figures/posterior-hole-{run}.png",
@@ -46,7 +46,7 @@ rule figure_uniformity:
     input:
         result=f"{UNIFORMITY}/{{run}}.json",
         points=f"{UNIFORMITY}/{{run}}.npz",
-        code=modules("figures/uniformity", "figures/style", "figures/results"),
+        code=modules("figures/uniformity", "figures/style", "results/scores"),
     output:
         image=report(
             "{place}/figures/uniformity-{run}.png",
@@ -66,7 +66,7 @@ rule figure_uniformity:
 rule figure_distance_by_steps:
     input:
         results=list(all_scores_inputs().values()),
-        code=modules("figures/distance_by_steps", "figures/style", "figures/results"),
+        code=modules("figures/distance_by_steps", "figures/style", "results/scores"),
     output:
         image=report(
             "{place}/figures/distance-by-steps.png",
@@ -108,7 +108,7 @@ rule figure_training_curves:
 rule figure_ablations:
     input:
         results=list(all_scores_inputs().values()),
-        code=modules("figures/ablations", "figures/style", "figures/results"),
+        code=modules("figures/ablations", "figures/style", "results/scores"),
     output:
         image=report(
             "{place}/figures/ablations.png",

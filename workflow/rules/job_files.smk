@@ -1,8 +1,8 @@
 # What each result was made by, held against what the study asks for today.
 import time
 
-from sphere_repro import integrity
-from sphere_repro.runtime import read_json, write_text
+from sphere_repro.provenance import integrity
+from sphere_repro.machine.files import read_json, write_text
 
 
 def recorded_jobs():

@@ -8,7 +8,7 @@ rule notebook_of_run:
         code=lambda wildcards: modules(
             f"figures/{wildcards.figure.replace('-', '_')}",
             "figures/style",
-            "figures/results",
+            "results/scores",
         ),
     output:
         report(
@@ -36,7 +36,7 @@ rule notebook_of_study:
         code=lambda wildcards: modules(
             f"figures/{wildcards.figure.replace('-', '_')}",
             "figures/style",
-            "figures/results",
+            "results/scores",
         ),
     output:
         report(

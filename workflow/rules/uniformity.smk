@@ -3,7 +3,7 @@ rule uniformity:
         job=f"{JOBS}/{UNIFORMITY}/{{run}}.json",
         latents=f"{HOME}/{{run}}/latents.npz",
         baseline=lambda wildcards: baseline_latents(wildcards.run),
-        code=modules("uniformity"),
+        code=modules("metrics/uniformity"),
     output:
         result=f"{UNIFORMITY}/{{run}}.json",
         points=f"{UNIFORMITY}/{{run}}.npz",

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "src"))
 
-from sphere_repro.tables import markdown_table  # noqa: E402
+from sphere_repro.results.tables import markdown_table  # noqa: E402
 
 
 def fill(text: str, name: str, block: str) -> str:

@@ -15,13 +15,13 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "src"))
 
-from sphere_repro.config import Study  # noqa: E402
+from sphere_repro.study.config import Study  # noqa: E402
 
 HEADER = """\
 # Parameters
 
-Written by `make parameters` from [`src/sphere_repro/config.py`](../src/sphere_repro/config.py) and its
-parts, the single source; do not edit. A study is one YAML file in this folder. An unknown key is
+Written by `make parameters` from [`src/sphere_repro/study`](../src/sphere_repro/study), the single source; do
+not edit. A study is one YAML file in this folder. An unknown key is
 an error that names the nearest known one. Editors that read [`schema.json`](schema.json) complete and check
 the keys while you type.
 

@@ -16,10 +16,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "src"))
 
-from sphere_repro.config import Study, load_study  # noqa: E402
 from sphere_repro.errors import UserError  # noqa: E402
-from sphere_repro.released import configuration  # noqa: E402
-from sphere_repro.runtime import write_text  # noqa: E402
+from sphere_repro.machine.files import write_text  # noqa: E402
+from sphere_repro.models.released import configuration  # noqa: E402
+from sphere_repro.study.config import Study, load_study  # noqa: E402
 
 DEFAULT = ROOT / "dvc.yaml"
 MAIN = "${score.extractor}"

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sphere_repro.data.images import encode
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import atomic_output
+from sphere_repro.machine.files import atomic_output
 
 LABELS_NAME = "dataset.json"
 Labels = Sequence[int] | np.ndarray

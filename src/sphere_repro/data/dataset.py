@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from sphere_repro.data import own
-from sphere_repro.data.sources import SOURCES, Source, nearest, own_source
-from sphere_repro.errors import UserError
+from sphere_repro.data.sources import SOURCES, Source, own_source
+from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import by_dataset, ledger
 from sphere_repro.strict import NAME_PATTERN, Strict, is_none, quoted
 

@@ -18,7 +18,9 @@ import tenacity
 
 from sphere_repro.data.sources import SourceFile
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import check_writable, only_one, progress, read_json, write_json, writing
+from sphere_repro.machine.files import check_writable, read_json, write_json, writing
+from sphere_repro.machine.locks import only_one
+from sphere_repro.machine.progress import progress
 
 BLOCK = 1 << 16  # bytes read at a time; a cut connection loses less than that
 BUSY = {408, 425, 429, 500, 502, 503, 504}  # HTTP status codes that may be gone a little later

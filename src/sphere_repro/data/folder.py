@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import notice, progress, write_json
+from sphere_repro.machine.files import write_json
+from sphere_repro.machine.notes import notice
+from sphere_repro.machine.progress import progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _SLOW = 2 << 30  # bytes to hash before one is told why nothing seems to happen

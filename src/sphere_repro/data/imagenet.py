@@ -14,7 +14,7 @@ import numpy as np
 from sphere_repro.data.images import Files, Images, Pieces
 from sphere_repro.data.sources import Source
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import progress
+from sphere_repro.machine.progress import progress
 
 TREES = (
     "",

@@ -26,7 +26,10 @@ from PIL import Image
 from sphere_repro.data.archive import write_encoded
 from sphere_repro.data.images import DAMAGE, Files, Images, Pieces, encode
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import atomic_output, deferred_interrupt, die_with_parent, progress
+from sphere_repro.machine.files import atomic_output
+from sphere_repro.machine.processes import die_with_parent
+from sphere_repro.machine.progress import progress
+from sphere_repro.machine.signals import deferred_interrupt
 
 CHUNK = 1000  # images
 NEAREST_UP_TO = 64  # pixels; larger targets are resized bicubically

@@ -15,8 +15,12 @@ from sphere_repro.data.images import Images
 from sphere_repro.data.parts import Form, write_prepared
 from sphere_repro.data.publishers import images_of
 from sphere_repro.errors import UserError
-from sphere_repro.provenance import code_hash, file_hash, record, value_hash
-from sphere_repro.runtime import atomic_output, only_one, progress, read_json, write_json
+from sphere_repro.machine.files import atomic_output, read_json, write_json
+from sphere_repro.machine.locks import only_one
+from sphere_repro.machine.progress import progress
+from sphere_repro.provenance.code import code_hash
+from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.record import provenance_of
 
 STATE = Path(".state")
 
@@ -119,10 +123,10 @@ def _write_provenance(
 ) -> dict[str, Any]:
     labels = images.labels
     counts = None if labels is None else np.bincount(labels, minlength=dataset.source.classes).tolist()
-    provenance = record(
+    provenance = provenance_of(
         dataset.model_dump(),
         inputs=inputs,
-        code=("data",),
+        code=("data/",),
         source=dataset.source.model_dump(mode="json", exclude_defaults=True),
         resolution=dataset.pixels,
         images=len(images),

@@ -16,7 +16,8 @@ from sphere_repro.data.publishers import FLOWERS, UNPACKED, open_images
 from sphere_repro.data.sources import Source, SourceFile
 from sphere_repro.data.unpack import unpack
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import only_one, read_json, write_json, writing
+from sphere_repro.machine.files import read_json, write_json, writing
+from sphere_repro.machine.locks import only_one
 
 DOWNLOADS = Path("data/raw")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -69,13 +67,6 @@ def own_source(loader: Literal["folder", "zip"], place: str, classes: int) -> So
         native_resolution=OWN_RESOLUTION,
         horizontal_flip=False,
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that ends an error message: the nearest known word, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
 
 
 SOURCES = load_sources()

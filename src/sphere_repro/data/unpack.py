@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import progress, writing
+from sphere_repro.machine.files import writing
+from sphere_repro.machine.progress import progress
 
 # What tarfile and zipfile raise on damaged bytes, by experiment (tests/data/test_unpack.py changes them).
 _DAMAGE = (

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
-from sphere_repro.figures.results import (
+from sphere_repro.results.scores import (
     RunScores,
     Variant,
     ablation_axes,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sphere_repro.data.sources import nearest
-from sphere_repro.errors import UserError
+from sphere_repro.errors import UserError, nearest
 
 Inputs = Mapping[str, Path]
 

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
-from sphere_repro.figures.results import RunScores, SetScore, metric_label, read_scores, set_label
+from sphere_repro.results.scores import RunScores, SetScore, metric_label, read_scores, set_label
 
 Level = tuple[float, str, Any, Any]  # height, words, colour, line style
 SCHEMES = {

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
-from sphere_repro.figures.results import RunScores, metric_label, read_scores
 from sphere_repro.figures.samples import open_alike, read, spread
+from sphere_repro.results.scores import RunScores, metric_label, read_scores
 
 # Block title → (column title, set name or None for the input, which share of the set's images).
 BLOCKS: dict[str, tuple[tuple[str, str | None, int], ...]] = {

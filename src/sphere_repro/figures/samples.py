@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
-from sphere_repro.figures.results import metric_label, read_scores, set_label, set_order
+from sphere_repro.results.scores import metric_label, read_scores, set_label, set_order
 
 Row = tuple[str, style.Images]
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from sphere_repro.runtime import atomic_output
+from sphere_repro.machine.files import atomic_output
 
 Images = NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
-from sphere_repro.figures.results import read_uniformity
+from sphere_repro.results.scores import read_uniformity
 
 MOST_NAMED = 10  # classes that still get a colour and a tick of their own
 LOOKS: dict[str, dict[str, Any]] = {  # grey, because colours are classes

@@ -1,0 +1,4 @@
+"""From images and latents to numbers.
+
+No tables and no verdicts here.
+"""

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.data.sources import nearest
-from sphere_repro.errors import UserError
+from sphere_repro.errors import UserError, nearest
+from sphere_repro.machine.progress import progress
 from sphere_repro.metrics.inception import (
     INCEPTION_DIMENSION,
     INCEPTION_PIXELS,
@@ -29,8 +29,7 @@ from sphere_repro.metrics.inception import (
     packaged_file,
     verify,
 )
-from sphere_repro.runtime import progress
-from sphere_repro.scoring import EXTRACTORS
+from sphere_repro.study.scoring import EXTRACTORS
 
 Network = Callable[[Tensor], Tensor]
 Resize = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

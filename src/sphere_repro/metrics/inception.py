@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sphere_repro.errors import UserError
-from sphere_repro.provenance import file_hash
+from sphere_repro.provenance.hashes import file_hash
 
 INCEPTION_PIXELS = 299
 INCEPTION_DIMENSION = 2048

@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sphere_repro.config import Ablation
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
-from sphere_repro.generation import Generation
+from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_distance, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
@@ -28,12 +27,13 @@ from sphere_repro.metrics.statistics import (
     make_statistics,
     save_statistics,
 )
-from sphere_repro.provenance import record
-from sphere_repro.runtime import read_json, write_json
-from sphere_repro.scoring import Score
+from sphere_repro.provenance.code import SCORE
+from sphere_repro.provenance.record import provenance_of
 from sphere_repro.seeds import derive
+from sphere_repro.study.config import Ablation
+from sphere_repro.study.generation import Generation
+from sphere_repro.study.scoring import Score
 
-CODE = ("metrics/", "data/archive.py", "seeds.py")
 REFERENCE_SPLIT = "train"  # method, section 6: the published distances are taken to the training set
 REFERENCE_SEED = 0  # the reference belongs to the dataset, not to a study
 DESCRIPTION = ("extractor", "metric", "resize", "weights_sha256")
@@ -119,10 +119,10 @@ def make_reference(
             "reference_split": REFERENCE_SPLIT,
             "count": len(indices),
             "floor": _floor(features, generator),
-            "provenance": record(
+            "provenance": provenance_of(
                 parameters,
                 inputs={"archive": archive_path},
-                code=CODE,
+                code=SCORE,
                 device=str(device),
                 seed=REFERENCE_SEED,
             ),
@@ -241,7 +241,7 @@ def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.devi
         "score": score.model_dump(mode="json"),
     }
     files = {"real": inputs.real, "reference": inputs.reference, **inputs.sets}
-    return record(parameters, inputs=files, code=CODE, device=str(device), seed=seed)
+    return provenance_of(parameters, inputs=files, code=SCORE, device=str(device), seed=seed)
 
 
 def _described(extractor: Extractor) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sphere_repro.errors import UserError
-from sphere_repro.runtime import atomic_output
+from sphere_repro.machine.files import atomic_output
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,4 @@
+"""Encoder, decoder and VAE, their files, and released checkpoints.
+
+How they are trained or sampled is said elsewhere.
+"""

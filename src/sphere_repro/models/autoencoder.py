@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sphere_repro.architecture import Architecture
 from sphere_repro.models.initial import initialise
 from sphere_repro.models.vit import Decoder, Encoder
+from sphere_repro.study.architecture import Architecture
 
 
 class SphereAutoencoder(nn.Module):
@@ -80,3 +80,8 @@ def parameter_count(shape: Architecture) -> int:
     with torch.device("meta"):
         model = build(shape)
     return sum(tensor.numel() for tensor in model.state_dict().values())
+
+
+def unit(images: Tensor) -> Tensor:
+    """Images of any shape from the models' range [-1, 1] to [0, 1]."""
+    return images / 2 + 0.5

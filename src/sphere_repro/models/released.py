@@ -1,90 +1,80 @@
-"""Names in released checkpoints, and how they map to ours (`../vectors` holds such checkpoints' arrays)."""
+"""Runs that are not trained: their model file is made of the authors' checkpoint."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import TypeVar
+from pathlib import Path
 
-from sphere_repro.architecture import SIZES, Architecture, Size
+from sphere_repro.data import folder
+from sphere_repro.errors import UserError
+from sphere_repro.machine.files import read_json
+from sphere_repro.provenance.hashes import value_hash
+from sphere_repro.study.jobs import ReleasedJob
 
-T = TypeVar("T")
-
-# (released, ours), applied in this order to a whole dotted name
-_RULES: tuple[tuple[str, str], ...] = (
-    (r"^(\w+)\.pos_embed$", r"\1.position"),
-    (r"^encoder\.x_embedder\.0\.", "encoder.patch."),
-    (r"^encoder\.x_embedder\.1\.", "encoder.patch_mix."),
-    (r"^decoder\.x_embedder\.0\.", "decoder.embed."),
-    (r"^decoder\.x_embedder\.1\.", "decoder.mixer."),
-    (r"^decoder\.x_embedder\.(weight|bias)$", r"decoder.embed.\1"),
-    (r"^encoder\.out\.", "encoder.mixer."),
-    (r"^decoder\.out\.2\.", "decoder.pixels.conv."),
-    (r"^decoder\.out\.4\.", "decoder.pixels.expand."),
-    (r"\.y_embedder\.embedding_table\.", ".class_embedding.table."),
-    (r"\.ffn\.", ".head."),
-    (r"\.adaLN_modulation\.1\.", ".modulation.linear."),
-    (r"\.mixer\.blocks\.(\d+)\.alpha1$", r".mixer.blocks.\1.token_scale"),
-    (r"\.mixer\.blocks\.(\d+)\.alpha2$", r".mixer.blocks.\1.channel_scale"),
-    (r"\.mixer\.blocks\.(\d+)\.norm1\.", r".mixer.blocks.\1.token_norm."),
-    (r"\.mixer\.blocks\.(\d+)\.norm2\.", r".mixer.blocks.\1.channel_norm."),
-    (r"\.tok_mixer\.mix\.0\.", ".token_mlp.up."),
-    (r"\.tok_mixer\.mix\.2\.", ".token_mlp.down."),
-    (r"\.chn_mixer\.mix\.0\.", ".channel_mlp.up."),
-    (r"\.chn_mixer\.mix\.2\.", ".channel_mlp.down."),
-    (r"^(\w+)\.blocks\.(\d+)\.norm1\.", r"\1.blocks.\2.attention_norm."),
-    (r"^(\w+)\.blocks\.(\d+)\.norm2\.", r"\1.blocks.\2.mlp_norm."),
-    (r"\.attn\.qkv\.", ".attention.qkv."),
-    (r"\.attn\.proj\.", ".attention.out."),
-    (r"\.mlp\.w12\.", ".mlp.up."),
-    (r"\.mlp\.w3\.", ".mlp.down."),
-)
+CONTENTS = Path(".state/contents")
 
 
-def our_name(released: str) -> str:
-    """Our parameter name for a released one."""
-    name = released
-    for pattern, replacement in _RULES:
-        name = re.sub(pattern, replacement, name)
-    return name
+def configuration(checkpoint: Path) -> Path:
+    """The configuration of a released checkpoint: the file beside it."""
+    return checkpoint.with_suffix(".json")
 
 
-def rename(state: Mapping[str, T]) -> dict[str, T]:
-    """A released state dict (or anything keyed alike) under our names."""
-    return {our_name(name): value for name, value in state.items()}
-
-
-def architecture(config: Mapping[str, object]) -> Architecture:
-    """Our architecture from a released configuration.
-
-    Args:
-        config: `size`, `patch`, `ch`, `classes` (0 = unconditional), `head`, `ms_e`, `ms_d` (size names,
-            looked up in `sizes` where given, else among the paper's), `mix_e`, `mix_d`, `affine`.
+def content(checkpoint: Path, cache: Path = CONTENTS) -> str:
+    """SHA-256 over a checkpoint and its configuration; unchanged files are read once (`folder.contents`).
 
     Raises:
-        KeyError, TypeError, ValueError: a key is missing or does not fit.
+        UserError: one of them is missing or cannot be read.
     """
-    given = config.get("sizes", {})
-    if not isinstance(given, Mapping):
-        raise TypeError("'sizes' must map names to width, layers and heads")
+    parts = {}
+    for path in (checkpoint, configuration(checkpoint)):
+        if not path.is_file():
+            raise UserError(
+                f"The released checkpoint {checkpoint} cannot be scored: {path} does not exist. Put the "
+                f"authors' checkpoint at {checkpoint} and its configuration at {configuration(checkpoint)}."
+            )
+        parts[path.name] = folder.contents(path, cache / f"released-{value_hash(str(path))[:16]}.json")
+    return value_hash(parts)
 
-    def size(name: object) -> Size:
-        row = given.get(name)
-        if row is None:
-            return SIZES[str(name)]
-        return Size(width=row["width"], layers=row["layers"], heads=row["heads"])
 
-    return Architecture.model_validate(
-        {
-            "image_size": config["size"],
-            "patch_size": config["patch"],
-            "token_channels": config["ch"],
-            "classes": config["classes"],
-            "pixel_head": config["head"],
-            "encoder": size(config["ms_e"]),
-            "decoder": size(config["ms_d"]),
-            "encoder_mixer_depth": config["mix_e"],
-            "decoder_mixer_depth": config["mix_d"],
-            "affine": config.get("affine", True),
-        }
-    )
+def planned_content(checkpoint: Path, record: Path) -> str | None:
+    """`content` for the workflow; where the checkpoint is not at hand, that of the model made of it.
+
+    Args:
+        checkpoint: the `.pth`.
+        record: the model's `model.json`.
+    """
+    if checkpoint.is_file() and configuration(checkpoint).is_file():
+        return content(checkpoint)
+    try:
+        found = read_json(record)["job"]["content"]
+    except (UserError, KeyError, TypeError):
+        return None
+    return str(found)
+
+
+def import_run(job: ReleasedJob, out: Path) -> dict[str, Path]:
+    """Write the model file of a run that is not trained; return the files that it was made of, by name.
+
+    Raises:
+        UserError: the checkpoint or its configuration is missing, broken, has changed since the work was
+            planned, or is of another architecture or noise angle than the run.
+    """
+    from sphere_repro.models.checkpoint import import_released, released_settings
+
+    checkpoint = Path(job.released)
+    config = configuration(checkpoint)
+    found = content(checkpoint)
+    if job.content is not None and found != job.content:
+        raise UserError(f"{checkpoint} has changed while the workflow ran. Run it again.")
+    shape, angle = released_settings(config)
+    theirs = {**shape.model_dump(), "alpha_max": angle}
+    ours = {**job.architecture.model_dump(), "alpha_max": job.alpha_max}
+    differ = [
+        f"{key} is {theirs[key]} there, but {ours[key]} here" for key in ours if theirs[key] != ours[key]
+    ]
+    if differ:
+        raise UserError(
+            f"{config} contradicts run '{job.run}': {'; '.join(differ)}. Correct the run in the study, or "
+            f"put the checkpoint that belongs to it at {checkpoint}."
+        )
+    import_released(checkpoint, config, out)
+    return {"checkpoint": checkpoint, "configuration": config}

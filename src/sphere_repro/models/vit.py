@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from sphere_repro.architecture import Architecture
 from sphere_repro.models.layers import Block, Head, position_embedding
 from sphere_repro.models.mixer import Mixer
+from sphere_repro.study.architecture import Architecture
 
 CONV_HEAD_CHANNELS = 32
 

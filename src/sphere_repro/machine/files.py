@@ -1,0 +1,166 @@
+"""Whole files or none: atomic output, refusals of the operating system in plain words, JSON and text."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sphere_repro.errors import UserError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+SETTLED_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def atomic_output(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+
+    A reader sees the old file or the whole new one, never half of it; the old one survives any failure.
+    What writers that were killed have left beside `path` is removed.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    check_writable(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=f".part{path.suffix}"
+        )
+        temporary = Path(name)
+        try:
+            _hold(handle)
+            temporary.chmod(0o666 & ~_umask())
+            yield temporary
+            with temporary.open("rb") as whole:
+                _hold(whole.fileno())  # again: safetensors puts a new file in the temporary's place
+                os.fsync(whole.fileno())
+                temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write `path` into a `UserError` that says what to do."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as failure:
+        error = _refusal(failure)
+        if error is None:
+            raise
+        if error.errno in _FULL:
+            raise UserError(
+                f"No space left on the disk while writing {path}. Free some space and run the same command "
+                "again: nothing that was finished is lost."
+            ) from failure
+        if error.errno in _FORBIDDEN:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}). Make {path.parent} writable."
+            ) from failure
+        if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG}:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}). Choose another output path."
+            ) from failure
+        raise
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work whether `path` can be an output at all.
+
+    Raises:
+        UserError: a folder or a device lies there, a part of its folder is a file, or that is read-only.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} cannot be written: it is no ordinary file. Choose another output path.")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+    except OSError:  # a part of the path is a file, or a name is too long: writing will tell
+        return
+    if not folder.is_dir():
+        raise UserError(f"{path} cannot be written: {folder} is a file. Choose another output path.")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{path} cannot be written: {folder} is read-only. Make {path.parent} writable.")
+
+
+def _refusal(failure: BaseException | None) -> OSError | None:
+    """The operating system's refusal behind `failure`: libraries hide a full disk in errors of their own."""
+    if isinstance(failure, OSError):
+        return failure
+    while failure is not None:
+        if isinstance(failure, OSError) and failure.errno in _FULL:
+            return failure
+        number = re.search(r"os error (\d+)", str(failure))  # safetensors tells it in words only
+        if number and int(number[1]) in _FULL:
+            return OSError(int(number[1]), os.strerror(int(number[1])))
+        failure = failure.__cause__ or failure.__context__
+    return None
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented, key-sorted JSON, atomically (same value, same bytes)."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_output(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist. Make it first, or check the path.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path} is not a readable JSON file ({error}). Delete it and make it again."
+        ) from error
+
+
+def _hold(handle: int) -> None:
+    with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there either
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporaries of `path` whose writers are dead: they can be locked, and are a minute old.
+
+    The minute is for a writer between making its temporary and locking it.
+    """
+    name = rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.part{re.escape(path.suffix)}"
+    with contextlib.suppress(OSError):  # an unreadable folder: tidying is no reason to fail
+        for left in [item for item in path.parent.iterdir() if re.fullmatch(name, item.name)]:
+            with contextlib.suppress(OSError), left.open("rb") as file:
+                if time.time() - os.fstat(file.fileno()).st_mtime > SETTLED_SECONDS:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its writer lives
+                    left.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

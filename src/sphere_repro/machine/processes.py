@@ -1,0 +1,25 @@
+"""What this process is to others: a child of the workflow, one of several workers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends: no job outlives the workflow (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before we asked
+        raise KeyboardInterrupt
+
+
+def is_worker() -> bool:
+    """Whether this process is one of several that train together, started by a launcher."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ

@@ -1,0 +1,238 @@
+"""Model files: a finished model is one safetensors file, a half-trained one a resumable state."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sphere_repro.errors import UserError
+from sphere_repro.machine.devices import out_of_memory
+from sphere_repro.machine.files import atomic_output, read_json
+from sphere_repro.models import released_names
+from sphere_repro.models.autoencoder import Autoencoder, build
+from sphere_repro.strict import parse
+from sphere_repro.study.architecture import Architecture
+
+FORMAT = "sphere-repro model 1"
+NAMED = 4  # faults that a message lists
+Weights = Literal["raw", "ema"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A finished model and what it was trained for."""
+
+    model: Autoencoder
+    alpha_max: float
+    """Largest noise angle in degrees; 0 for a VAE."""
+
+
+def save_model(
+    path: Path, raw: dict[str, Tensor], ema: dict[str, Tensor] | None, shape: Architecture, alpha: float
+) -> None:
+    """Write a model file: `raw.NAME` and, where there is one, `ema.NAME` tensors, and the architecture."""
+    # clone: the format refuses tensors that share memory, as the position tables of both kinds do
+    tensors = {f"raw.{name}": tensor.clone().contiguous() for name, tensor in raw.items()}
+    if ema is not None:
+        tensors |= {f"ema.{name}": tensor.clone().contiguous() for name, tensor in ema.items()}
+    about = {"format": FORMAT, "architecture": shape.model_dump(), "alpha_max": alpha}
+    with atomic_output(path) as temporary:
+        save_file(tensors, temporary, metadata={"sphere-repro": json.dumps(about, sort_keys=True)})
+
+
+def load_model(path: str | Path, weights: Weights = "raw", device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a model file strictly; the model is in evaluation mode.
+
+    Raises:
+        UserError: the file is missing, truncated, foreign, or lacks the asked weights or a part of them.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"Checkpoint {path} does not exist. Train the run first, or check the path.")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            about = json.loads((file.metadata() or {}).get("sphere-repro", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(f"{weights}.")}  # noqa: SIM118
+    except (SafetensorError, ValueError, RecursionError, OSError) as error:
+        raise UserError(
+            f"Checkpoint {path} is truncated or not a safetensors file ({error}). Delete it and train again, "
+            "or restore it with dvc checkout; a released .pth is converted by 'sphere-repro import-released'."
+        ) from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise UserError(
+            f"Checkpoint {path} was not written by sphere-repro. Released ones (.pth) are converted by "
+            "'sphere-repro import-released'."
+        )
+    if not tensors:
+        raise UserError(
+            f"Checkpoint {path} holds no {weights} weights. Set sampling.weights or --weights to the other."
+        )
+    state = {name.removeprefix(f"{weights}."): tensor for name, tensor in tensors.items()}
+    model = build_with(state, about.get("architecture"), f"Checkpoint {path}")
+    angle = _angle(about.get("alpha_max"), f"Checkpoint {path}")
+    return Checkpoint(model.to(device).eval().requires_grad_(False), angle)
+
+
+def build_with(state: dict[str, Tensor], shape: object, where: str) -> Autoencoder:
+    """The model of `shape` (an `Architecture` or its fields) with exactly the weights `state`.
+
+    Raises:
+        UserError: the fields are no architecture; a tensor is missing, unexpected, of another shape, of whole
+            numbers, or not finite.
+    """
+    if not isinstance(shape, Architecture | dict):
+        raise UserError(f"{where} does not say which architecture it has. Make it again.")
+    architecture = parse(Architecture, shape, f"{where}: architecture")
+    try:
+        with torch.device("meta"):  # allocates nothing: a wrong size costs no memory
+            wanted = build(architecture).state_dict()
+    except RuntimeError as error:
+        raise UserError(f"{where} has an impossible architecture ({error}). Make it again.") from error
+    fault = _misfit(state, wanted)
+    if fault:
+        raise UserError(
+            f"{where} does not fit its configuration: {fault}. Use the file and configuration "
+            "that belong together."
+        )
+    model = build(architecture)
+    model.load_state_dict(state, strict=True)
+    return model
+
+
+def _misfit(found: Mapping[str, object], wanted: Mapping[str, Tensor]) -> str:
+    """What is wrong with the tensors `found`, in words; nothing where they can stand for `wanted`."""
+    faults = [f"it lacks {name}" for name in wanted if name not in found]
+    faults += [f"{name} is unknown" for name in found if name not in wanted]
+    for name in wanted.keys() & found.keys():
+        tensor, shape = found[name], tuple(wanted[name].shape)
+        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or not tensor.is_floating_point():
+            faults.append(f"{name} is not a tensor of real numbers")
+        elif tuple(tensor.shape) != shape:
+            faults.append(f"{name} has shape {tuple(tensor.shape)} instead of {shape}")
+        elif not tensor.isfinite().all():
+            faults.append(f"{name} holds numbers that are not finite")
+    more = f", and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+    return ", ".join(sorted(faults)[:NAMED]) + more
+
+
+def _angle(value: object, where: str) -> float:
+    """An angle in [0, 90) degrees."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 90:
+        raise UserError(
+            f"{where} has the noise angle {value!r:.40}, not a number from 0 to 90 degrees. "
+            "Correct it, or make the file again."
+        )
+    return float(value)
+
+
+def import_released(checkpoint: Path, config: Path, out: Path) -> None:
+    """Convert a released `.pth` file and its configuration (JSON) to a model file.
+
+    The `.pth` holds `model` and/or `ema_model` state dicts under the released names. Pickled code is never
+    run (`weights_only`); every tensor must fit.
+
+    Raises:
+        UserError: a file is missing, broken, not such a checkpoint, or the two do not fit together.
+    """
+    shape, angle = released_settings(config)
+    loaded = read_pickle(checkpoint, "released checkpoint")
+    found = {
+        kind: released_state(loaded[key], shape, f"{checkpoint} ('{key}')")
+        for kind, key in (("raw", "model"), ("ema", "ema_model"))
+        if isinstance(loaded.get(key), dict)
+    }
+    if not found:
+        raise UserError(
+            f"{checkpoint} holds neither 'model' nor 'ema_model': it is not a released checkpoint. "
+            "Check the path."
+        )
+    save_model(out, found.get("raw", found.get("ema", {})), found.get("ema"), shape, angle)
+
+
+def released_settings(config: Path) -> tuple[Architecture, float]:
+    """The architecture and the largest noise angle (degrees) in a released configuration.
+
+    Raises:
+        UserError: the file is missing, broken, or no such configuration.
+    """
+    settings = read_json(config)
+    if not isinstance(settings, dict):
+        raise UserError(f"{config} does not describe a released model: it is no JSON object. Check the path.")
+    try:
+        shape = released_names.architecture(settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # ValidationError is a ValueError
+        raise UserError(
+            f"{config} does not describe a released model: {_why(error)}. Get the file that belongs to the "
+            "checkpoint."
+        ) from error
+    return shape, _angle(settings.get("angle"), str(config))
+
+
+def _why(error: Exception) -> str:
+    """An error of `released.architecture` in words."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{place}: {message}" if place else message
+    return f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+
+
+class DamagedFileError(UserError):
+    """A file that is there and can be read, but is not what it should be."""
+
+
+def read_pickle(path: Path, what: str) -> dict[str, Any]:
+    """A dictionary saved by torch, read without running pickled code.
+
+    Raises:
+        UserError: the file is missing or cannot be read; as `DamagedFileError`, it is broken, holds code, or
+            is no dictionary.
+    """
+    if not path.is_file():
+        raise UserError(f"The {what} {path} does not exist. Check the path.")
+    try:
+        # an open file: torch would read a name that ends in .safetensors in another way
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"The {what} {path} cannot be read ({error.strerror}). Check the path.") from error
+    except Exception as error:  # what torch raises on damaged bytes has no common base
+        if out_of_memory(error):
+            raise
+        raise DamagedFileError(
+            f"The {what} {path} is truncated, not a torch file, or holds pickled code, which is never run. "
+            "Get it again from where it came."
+        ) from error
+    if not isinstance(loaded, dict):
+        raise DamagedFileError(
+            f"The {what} {path} holds a {type(loaded).__name__}, not a dictionary. Check the path."
+        )
+    return loaded
+
+
+def released_state(state: dict[str, Tensor], shape: Architecture, where: str) -> dict[str, Tensor]:
+    """A released state dict under our names, checked against `shape`; float32 tensors.
+
+    Raises:
+        UserError: a tensor is missing, unexpected or of another shape.
+    """
+    renamed = released_names.rename({str(name): tensor for name, tensor in state.items()})
+    for side in ("encoder", "decoder"):
+        table = renamed.get(f"{side}.position")
+        if (
+            isinstance(table, Tensor) and table.dim() == 3 and len(table) == 1
+        ):  # released tables carry a batch dimension
+            renamed[f"{side}.position"] = table[0]
+    model = build_with(renamed, shape, where)
+    return {name: tensor.detach() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,4 @@
+"""What a study will cost, and what would fit.
+
+Starts no job.
+"""

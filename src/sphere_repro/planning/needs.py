@@ -1,0 +1,335 @@
+"""What each job of a study needs: FLOPs, memory on the device and beside it, disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sphere_repro.data.loading import steps_per_epoch
+from sphere_repro.errors import UserError
+from sphere_repro.machine.files import read_json
+from sphere_repro.models.released import planned_content
+from sphere_repro.planning import flops, memory, perceptual_cost, training_cost
+from sphere_repro.sampling.sets import ENCODE_BATCH
+from sphere_repro.strict import Strict
+from sphere_repro.study import jobs
+from sphere_repro.study.architecture import Architecture
+from sphere_repro.study.config import Run, Study
+from sphere_repro.study.scoring import Score
+from sphere_repro.training import optim
+
+FLOAT, DOUBLE = 4, 8  # bytes
+SAVED_COPIES = 4  # weights, average, and Adam's two moments
+WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
+DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A feature network's cost: FLOPs and bytes alive for one image, bytes of its weights."""
+
+    flops: int
+    activations: int
+    weights: int
+    dimension: int
+
+
+# Counted on the networks themselves at 299 and 128 pixels; tests/test_needs.py counts again.
+EXTRACTORS = {
+    "inception": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
+    "inception-legacy": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
+    "efficientnet-lite0": Extractor(250_715_136, 4_243_840, 18_826_032, 1280),
+}
+
+
+@dataclass(frozen=True)
+class Need:
+    """One job's cost.
+
+    Attributes:
+        run: the run that it is done for; a job of several runs stands with the first.
+        job: the verb.
+        subject: the sample set, or the archive.
+        record: the JSON that the job leaves beside its result.
+        parameters: of the network that works, fixed position embeddings included; None where there is none.
+        images: passed through the networks, counting every pass of a training.
+        flops: multiply-add = 2; of training and networks only.
+        half: those of them that are computed in bfloat16; the rest is float32.
+        recomputed: those of them that activation checkpointing computes again.
+        processes: on each node, each on a device of its own.
+        nodes: machines.
+        device: bytes on each device.
+        host: bytes in the memory of each node besides, for all of its processes.
+        disk: bytes of the results.
+        working: bytes of disk while the job runs, besides.
+        done: whether its result is there, made by this very job.
+        notes: what these numbers leave out.
+    """
+
+    run: str
+    job: str
+    subject: str
+    record: str
+    parameters: int | None = None
+    images: int = 0
+    flops: int = 0
+    half: int = 0
+    recomputed: int = 0
+    processes: int = 1
+    nodes: int = 1
+    device: int = 0
+    host: int = 0
+    disk: int = 0
+    working: int = 0
+    done: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def devices(self) -> int:
+        """Devices that share the work."""
+        return self.processes * self.nodes
+
+
+def needs(study: Study, folder: Path) -> list[Need]:
+    """Every job that costs something, run by run, in the order of the work.
+
+    Args:
+        study: what is planned.
+        folder: where `data/` and `results/` lie: says what is done, and how many images are prepared.
+
+    Raises:
+        UserError: a batch is larger than the dataset, nobody knows how many images there are, there is
+            nothing to train, or shapes that no tensor can have.
+    """
+    found: dict[str, Need] = {}  # by record: an archive or reference of several runs is made once
+    for name in study.runs:
+        try:
+            for need in _of_run(study, name, folder):
+                found.setdefault(need.record, need)
+        except (ValueError, RuntimeError, OverflowError) as error:  # torch's words on such shapes
+            raise UserError(f"runs.{name} cannot be planned: {error}. Correct the study.") from error
+    return list(found.values())
+
+
+def archive_bytes(images: int, pixels: int) -> int:
+    """Upper bound of an archive of PNG images: what noise takes, which cannot be compressed."""
+    rows = pixels * (3 * pixels + 1)  # one filter byte a row
+    png = rows + 5 * math.ceil(rows / DEFLATE_BLOCK) + 12 * math.ceil(rows / PNG_CHUNK) + 63
+    entry = 30 + 46 + 2 * 24  # the zip's headers, each with the name
+    label = 40
+    return images * (png + entry + label) + 1000
+
+
+def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
+    run, home = study.runs[name], f"results/{study.study}"
+    images = _image_count(run, folder)
+    yield _prepare(name, run, images, _is_done(folder, jobs.prepare_job(run), _prepared(run)))
+    record = f"{home}/{name}/model.json"
+    if run.released is None:
+        yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
+    else:
+        content = planned_content(Path(run.released), folder / record)
+        done = _is_done(folder, jobs.released_job(study, name, content), record)
+        yield _import(name, run, record, done)
+    for item in run.sets:
+        sample, record = jobs.sample_job(study, name, item), f"{home}/{name}/samples/{item}.json"
+        yield _sample(sample, run.architecture, images, record, _is_done(folder, sample, record))
+    encode, record = jobs.encode_job(study, name), f"{home}/{name}/latents.json"
+    yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
+    for extractor in study.score.extractors:
+        reference = jobs.reference_job(study, run, extractor)
+        record = f"{home}/reference/{run.dataset.archive}.{extractor}.json"
+        yield _reference(name, reference, images, record, _is_done(folder, reference, record))
+        score, record = jobs.score_job(study, name, extractor), f"{home}/{name}/scores.{extractor}.json"
+        yield _score(score, run, images, record, _is_done(folder, score, record))
+
+
+def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
+    archive = run.dataset.archive
+    disk = archive_bytes(images, run.dataset.pixels)
+    return Need(name, "prepare", archive, _prepared(run), images=images, disk=disk, done=done)
+
+
+def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
+    shape, execution, batch = run.architecture, run.execution, run.training.batch_size
+    seen = optim.schedule(run.training, steps_per_epoch(images, batch)).total_steps * batch
+    terms = flops.perceptual_terms(shape, run.loss)
+    distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size) if terms else 0
+    work, notes = training_cost.step_flops(run, terms * (distance or 0)), []
+    if distance is None:
+        notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
+    if execution.compile:
+        notes.append("compile is not counted: it saves time and memory, and takes minutes to start")
+    stored, share = FLOAT * memory.parameters(shape), math.ceil(batch / execution.world_size)
+    each = training_cost.images_bytes(images, share, shape) + stored + FLOAT * batch * shape.latent_dimension
+    return Need(
+        run=name,
+        job="train",
+        subject=run.dataset.archive,
+        record=record,
+        parameters=memory.parameters(shape),
+        images=seen,
+        flops=seen * work.all,
+        half=seen * work.half,
+        recomputed=seen * work.recomputed,
+        processes=execution.processes,
+        nodes=execution.nodes,
+        device=memory.training_bytes(
+            shape,
+            run.loss,
+            min(execution.micro_batch_size or share, share),
+            half=run.training.precision == "bfloat16",
+            checkpointing=execution.activation_checkpointing,
+            processes=execution.world_size,
+        ),
+        host=execution.processes * each + WRITTEN_COPIES * stored,
+        disk=2 * stored,
+        working=2 * SAVED_COPIES * stored,  # the state before, and the one that replaces it
+        done=done,
+        notes=tuple(notes),
+    )
+
+
+def _import(name: str, run: Run, record: str, done: bool) -> Need:
+    """A released checkpoint becomes a model file: weights read, and written raw and as their average."""
+    stored = FLOAT * memory.parameters(run.architecture)
+    return Need(
+        run=name,
+        job="import",
+        subject=Path(run.released or "").name,
+        record=record,
+        parameters=memory.parameters(run.architecture),
+        host=WRITTEN_COPIES * stored,
+        disk=2 * stored,
+        done=done,
+    )
+
+
+def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
+    count = min(job.count, images) if job.set == "reconstruction" else job.count
+    batch, steps = min(job.batch_size, count), job.generation.steps if job.generation else 1
+    cost = count * flops.forward_flops(shape, _calls(job))
+    seen = count
+    if job.set == "posterior":  # its mean and deviation are those of all training images
+        cost += images * flops.encoder_call(shape).forward
+        seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
+    noise = FLOAT * (steps + 1) * batch * shape.latent_dimension
+    stored = FLOAT * memory.parameters(shape)
+    return Need(
+        run=job.run,
+        job="sample",
+        subject=job.set,
+        record=record,
+        parameters=memory.parameters(shape),
+        images=seen,
+        flops=cost,
+        device=stored + noise + memory.inference_bytes(shape, batch),
+        host=2 * stored + noise,  # the file's tensors, and the model that they are copied into
+        disk=archive_bytes(count, shape.image_size),
+        done=done,
+    )
+
+
+def _calls(job: jobs.SampleJob) -> flops.Calls:
+    if job.generation is not None:
+        return flops.generation_calls(job.generation)
+    return flops.Calls(encoder=int(job.set == "reconstruction"), decoder=1)
+
+
+def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
+    count = min(job.count, images)
+    numbers = count * (shape.latent_dimension + 3 * shape.image_size**2)
+    stored = FLOAT * memory.parameters(shape)
+    return Need(
+        run=job.run,
+        job="encode",
+        subject=job.dataset.archive,
+        record=record,
+        parameters=memory.parameters(shape),
+        images=count,
+        flops=count * flops.encoder_call(shape).forward,
+        device=stored + memory.inference_bytes(shape, min(ENCODE_BATCH, count)),
+        host=2 * stored + 2 * FLOAT * numbers + _bytes_of(count, shape),
+        disk=FLOAT * numbers + DOUBLE * count,
+        done=done,
+    )
+
+
+def _reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
+    network, count = EXTRACTORS[job.score.extractor], min(job.score.reference_count or images, images)
+    size = network.dimension
+    return Need(
+        run=name,
+        job="reference",
+        subject=job.dataset.archive,
+        record=record,
+        images=count,
+        flops=count * network.flops,
+        device=_extractor_bytes(job.score, count),
+        host=_moment_bytes(count, size),
+        disk=FLOAT * count * size + DOUBLE * (size**2 + size),
+        done=done,
+    )
+
+
+def _score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool) -> Need:
+    network, largest = EXTRACTORS[job.score.extractor], run.sampling.count
+    count = sum(min(largest, images) if item == "reconstruction" else largest for item in job.sets)
+    known = FLOAT * min(job.score.reference_count or images, images) * network.dimension
+    return Need(
+        run=job.run,
+        job="score",
+        subject=f"{len(job.sets)} sets",
+        record=record,
+        images=count,
+        flops=count * network.flops,
+        device=_extractor_bytes(job.score, largest),
+        host=known + _moment_bytes(largest, network.dimension),
+        done=done,
+    )
+
+
+def _extractor_bytes(score: Score, images: int) -> int:
+    network = EXTRACTORS[score.extractor]
+    return network.weights + min(score.batch_size, images) * network.activations
+
+
+def _moment_bytes(images: int, dimension: int) -> int:
+    """Features, their float64 copy, that copy centred, and the matrices of a Fréchet distance (complex)."""
+    return images * dimension * (FLOAT + 2 * DOUBLE) + 6 * 2 * DOUBLE * dimension**2
+
+
+def _bytes_of(images: int, shape: Architecture) -> int:
+    """Images as uint8."""
+    return 3 * images * shape.image_size**2
+
+
+def _prepared(run: Run) -> str:
+    return f"data/prepared/{run.dataset.archive}.json"
+
+
+def _image_count(run: Run, folder: Path) -> int:
+    """Images of the prepared archive where there is one, else those of the table of datasets."""
+    counted = _recorded(folder, _prepared(run)).get("images")
+    known: int | None = counted if isinstance(counted, int) else run.dataset.source.images
+    if known is None:
+        raise UserError(
+            f"How many images '{run.dataset.name}' has is known only once it is prepared. Run 'sphere-repro "
+            f"prepare' with --out data/prepared/{run.dataset.archive}.zip first."
+        )
+    return known
+
+
+def _is_done(folder: Path, job: Strict, record: str) -> bool:
+    """Whether a result is there and says of itself that it was made by this very job."""
+    return _recorded(folder, record).get("job") == job.model_dump(mode="json")
+
+
+def _recorded(folder: Path, record: str) -> dict[str, object]:
+    try:
+        found = read_json(folder / record)
+    except UserError:  # not there, or broken: the job is to be done
+        return {}
+    return found if isinstance(found, dict) else {}

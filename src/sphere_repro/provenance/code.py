@@ -1,0 +1,49 @@
+"""Which code makes which result, and whether it has changed since."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).resolve().parents[1]
+# Paths below SOURCE, or how they begin: packages, and of the packages that do more, the modules that count.
+MODEL = (
+    "data/", "machine/distributed.py", "models/", "seeds.py", "sphere.py", "study/architecture.py",
+    "study/objective.py", "study/recipe.py", "training/",
+)  # fmt: skip
+IMPORT = ("models/", "study/architecture.py")
+SAMPLE = (
+    "data/archive.py", "data/loading.py", "models/", "sampling/", "seeds.py", "sphere.py",
+    "study/architecture.py", "study/generation.py",
+)  # fmt: skip
+SCORE = ("metrics/", "data/archive.py", "seeds.py")
+UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
+FIGURE = ("figures/",)
+TABLE = ("results/tables.py", "results/expected.py")
+
+
+@functools.cache
+def code_hash(*modules: str) -> str:
+    """SHA-256 over the package's source files whose path starts with one of `modules` (all, if none)."""
+    names = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")]
+    for module in modules:
+        if not any(name.startswith(module) for name in names):
+            raise ValueError(f"no module's path starts with '{module}'")
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE).as_posix()
+        if not modules or name.startswith(modules):
+            digest.update(name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def code_has_changed(code: Mapping[str, Any]) -> bool:
+    """Whether today's modules differ from those of a record's `code` (its `modules` and their `sha256`)."""
+    try:
+        return bool(code_hash(*code["modules"]) != code["sha256"])
+    except ValueError:  # a module is gone
+        return True

@@ -1,0 +1,227 @@
+"""The table of all scores: one CSV for machines, the same as Markdown for people.
+
+Its distance column is called `frechet`, not FID: `metric` says what was measured, and only distances of
+Inception's features are FIDs. A published number stands in a row only where it was measured in the same way
+on the same model (`expected`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sphere_repro.errors import UserError
+from sphere_repro.machine.files import read_json, write_json, write_text
+from sphere_repro.provenance.code import code_has_changed
+from sphere_repro.results.expected import Expected, find, load_expected
+
+COLUMNS = (
+    "study", "run", "dataset", "model", "set", "kind", "steps", "strength", "noise", "guidance_scale",
+    "guidance_position", "metric", "extractor", "resize", "count", "reference_split", "reference_count",
+    "frechet", "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd",
+    "inception_score_splits", "psnr", "floor", "floor_count", "published_frechet",
+    "published_inception_score", "published_source", "code", "code_changed",
+)  # fmt: skip
+OF_RUN = ("run", "dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
+OF_SET = (
+    "set", "kind", "steps", "strength", "noise", "guidance_scale", "guidance_position", "count", "frechet",
+    "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "inception_score_splits", "psnr",
+)  # fmt: skip
+VALUES = ("frechet", "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "psnr")
+HEADS = {
+    "run": "---", "set": "---", "images": "--:", "measure": "---", "distance": "--:", "floor": "--:",
+    "KID × 1000": "--:", "IS (sd of parts)": "--:", "PSNR, dB": "--:", "published": "--:",
+}  # fmt: skip
+WHERE_KNOWN = ("IS (sd of parts)", "published")  # columns that a table may lack
+SIGNIFICANT_DIGITS = 6
+SHORT_HASH = 12
+
+
+def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) -> None:
+    """Write one CSV row per scored set: files in the order given, sets in the order of each file.
+
+    A run that was scored with several extractors has the rows of each; metric, extractor and resize tell them
+    apart. `inception_score` is the mean over `inception_score_splits` parts, `inception_score_sd` their
+    standard deviation; all three are empty where the extractor has no such score.
+
+    The study is the name of the folder over the run's. `code` is the hash of the code that trained the model,
+    from the `model.json` beside the scores, empty where there is none; `code_changed` says which code is
+    another today: `training`, `sampling`, both, or neither (empty). Numbers have six significant digits; what
+    has no meaning for a set is empty.
+
+    Args:
+        score_files: JSON of `metrics.score`, each beside its run's records.
+        out: the CSV.
+        expected: the published numbers; none: their columns are empty.
+
+    Raises:
+        UserError: a file is missing or is no scores file, or the published numbers are broken.
+    """
+    known = Expected(models=()) if expected is None else load_expected(expected)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for path in score_files:
+        for row in _rows(path):
+            beside = _published(known, row, path)
+            writer.writerow({key: _cell(value) for key, value in (row | beside).items()})
+    write_text(out, text.getvalue())
+
+
+def metrics(score_files: list[Path], out: Path) -> None:
+    """Write the same numbers as nested JSON: run → set → measure → value, for tools that compare versions.
+
+    The measure's own name is a key, so that a distance in other features cannot be read as an FID.
+
+    Raises:
+        UserError: a file is missing or is no scores file.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in score_files:
+        for row in _rows(path):
+            values = {key: row[key] for key in VALUES if row[key] is not None}
+            rounded = {key: float(_cell(value)) for key, value in values.items()}
+            found.setdefault(row["run"], {}).setdefault(row["set"], {})[row["metric"]] = rounded
+    write_json(out, found)
+
+
+def markdown_table(table: Path) -> str:
+    """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
+
+    The Inception Score and the published numbers have a column only where any row has one.
+
+    Raises:
+        UserError: the file is missing or is not the table of `fid_table`.
+    """
+    rows = read_table(table)
+    cells = [_cells_for_people(row) for row in rows]
+    heads = [head for head in HEADS if head not in WHERE_KNOWN or any(found[head] for found in cells)]
+    lines = [heads, *([found[head] for head in heads] for found in cells)]
+    top, *body = ("| " + " | ".join(line) + " |" for line in lines)
+    alignments = "|" + "|".join(HEADS[head] for head in heads) + "|"
+    return "\n".join([top, alignments, *body, *_code_note(rows)]) + "\n"
+
+
+def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
+    """A row's cells by the heads of their columns."""
+    score, published_score = row["inception_score"], row["published_inception_score"]
+    reported = [row["published_frechet"], f"IS {published_score}" if published_score else ""]
+    return {
+        "run": row["run"],
+        "set": row["set"],
+        "images": row["count"],
+        "measure": row["metric"],
+        "distance": _with_error(row["frechet"], row["frechet_se"]),
+        "floor": _rounded(row["floor"]),
+        "KID × 1000": _with_error(row["kid"], row["kid_se"], 1000.0),
+        "IS (sd of parts)": f"{float(score):.4g} ({float(row['inception_score_sd']):.2g})" if score else "",
+        "PSNR, dB": f"{float(row['psnr']):.2f}" if row["psnr"] else "",
+        "published": ", ".join(filter(None, reported)),
+    }
+
+
+def _code_note(rows: list[dict[str, str]]) -> list[str]:
+    """A paragraph on the runs whose code has changed since, where there are any."""
+    changed = dict.fromkeys(f"{row['run']} ({row['code_changed']})" for row in rows if row["code_changed"])
+    return ["", f"Made by code that has changed since: {', '.join(changed)}."] if changed else []
+
+
+def _published(known: Expected, row: Mapping[str, Any], scores: Path) -> dict[str, float | str | None]:
+    """The published numbers of a row that are comparable with it, by the records beside its scores."""
+    model = _recorded(scores.with_name("model.json")).get("job")
+    sample = _recorded(scores.parent / "samples" / f"{row['set']}.json").get("job")
+    found = find(known, row, model, sample)
+    if found is None:
+        return {}
+    numbers, source = found
+    return {
+        "published_frechet": numbers.frechet,
+        "published_inception_score": numbers.inception_score,
+        "published_source": source,
+    }
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    scores = read_json(path)
+    training = _code(path.with_name("model.json"))
+    try:
+        floor = scores["floor"] or {"frechet": None, "count": None}
+        common = {
+            "study": path.resolve().parent.parent.name,
+            "model": scores["kind"],
+            **{key: scores[key] for key in OF_RUN},
+            "floor": floor["frechet"],
+            "floor_count": floor["count"],
+            "code": str(training.get("sha256", ""))[:SHORT_HASH],
+        }
+        rows = [common | {key: entry[key] for key in OF_SET} for entry in scores["records"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
+    for row in rows:
+        code = {"training": training, "sampling": _code(path.parent / "samples" / f"{row['set']}.json")}
+        changed = [
+            name for name, made_by in code.items() if "modules" in made_by and code_has_changed(made_by)
+        ]
+        row["code_changed"] = " ".join(changed)
+    return rows
+
+
+def _code(path: Path) -> dict[str, Any]:
+    """The code in a result's provenance, which may be the file itself or a part of it; empty without one."""
+    found = _recorded(path)
+    origin = found.get("provenance", found)
+    code = origin.get("code") if isinstance(origin, Mapping) else None
+    return dict(code) if isinstance(code, Mapping) else {}
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    """A result's record; empty where there is none."""
+    found = read_json(path) if path.is_file() else None
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.{SIGNIFICANT_DIGITS}g}" if isinstance(value, float) else str(value)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a table that `fid_table` wrote, their cells as text, by column.
+
+    Raises:
+        UserError: the file is missing, is no such table, or was cut short.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except FileNotFoundError as error:
+        raise UserError(f"Table {path} does not exist. Make it first, or check the path.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"Table {path} is not readable CSV ({error}). Make it again.") from error
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise UserError(f"Table {path} has other columns than this package writes. Make it again.")
+    if any(None in row or None in row.values() for row in rows):
+        raise UserError(
+            f"Table {path} has a row of another length: it was edited or cut short. Make it again."
+        )
+    return rows
+
+
+def _with_error(value: str, error: str, factor: float = 1.0) -> str:
+    """'132.0 ± 2.1': the error with two significant digits, the value to the same place."""
+    if not value:
+        return ""
+    if not error or float(error) == 0:
+        return _rounded(value, factor)
+    spread = float(error) * factor
+    places = max(0, 1 - int(f"{spread:e}".split("e")[1]))
+    return f"{float(value) * factor:.{places}f} ± {spread:.{places}f}"
+
+
+def _rounded(value: str, factor: float = 1.0) -> str:
+    return f"{float(value) * factor:.3g}" if value else ""

@@ -1,0 +1,4 @@
+"""From a model file to images and latents.
+
+Nothing is judged here.
+"""

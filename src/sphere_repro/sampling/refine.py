@@ -1,0 +1,249 @@
+"""Images from a trained Sphere Encoder (section 4): one pure refine step, and what is composed of it.
+
+Generation, editing, crossover, reconstruction and interpolation differ only in where they start and in
+how strong the noise of each refine step is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sphere_repro import seeds
+from sphere_repro.models.autoencoder import SphereAutoencoder, unit
+from sphere_repro.sphere import angle_to_sigma, mix, spherify, turn
+from sphere_repro.study.generation import Generation, Guidance, Scheme
+
+Cut = Literal["left-right", "top-bottom", "diagonal", "antidiagonal"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a model is asked for, and how strongly."""
+
+    labels: Tensor | None
+    """(B,) classes, (B, classes + 1) weights of the class table's rows, or None: unconditional."""
+    null: Tensor | None
+    """The null class in the same form."""
+    encoder_scale: float = 1.0
+    decoder_scale: float = 1.0
+
+
+def condition(model: SphereAutoencoder, labels: Tensor | None, guidance: Guidance | None = None) -> Condition:
+    """Labels and guidance for one batch: scale s at `enc`, `dec`, or √s at both for `combo`."""
+    guidance = guidance or Guidance()
+    if labels is None:
+        return Condition(None, None)
+    null = torch.full((len(labels),), model.null_class, dtype=torch.long, device=labels.device)
+    if labels.is_floating_point():
+        null = torch.nn.functional.one_hot(null, model.null_class + 1).to(labels.dtype)
+    scale = guidance.scale
+    scales = {"enc": (scale, 1.0), "dec": (1.0, scale), "combo": (math.sqrt(scale), math.sqrt(scale))}
+    return Condition(labels, null, *scales[guidance.position])
+
+
+def encode(model: SphereAutoencoder, x: Tensor, asked: Condition) -> Tensor:
+    """Guided encoder output (B, N, d), before spherification."""
+    conditional = model.encode(x, asked.labels)
+    if asked.encoder_scale == 1:
+        return conditional
+    plain = model.encode(x, asked.null)
+    return plain + asked.encoder_scale * (conditional - plain)
+
+
+def decode(model: SphereAutoencoder, z: Tensor, asked: Condition) -> Tensor:
+    """Guided images (B, 3, H, H), clamped to [-1, 1] where guidance may leave it."""
+    conditional = model.decode(z, asked.labels)
+    if asked.decoder_scale == 1:
+        return conditional
+    plain = model.decode(z, asked.null)
+    return (plain + asked.decoder_scale * (conditional - plain)).clamp(-1, 1)
+
+
+def refine(model: SphereAutoencoder, x: Tensor, asked: Condition, noise: Tensor, scale: float) -> Tensor:
+    """One step: encode x, move on the sphere by scale·noise, decode (section 4, step 2)."""
+    return decode(model, turn(spherify(encode(model, x, asked)), noise, scale), asked)
+
+
+def strengths(scheme: Scheme, refinements: int, denominator: int) -> list[float]:
+    """ρ_t for t = 1 … refinements: 1, or 1 - t/denominator."""
+    return [1.0 if scheme.strength == "fixed" else 1 - t / denominator for t in range(1, refinements + 1)]
+
+
+def later_noise(noise: Sequence[Tensor] | Tensor, t: int, scheme: Scheme) -> Tensor:
+    """Noise of refinement t = 0, 1, …: the first for all of them where it is shared."""
+    return noise[0 if scheme.noise == "shared" else t]
+
+
+@torch.no_grad()
+def generate(
+    model: SphereAutoencoder,
+    first: Tensor,
+    noise: Tensor,
+    asked: Condition,
+    alpha_max: float,
+    generation: Generation,
+) -> Tensor:
+    """Sample T steps (section 4).
+
+    Args:
+        model: the autoencoder, in evaluation mode.
+        first: e₀, (B, N, d) standard normal.
+        noise: e_t, (at least T-1, B, N, d); shared noise uses the first.
+        asked: labels and guidance (step 1 has decoder guidance only).
+        alpha_max: degrees.
+        generation: T and scheme.
+
+    Returns:
+        (B, 3, H, H) in [-1, 1].
+    """
+    x = decode(model, spherify(first), asked)
+    sigma = angle_to_sigma(alpha_max)
+    for t, rho in enumerate(strengths(generation, generation.steps - 1, generation.steps)):
+        x = refine(model, x, asked, later_noise(noise, t, generation), rho * sigma)
+    return x
+
+
+@torch.no_grad()
+def edit(
+    model: SphereAutoencoder,
+    images: Tensor,
+    noise: Tensor,
+    asked: Condition,
+    alpha_max: float,
+    scheme: Scheme,
+    *,
+    strength: float,
+    steps: int,
+) -> list[Tensor]:
+    """T refine steps from given images (section 4, editing).
+
+    Args:
+        model: the autoencoder, in evaluation mode.
+        images: (B, 3, H, H) in [-1, 1].
+        noise: (1 or T, B, N, d) standard normal; unused where strength is 0.
+        asked: target classes and guidance.
+        alpha_max: degrees.
+        scheme: strength and noise of the steps.
+        strength: k ≥ 0, scales the noise of every step (about 0.25; 0 for crossover).
+        steps: T.
+
+    Returns:
+        T images (B, 3, H, H) in [-1, 1], one for each step.
+    """
+    sigma = angle_to_sigma(alpha_max)
+    x, results = images, []
+    for t, rho in enumerate(strengths(scheme, steps, steps + 1)):
+        x = refine(model, x, asked, later_noise(noise, t, scheme), rho * strength * sigma)
+        results.append(x)
+    return results
+
+
+@torch.no_grad()
+def reconstruct(model: SphereAutoencoder, images: Tensor, labels: Tensor | None) -> Tensor:
+    """Encode to the sphere and decode, without noise: (B, 3, H, H) in [-1, 1]."""
+    return model.decode(spherify(model.encode(images, labels)), labels)
+
+
+def stitch(first: Tensor, second: Tensor, cut: Cut) -> Tensor:
+    """Two images joined for crossover (section 4); the diagonal itself belongs to the first.
+
+    Args:
+        first, second: (…, H, H).
+        cut: first image on the left, at the top, below the diagonal, or above the antidiagonal.
+    """
+    size = first.shape[-1]
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    masks = {
+        "left-right": columns < size // 2,
+        "top-bottom": rows < size // 2,
+        "diagonal": rows >= columns,
+        "antidiagonal": rows + columns <= size - 1,
+    }
+    return torch.where(masks[cut].to(first.device), first, second)
+
+
+@torch.no_grad()
+def crossover(
+    model: SphereAutoencoder, first: Tensor, second: Tensor, cut: Cut, *, steps: int
+) -> list[Tensor]:
+    """Stitch two batches of images and refine them without noise under the null class."""
+    images = stitch(first, second, cut)
+    null = torch.full((len(images),), model.null_class, device=images.device) if model.null_class else None
+    nothing = torch.zeros(
+        1, len(images), model.shape.tokens, model.shape.token_channels, device=images.device
+    )
+    return edit(model, images, nothing, condition(model, null), 0.0, Scheme(), strength=0.0, steps=steps)
+
+
+@torch.no_grad()
+def interpolate(
+    model: SphereAutoencoder,
+    corners: Tensor,
+    weights: Tensor,
+    labels: Tensor | None,
+    noise: Tensor,
+    alpha_max: float,
+    generation: Generation,
+) -> Tensor:
+    """Images along a line between two Gaussian draws, or on a square between four (section 4).
+
+    Args:
+        model: the autoencoder, in evaluation mode.
+        corners: (C, N, d) standard-normal draws.
+        weights: (P, C) weights of the corners for each point; rows sum to 1.
+        labels: (C,) class of each corner, or None; class embeddings are mixed with the same weights.
+        noise: (at least T-1, 1, N, d) noise of the later steps, shared along the path.
+        alpha_max: degrees.
+        generation: steps, scheme and guidance.
+
+    Returns:
+        (P, 3, H, H) in [-1, 1].
+    """
+    mixed = None
+    if labels is not None:
+        mixed = weights @ torch.nn.functional.one_hot(labels, model.null_class + 1).to(weights.dtype)
+    asked = condition(model, mixed, generation.guidance)
+    points = mix(corners, weights)
+    return generate(model, points, noise.expand(-1, len(points), -1, -1), asked, alpha_max, generation)
+
+
+def line_weights(points: int) -> Tensor:
+    """(P, 2) weights of a straight path between two corners."""
+    t = torch.linspace(0, 1, points)
+    return torch.stack([1 - t, t], dim=1)
+
+
+def square_weights(side: int) -> Tensor:
+    """(side², 4) bilinear weights between four corners, row-major."""
+    line = line_weights(side)
+    return torch.einsum("ia,jb->ijab", line, line).reshape(side * side, 4)
+
+
+def sample_noise(seed: tuple[str | int, ...], indices: range, shape: tuple[int, int], draws: int) -> Tensor:
+    """Standard-normal draws of each sample from its own generator.
+
+    Args:
+        seed: what identifies the run, e.g. (study seed, run).
+        indices: sample indices; sample i has the same draws in every batch.
+        shape: (N, d).
+        draws: how many per sample; the first ones do not depend on how many there are.
+
+    Returns:
+        (draws, B, N, d) float32 on the CPU.
+    """
+    rows = []
+    for index in indices:
+        generator = seeds.generator(*seed, "sample", index)
+        rows.append(torch.stack([torch.randn(shape, generator=generator) for _ in range(draws)]))
+    return torch.stack(rows, dim=1)
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Images (B, 3, H, H) in [-1, 1] → uint8 (B, H, H, 3) by floor(255·clamp(x/2 + 1/2, 0, 1))."""
+    return unit(images.float()).clamp(0, 1).mul(255).floor().byte().permute(0, 2, 3, 1).cpu()

@@ -1,0 +1,229 @@
+"""What a study may say: the single source of every parameter, its type, range, default and meaning.
+
+A study is a YAML file in `params/`. Unknown keys are errors; derived values (patch size, token channels,
+latent dimension) are properties. Section numbers refer to the method's description in the README.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from sphere_repro.data.dataset import Dataset
+from sphere_repro.errors import UserError, nearest
+from sphere_repro.ledger import ledger
+from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
+from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.generation import Generation, Sampling
+from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_terms
+from sphere_repro.study.recipe import Execution, Training
+from sphere_repro.study.scoring import Score, Uniformity
+
+
+class Ablation(Strict):
+    """What a run varies: runs of one axis are compared with each other and with the study's first run."""
+
+    axis: Name = Field(
+        description="what is varied, e.g. alpha-max", json_schema_extra=ledger(reason="names of ours")
+    )
+    value: str = Field(
+        min_length=1,
+        max_length=40,
+        description="how the figure and the claims call this run",
+        json_schema_extra=ledger(reason="names of ours"),
+    )
+    baseline: str = Field(
+        "baseline",
+        min_length=1,
+        max_length=40,
+        description="the first run's value on this axis",
+        json_schema_extra=ledger(reason="names of ours"),
+    )
+
+
+class Run(Strict):
+    """One model trained on one dataset, and what is drawn from it."""
+
+    dataset: Dataset
+    model: Model = Model()
+    loss: Loss = Loss()
+    training: Training
+    execution: Execution = Execution()
+    sampling: Sampling = Sampling()
+    baseline_of: str | None = Field(
+        None,
+        description="the run beside which figures show this one",
+        json_schema_extra=ledger(
+            section="figures",
+            reason="a VAE of the same backbone and data, so that only the method differs",
+        ),
+    )
+    released: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=is_none,
+        description="a released checkpoint (.pth, beside it its .json), scored instead of a training",
+        json_schema_extra=ledger(
+            section="published numbers", reason="scores the authors' weights instead of trained ones"
+        ),
+    )
+    ablation: Ablation | None = Field(None, exclude_if=is_none, description="what this run varies")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _ = self.architecture  # raises where the shapes do not fit
+        if self.model.kind == "vae":
+            for key in CONSISTENCY_KEYS:
+                if key in self.loss.model_fields_set:
+                    raise ValueError(f"loss.{key} has no meaning for a VAE: remove it")
+            if "generations" in self.sampling.model_fields_set:
+                raise ValueError("sampling.generations has no meaning for a VAE: remove it")
+        elif "kl" in self.loss.model_fields_set:
+            raise ValueError(
+                "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
+            )
+        self._check_guidance()
+        self._check_execution()
+        self._check_released()
+        check_terms(self.loss, self.model.kind)
+        self.loss.perceptual.check_pixels(self.architecture.image_size)
+        return self
+
+    def _check_guidance(self) -> None:
+        for generation in self.sampling.generations:
+            if generation.guidance.scale > 1 and not self.architecture.classes:
+                raise ValueError(
+                    f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
+                )
+
+    def _check_execution(self) -> None:
+        if self.execution.world_size > self.training.batch_size:
+            raise ValueError(
+                f"execution: {self.execution.world_size} processes cannot share a batch of "
+                f"{self.training.batch_size} images; use fewer, or raise training.batch_size"
+            )
+
+    def _check_released(self) -> None:
+        if self.released is not None and self.model.kind == "vae":
+            raise ValueError("released has no meaning for a VAE: only Sphere Encoders were released")
+        if self.released is not None and not self.released.endswith(".pth"):
+            raise ValueError(f"released: {quoted(self.released)} is no .pth file")
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Names of the run's sample sets, in the order of the tables."""
+        if self.model.kind == "vae":
+            return ("reconstruction", "prior", "posterior")
+        return ("reconstruction", *(generation.name for generation in self.sampling.generations))
+
+    def generation(self, name: str) -> Generation:
+        return next(generation for generation in self.sampling.generations if generation.name == name)
+
+
+FigureName = Literal[
+    "samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves", "ablations"
+]
+
+
+class Study(Strict):
+    """A list of runs, and how they are scored and drawn."""
+
+    study: Name = Field(
+        description="name; results lie in results/<study>/",
+        json_schema_extra=ledger(reason="a name of yours"),
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="every draw of the study derives from it",
+        json_schema_extra=ledger(unit="1", reason="the released seeds are unknown"),
+    )
+    runs: dict[Name, Run] = Field(min_length=1)
+    score: Score = Score()
+    uniformity: Uniformity = Uniformity()
+    figures: tuple[FigureName, ...] = Field(
+        ("samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves"),
+        description="which figures and notebooks are made",
+        json_schema_extra=ledger(
+            section="figures", reason="all that every study has; ablations is for studies of ablations"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _enough_to_score(self) -> Self:
+        needed = {"jackknife_groups": self.score.jackknife_groups}
+        if any(name.startswith("inception") for name in self.score.extractors):
+            needed["inception_score_splits"] = self.score.inception_score_splits
+        for name, run in self.runs.items():
+            for key, least in needed.items():
+                if run.sampling.count < least:
+                    raise ValueError(
+                        f"runs.{name}.sampling.count is {run.sampling.count}, "
+                        f"fewer than score.{key} = {least}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        for name in {"reference"} & set(self.runs):
+            raise ValueError(f"runs.{name}: this name is taken by a folder of results; choose another")
+        if self.study in {"figures", "notebooks", "studies", "uniformity"}:
+            raise ValueError(f"study: '{self.study}' is taken by a folder of results; choose another name")
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_fit(self) -> Self:
+        for name, run in self.runs.items():
+            if run.baseline_of is not None and run.baseline_of not in self.runs:
+                hint = nearest(run.baseline_of, self.runs)
+                raise ValueError(f"runs.{name}.baseline_of: no run is called '{run.baseline_of}'{hint}")
+            if run.baseline_of is not None and run.model.kind != "vae":
+                raise ValueError(f"runs.{name}.baseline_of: only a VAE is a baseline")
+            if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
+                raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
+        return self
+
+    @model_validator(mode="after")
+    def _ablations_fit(self) -> Self:
+        varied = {name: run for name, run in self.runs.items() if run.ablation is not None}
+        first, baseline = next(iter(self.runs.items()))
+        words: dict[str, str] = {}
+        for name, run in varied.items():
+            if first in varied:
+                raise ValueError(f"runs.{first}.ablation: the first run is what the others are compared with")
+            if run.dataset != baseline.dataset or run.model.kind != baseline.model.kind:
+                raise ValueError(f"runs.{name}.ablation: dataset and kind must be those of the first run")
+            assert run.ablation is not None
+            word = words.setdefault(run.ablation.axis, run.ablation.baseline)
+            if word != run.ablation.baseline:
+                raise ValueError(
+                    f"runs.{name}.ablation.baseline: '{run.ablation.baseline}' is called '{word}' before"
+                )
+        return self
+
+
+def load_study(path: str | Path) -> Study:
+    """Read and check a study's YAML file.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or says something a study may not say.
+    """
+    path = Path(path)
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"Study {path} does not exist. Studies lie in params/; the default is params/demo.yaml."
+        ) from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise UserError(f"Study {path} is not readable YAML: {' '.join(str(error).split())}.") from error
+    return parse(Study, data, str(path))

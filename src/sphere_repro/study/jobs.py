@@ -1,0 +1,236 @@
+"""What each job of a study needs to know, and nothing more.
+
+A job's record is passed to its verb as one JSON string; a change elsewhere in the study leaves the string,
+and so the job, alone. The records are derived from a `Study` here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from sphere_repro.data.dataset import Dataset
+from sphere_repro.errors import UserError
+from sphere_repro.strict import Name, Strict
+from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.config import Ablation, Run, Study
+from sphere_repro.study.generation import Generation
+from sphere_repro.study.objective import Loss, check_terms
+from sphere_repro.study.recipe import Training
+from sphere_repro.study.scoring import Score, Uniformity
+
+Kind = Literal["sphere", "vae"]
+
+
+class PrepareJob(Strict):
+    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old."""
+
+    dataset: Dataset
+    content: str | None = Field(None, exclude_if=lambda value: value is None)
+
+
+class TrainJob(Strict):
+    """Train one run."""
+
+    seed: int
+    run: Name
+    dataset: Dataset
+    model: Model
+    loss: Loss
+    training: Training
+
+    @model_validator(mode="after")
+    def _every_term_counts(self) -> Self:
+        check_terms(self.loss, self.model.kind)
+        return self
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
+
+
+class ReleasedJob(Strict):
+    """Make a run's model of a released checkpoint; `content` is its hash: another checkpoint makes it old."""
+
+    run: Name
+    released: str = Field(min_length=1)
+    dataset: Dataset
+    model: Model
+    alpha_max: float = Field(ge=0, lt=90)
+    content: str | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.model.architecture(self.dataset)
+
+
+class SampleJob(Strict):
+    """Draw one set of images from a trained run."""
+
+    seed: int
+    run: Name
+    kind: Kind
+    dataset: Dataset
+    set: str
+    weights: Literal["raw", "ema"]
+    count: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    generation: Generation | None
+
+
+class EncodeJob(Strict):
+    """Encode training images for the uniformity statistics."""
+
+    seed: int
+    run: Name
+    kind: Kind
+    dataset: Dataset
+    weights: Literal["raw", "ema"]
+    count: int = Field(ge=1)
+
+
+class ReferenceJob(Strict):
+    """Features of the real images."""
+
+    dataset: Dataset
+    score: Score
+
+
+class ScoreJob(Strict):
+    """Compare all sets of one run with the real images."""
+
+    seed: int
+    run: Name
+    dataset: Dataset
+    kind: Kind
+    score: Score
+    sets: tuple[str, ...]
+    generations: dict[str, Generation]
+    ablation: Ablation | None = Field(None, exclude_if=lambda value: value is None)
+
+
+class UniformityJob(Strict):
+    """Statistics of one run's latents against controls."""
+
+    seed: int
+    run: Name
+    baseline: str | None
+    classes: int
+    uniformity: Uniformity
+
+
+def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
+    return PrepareJob(dataset=run.dataset, content=content)
+
+
+def train_job(study: Study, name: str) -> TrainJob:
+    """The training of run `name`.
+
+    Raises:
+        UserError: the run's model is a released one.
+    """
+    run = study.runs[name]
+    if run.released is not None:
+        raise UserError(
+            f"runs.{name} is not trained: its model is made of {run.released}. Use 'sphere-repro import'."
+        )
+    return TrainJob(
+        seed=study.seed, run=name, dataset=run.dataset, model=run.model, loss=run.loss, training=run.training
+    )
+
+
+def released_job(study: Study, name: str, content: str | None = None) -> ReleasedJob:
+    """The making of run `name`'s model from a released checkpoint.
+
+    Raises:
+        UserError: the run is trained.
+    """
+    run = study.runs[name]
+    if run.released is None:
+        raise UserError(
+            f"runs.{name} names no released checkpoint: give it one, or use 'sphere-repro train'."
+        )
+    return ReleasedJob(
+        run=name,
+        released=run.released,
+        dataset=run.dataset,
+        model=run.model,
+        alpha_max=run.loss.alpha_max,
+        content=content,
+    )
+
+
+def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
+    run = study.runs[name]
+    generation = run.generation(set_name) if set_name.startswith("generation") else None
+    return SampleJob(
+        seed=study.seed,
+        run=name,
+        kind=run.model.kind,
+        dataset=run.dataset,
+        set=set_name,
+        weights=run.sampling.weights,
+        count=run.sampling.count,
+        batch_size=run.sampling.batch_size,
+        generation=generation,
+    )
+
+
+def encode_job(study: Study, name: str) -> EncodeJob:
+    run = study.runs[name]
+    return EncodeJob(
+        seed=study.seed,
+        run=name,
+        kind=run.model.kind,
+        dataset=run.dataset,
+        weights=run.sampling.weights,
+        count=study.uniformity.count,
+    )
+
+
+def reference_job(study: Study, run: Run, extractor: str) -> ReferenceJob:
+    return ReferenceJob(dataset=run.dataset, score=scored_by(study.score, extractor))
+
+
+def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
+    run = study.runs[name]
+    generations = {} if run.model.kind == "vae" else {g.name: g for g in run.sampling.generations}
+    return ScoreJob(
+        seed=study.seed,
+        run=name,
+        dataset=run.dataset,
+        kind=run.model.kind,
+        score=scored_by(study.score, extractor),
+        sets=run.sets,
+        generations=generations,
+        ablation=run.ablation,
+    )
+
+
+def uniformity_job(study: Study, name: str) -> UniformityJob:
+    run = study.runs[name]
+    return UniformityJob(
+        seed=study.seed,
+        run=name,
+        baseline=baseline(study, name),
+        classes=run.dataset.source.classes,
+        uniformity=study.uniformity,
+    )
+
+
+def baseline(study: Study, name: str) -> str | None:
+    """The first run that names `name` as the one it is a baseline of."""
+    return next((other for other, run in study.runs.items() if run.baseline_of == name), None)
+
+
+def scored_by(score: Score, extractor: str) -> Score:
+    """The same scoring with one feature extractor, whatever else the study is scored with."""
+    return Score.model_validate(score.model_dump() | {"extractor": extractor, "also": ()})
+
+
+def as_text(job: Strict, *, defaults: bool = True) -> str:
+    """A job as a line of JSON with sorted keys: the same job, the same text; with its defaults or without."""
+    fields = job.model_dump(mode="json", exclude_defaults=not defaults)
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -1,0 +1,304 @@
+"""Training one run: the loop, its log, and what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sphere_repro.data.loading import TrainingImages, load_training_images
+from sphere_repro.errors import UserError
+from sphere_repro.machine import devices
+from sphere_repro.machine.devices import out_of_memory
+from sphere_repro.machine.distributed import World, joined
+from sphere_repro.machine.files import atomic_output
+from sphere_repro.machine.locks import only_one
+from sphere_repro.machine.progress import progress
+from sphere_repro.machine.signals import deferred_interrupt
+from sphere_repro.models.autoencoder import Autoencoder
+from sphere_repro.models.checkpoint import save_model
+from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.study.jobs import TrainJob
+from sphere_repro.study.recipe import Execution
+from sphere_repro.training.live import Reporter
+from sphere_repro.training.meter import Meter
+from sphere_repro.training.perceptual import load_perceptual
+from sphere_repro.training.state import Autosave, Row, State, resumed_state
+from sphere_repro.training.stepper import Stepper
+
+LOG_ROWS = 1000
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What the planner says of this training, asked only where it is needed.
+
+    Attributes:
+        flops_per_image: FLOPs of the forward and backward passes for one image.
+        memory_advice: given the bytes that are free, one sentence that names settings that would fit.
+    """
+
+    flops_per_image: Callable[[], int]
+    memory_advice: Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Files:
+    """What one training reads and writes.
+
+    Attributes:
+        archive: the prepared images.
+        model: the model file to write.
+        curves: CSV of the losses to write.
+        state: folder of half-trained models.
+        live: folder of curves and pictures that grow during training (DVCLive), if any.
+    """
+
+    archive: Path
+    model: Path
+    curves: Path
+    state: Path
+    live: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished training leaves beside its files.
+
+    Attributes:
+        steps: optimizer steps.
+        seconds: of all of them, interruptions left out.
+        images_per_second: over all of them.
+        resumed_at: steps that were taken before this process.
+        last: the log's last row.
+        processes: how many trained.
+        utilisation: share of the device's measured peak, 0…1; None where the training was too short to tell.
+    """
+
+    steps: int
+    seconds: float
+    images_per_second: float
+    resumed_at: int
+    last: Row
+    processes: int
+    utilisation: float | None
+
+
+def train(
+    job: TrainJob,
+    files: Files,
+    device: torch.device,
+    execution: Execution | None = None,
+    tell: Tell = lambda line: None,
+    estimates: Estimates | None = None,
+) -> Result | None:
+    """Train `job` on a prepared archive; write the model file and the training log.
+
+    A half-trained model lies in `files.state`, under a name derived from the job and the data, and is
+    taken up again by the same command; it is removed when the model file is complete. Where torchrun has
+    started several processes, they share each batch; all have the same weights, and the first one writes.
+
+    Args:
+        job: what is trained.
+        files: from and to where.
+        device: of this process.
+        execution: how it is computed.
+        tell: is given a line on progress now and then.
+        estimates: the planner's; without them there is no utilisation, and less advice.
+
+    Returns:
+        What was done; None in a process that only helped.
+
+    Raises:
+        UserError: the job contradicts itself or the archive, training broke down, or a file is refused.
+    """
+    execution = execution or Execution()
+    with _hints_of_torch_left_out(), joined(device) as world:
+        images = _checked_images(job, files.archive, world.size)
+        with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
+            perceptual = load_perceptual(job.loss.perceptual, device)
+        identity = _identity(job, files.archive)
+        saved = files.state / f"{job.run}-{identity[:16]}.pt"
+        with _alone(job, saved, world), _memory_told(job, device, estimates), deferred_interrupt() as stopped:
+            state = resumed_state(job, saved, identity, device, world)
+            resumed_at = state.step
+            flops = estimates.flops_per_image if estimates else None
+            meter = Meter(job, device, world.size, state.seconds, flops)
+            autosave = Autosave(saved, identity, stopped, execution.checkpoint_seconds, world)
+            stepper = Stepper(job, images, state, perceptual, execution, world)
+            reporter = None
+            if world.leads:
+                reporter = Reporter(
+                    job,
+                    images,
+                    files.live,
+                    grids=execution.grids,
+                    total_steps=stepper.schedule.total_steps,
+                    state=state,
+                    tell=tell,
+                )
+            with contextlib.closing(stepper):
+                _train_to_the_end(state, stepper, meter, autosave, reporter)
+            if world.leads:
+                _write_log(files.curves, state.rows)
+                _write_model(files.model, job, state)
+                saved.unlink(missing_ok=True)
+        return _result(state, resumed_at, meter, job) if world.leads else None
+
+
+def _alone(job: TrainJob, saved: Path, world: World) -> contextlib.AbstractContextManager[None]:
+    """The leader keeps other trainings of the job away."""
+    if not world.leads:
+        return contextlib.nullcontext()
+    return only_one(saved.with_suffix(".lock"), f"{job.run} is being trained")
+
+
+@contextlib.contextmanager
+def _hints_of_torch_left_out() -> Iterator[None]:
+    """Leave out what torch says of speed and nobody can act on."""
+    with warnings.catch_warnings():
+        # weights of norms are float32 under autocast, on purpose
+        warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
+        # gradients of 1x1 convolutions are copied before they are exchanged
+        warnings.filterwarnings("ignore", message="Grad strides do not match")
+        yield
+
+
+@contextlib.contextmanager
+def _memory_told(job: TrainJob, device: torch.device, estimates: Estimates | None) -> Iterator[None]:
+    """Where memory runs out, say which settings would fit in what is free now."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else devices.free_memory()
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        advice = "Lower execution.micro_batch_size."
+        if estimates is not None and free:
+            advice = estimates.memory_advice(free)
+        raise UserError(
+            f"Training {job.run} ran out of memory. {advice} It then goes on from the last saved state."
+        ) from error
+
+
+def _train_to_the_end(
+    state: State, stepper: Stepper, meter: Meter, autosave: Autosave, reporter: Reporter | None
+) -> None:
+    """Take the steps that are left and save the state: a disk that is full then costs no training."""
+    job, total = stepper.job, stepper.schedule.total_steps
+    steps = range(state.step, total)
+    bar = progress(steps, label=f"train {job.run}", total=total, unit="step", initial=state.step)
+    for step in bar:
+        row = stepper(step)
+        meter.count_step()
+        state.step, state.seconds = step + 1, meter.seconds
+        if _logged(step, total):
+            epoch = round(state.step / stepper.steps_per_epoch, 4)
+            state.rows.append({"step": state.step, "epoch": epoch, **row})
+            bar.set_postfix(loss=f"{row['loss']:.4f}")
+            if reporter:
+                reporter.add(state.rows[-1])
+        last = state.step == total
+        if last:
+            _check_weights(job, state.model)
+        if reporter:
+            reporter.after_step(state.step, state.model, row["loss"], meter)
+        autosave.after_step(state, last=last)
+
+
+def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob) -> Result:
+    speed = meter.speed(0)
+    return Result(
+        steps=state.step,
+        seconds=state.seconds,
+        images_per_second=state.step * job.training.batch_size / state.seconds,
+        resumed_at=resumed_at,
+        last=state.rows[-1],
+        processes=meter.processes,
+        utilisation=speed.utilisation if speed else None,
+    )
+
+
+def _checked_images(job: TrainJob, archive: Path, processes: int) -> TrainingImages:
+    """The dataset's images, if the job can be trained on them at all."""
+    where = f"runs.{job.run}"
+    try:
+        shape = job.architecture
+        job.loss.perceptual.check_pixels(shape.image_size)
+    except ValueError as error:  # a study is refused earlier; a job that comes as JSON is refused here
+        raise UserError(f"{where}: {error}. Correct the job's model or dataset.") from error
+    allowed = [name for name in _terms(job) if getattr(job.loss, name) > 0]
+    if not allowed:
+        raise UserError(
+            f"{where}.loss: every weight is 0, so there is nothing to train. Set one of "
+            f"{', '.join(_terms(job))}."
+        )
+    images = load_training_images(archive, shape.classes or None)
+    if images.resolution != shape.image_size:
+        raise UserError(
+            f"{archive} holds {images.resolution}-pixel images, but {where} wants {shape.image_size} "
+            "pixels. Prepare the dataset at that resolution."
+        )
+    if job.training.batch_size > len(images):
+        raise UserError(
+            f"{where}.training.batch_size is {job.training.batch_size}, but {archive} holds only "
+            f"{len(images)} images. Choose a smaller batch."
+        )
+    if processes > job.training.batch_size:
+        raise UserError(
+            f"{processes} processes cannot share a batch of {job.training.batch_size} images. Start fewer, "
+            f"or raise {where}.training.batch_size."
+        )
+    return images
+
+
+def _terms(job: TrainJob) -> tuple[str, ...]:
+    """Names of the loss terms that this job can have."""
+    pixel, perceptual = ("pix_recon_l1", "pix_con_l1"), ("pix_recon_perceptual", "pix_con_perceptual")
+    names = (*pixel, *(perceptual if job.loss.perceptual.network != "none" else ()), "lat_con")
+    if job.model.kind == "sphere":
+        return names
+    return (*(name for name in names if "recon" in name), "kl")
+
+
+def _identity(job: TrainJob, archive: Path) -> str:
+    """Hash of what fixes the trained weights: parameters and data; how they are computed does not."""
+    return value_hash({"job": job.model_dump(mode="json"), "data": file_hash(archive)})
+
+
+def _check_weights(job: TrainJob, model: Autoencoder) -> None:
+    """The gradients of the last step were finite; what the step made of the weights need not be."""
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise UserError(
+            f"Training {job.run} broke down at its last step: the weights are not finite. Lower "
+            f"runs.{job.run}.training.learning_rate."
+        )
+
+
+def _write_model(out: Path, job: TrainJob, state: State) -> None:
+    raw = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
+    averages = {
+        name: value for (name, _), value in zip(state.model.named_parameters(), state.ema, strict=True)
+    }
+    ema = {name: averages.get(name, tensor).detach().cpu() for name, tensor in raw.items()}
+    angle = job.loss.alpha_max if job.model.kind == "sphere" else 0.0
+    save_model(out, raw, ema, job.architecture, angle)
+
+
+def _write_log(path: Path, rows: list[Row]) -> None:
+    with atomic_output(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[-1]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.8g}" for name, value in row.items()} for row in rows)
+
+
+def _logged(step: int, total: int) -> bool:
+    """About LOG_ROWS rows, the first and the last step among them."""
+    every = max(1, total // LOG_ROWS)
+    return step % every == 0 or step == total - 1

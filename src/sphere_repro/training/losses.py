@@ -1,0 +1,206 @@
+"""The training objective (section 3): random draws, the three losses, the VAE's ELBO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sphere_repro import seeds, sphere
+from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, unit
+from sphere_repro.study.objective import Loss
+
+SMALL_NOISE = 0.5
+HARDEST_ANGLE = 89.0
+
+# Distance between images in [0, 1], both (B, 3, H, H); gradients reach the first argument only.
+PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Everything random in one training step of B images."""
+
+    noise: Tensor
+    """e, (B, N, d) standard normal."""
+    large: Tensor
+    """(B,) factor of σ·e in the large noise; may exceed 1 for hard cases."""
+    small: Tensor
+    """(B,) factor of σ·e in the small noise, r·s·0.5."""
+    drop_encode: Tensor
+    """(B,) bool: null class in the first encoder call."""
+    drop_decode: Tensor
+    """(2B,) bool: null class in the decoder call, large noise first."""
+    drop_again: Tensor
+    """(B,) bool: null class in the second encoder call."""
+
+    def to(self, device: torch.device) -> Draws:
+        return Draws(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
+    def part(self, rows: slice) -> Draws:
+        """Those of some of the images, for a micro batch."""
+        cut = {name: value[rows] for name, value in vars(self).items() if name != "drop_decode"}
+        return Draws(**cut, drop_decode=_both_halves(self.drop_decode, rows))
+
+
+def draw(
+    seed: tuple[str | int, ...],
+    step: int,
+    batch: int,
+    latent: tuple[int, int],
+    loss: Loss,
+    share: range | None = None,
+) -> Draws:
+    """The draws of one step: a pure function of its arguments, whatever happened before.
+
+    Radii are stratified over the global batch; the noise of an image has a seed of its own. So the number of
+    processes that share a batch changes nothing, and each draws noise for its own images only.
+
+    Args:
+        seed: what identifies the run, e.g. (study seed, run).
+        step: step number from 0.
+        batch: B, the global batch.
+        latent: (N, d).
+        loss: angles, hard cases and label dropout.
+        share: for which images of the batch; default: all.
+    """
+    share = range(batch) if share is None else share
+    generator = seeds.generator(*seed, "draws", step)
+    radii = sphere.stratified_radii(batch, generator)
+    small = radii * sphere.stratified_radii(batch, generator) * SMALL_NOISE
+    choice = torch.rand(batch, generator=generator)
+    placed = torch.rand(batch, generator=generator) if loss.hard_cases.independent_draw else choice
+    hard_angle = min(loss.alpha_max + loss.hard_cases.extra_angle, HARDEST_ANGLE)
+    large = sphere.harden(
+        radii,
+        choice,
+        placed,
+        probability=loss.hard_cases.probability,
+        angles=(loss.alpha_max, max(hard_angle, loss.alpha_max)),
+    )
+    drops = [torch.rand(n, generator=generator) < loss.label_dropout for n in (batch, 2 * batch, batch)]
+    rows = slice(share.start, share.stop)
+    generators = (seeds.generator(*seed, "noise", step, index) for index in share)
+    return Draws(
+        noise=torch.stack([torch.randn(latent, generator=own) for own in generators]),
+        large=large[rows],
+        small=small[rows],
+        drop_encode=drops[0][rows],
+        drop_decode=_both_halves(drops[1], rows),
+        drop_again=drops[2][rows],
+    )
+
+
+def _both_halves(mask: Tensor, rows: slice) -> Tensor:
+    """`rows` of both halves of a (2B,) mask."""
+    return mask.reshape(2, -1)[:, rows].flatten()
+
+
+@dataclass(frozen=True)
+class NoisyPoints:
+    """Points of the sphere around v = f(E(x, y)), each (B, N, d)."""
+
+    large: Tensor
+    small: Tensor
+
+
+def noisy_points(latent: Tensor, draws: Draws, alpha_max: float) -> NoisyPoints:
+    """v_NOISY and v_noisy from the encoder's output (B, N, d) (section 3)."""
+    v = sphere.spherify(latent)
+    sigma = sphere.angle_to_sigma(alpha_max)
+    return NoisyPoints(
+        large=sphere.turn(v, draws.noise, draws.large * sigma),
+        small=sphere.turn(v, draws.noise, draws.small * sigma),
+    )
+
+
+def sphere_losses(
+    model: SphereAutoencoder,
+    images: Tensor,
+    labels: Tensor | None,
+    draws: Draws,
+    loss: Loss,
+    perceptual: PerceptualDistance | None,
+) -> dict[str, Tensor]:
+    """The terms of L_pix-recon, L_pix-con and L_lat-con, not yet weighted (section 3).
+
+    Args:
+        model: the autoencoder.
+        images: x, (B, 3, H, H) in [-1, 1].
+        labels: y, (B,) or None for an unconditional model.
+        draws: the step's random draws.
+        loss: weights; a term whose weight is 0 is not computed.
+        perceptual: P on images in [0, 1].
+
+    Returns:
+        term → scalar float32, for the terms with a weight above 0.
+    """
+    null = model.null_class
+    latent = model.encode(images, drop(labels, draws.drop_encode, null))
+    points = noisy_points(latent.float(), draws, loss.alpha_max)
+    twice = None if labels is None else labels.repeat(2)
+    decoded = model.decode(
+        torch.cat([points.large, points.small]), drop(twice, draws.drop_decode, null)
+    ).float()
+    x_large, x_small = decoded.chunk(2)
+    target, large, small = unit(images), unit(x_large), unit(x_small)
+
+    terms: dict[str, Tensor] = {}
+    if loss.pix_recon_l1:
+        terms["pix_recon_l1"] = F.smooth_l1_loss(small, target)
+    if loss.pix_recon_perceptual and perceptual:
+        terms["pix_recon_perceptual"] = perceptual(small, target)
+    if loss.pix_con_l1:
+        terms["pix_con_l1"] = F.smooth_l1_loss(large, small.detach())
+    if loss.pix_con_perceptual and perceptual:
+        terms["pix_con_perceptual"] = perceptual(large, small.detach())
+    if loss.lat_con:
+        again = model.encode(x_large, drop(labels, draws.drop_again, null)).float()
+        cosine = F.cosine_similarity(again.flatten(1), latent.float().detach().flatten(1))
+        terms["lat_con"] = (1 - cosine).mean()
+    return terms
+
+
+def vae_losses(
+    model: VariationalAutoencoder,
+    images: Tensor,
+    labels: Tensor | None,
+    draws: Draws,
+    loss: Loss,
+    perceptual: PerceptualDistance | None,
+) -> dict[str, Tensor]:
+    """Reconstruction and the KL divergence to N(0, I) per latent number; arguments as `sphere_losses`."""
+    null = model.null_class
+    mean, log_variance = (
+        part.float() for part in model.posterior(images, drop(labels, draws.drop_encode, null))
+    )
+    z = mean + (0.5 * log_variance).exp() * draws.noise
+    decoded = model.decode(z, drop(labels, draws.drop_decode[: len(images)], null)).float()
+    target, small = unit(images), unit(decoded)
+    terms: dict[str, Tensor] = {}
+    if loss.pix_recon_l1:
+        terms["pix_recon_l1"] = F.smooth_l1_loss(small, target)
+    if loss.pix_recon_perceptual and perceptual:
+        terms["pix_recon_perceptual"] = perceptual(small, target)
+    if loss.kl:
+        terms["kl"] = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
+    return terms
+
+
+def total(terms: dict[str, Tensor], loss: Loss) -> Tensor:
+    """The weighted sum of the terms; their names are the keys of `Loss`.
+
+    Raises:
+        ValueError: no term has a weight above 0.
+    """
+    if not terms:
+        raise ValueError("every weight of the objective is 0")
+    return torch.stack([getattr(loss, name) * term for name, term in terms.items()]).sum()
+
+
+def drop(labels: Tensor | None, mask: Tensor, null_class: int) -> Tensor | None:
+    """Labels with the null class where `mask` is true; None stays None."""
+    return None if labels is None else torch.where(mask, torch.full_like(labels, null_class), labels)

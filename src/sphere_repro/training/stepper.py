@@ -1,0 +1,195 @@
+"""One training step: this process's share of the batch, in micro batches, forward, backward, update."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sphere_repro import seeds
+from sphere_repro.data.loading import Ahead, TrainingImages, batch_indices, flip, steps_per_epoch, to_unit
+from sphere_repro.errors import UserError
+from sphere_repro.machine.distributed import World, even_share
+from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder
+from sphere_repro.study.jobs import TrainJob
+from sphere_repro.study.objective import Loss
+from sphere_repro.study.recipe import Execution
+from sphere_repro.training import losses, optim
+from sphere_repro.training.state import Row, State
+
+Distance = losses.PerceptualDistance
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a process sees of one step: images (b, 3, H, H) in [-1, 1], labels (b,) or None, and draws."""
+
+    images: Tensor
+    labels: Tensor | None
+    draws: losses.Draws
+
+    def to(self, device: torch.device) -> Batch:
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(self.images.to(device), labels, self.draws.to(device))
+
+    def micro(self, size: int) -> Iterator[Batch]:
+        """Its images in order, at most `size` at a time, in parts as even as possible.
+
+        Even parts need the least memory, and torch.compile meets two sizes at most.
+        """
+        parts = -(-len(self.images) // size)
+        for part in (even_share(len(self.images), parts, i) for i in range(parts)):
+            rows = slice(part.start, part.stop)
+            labels = None if self.labels is None else self.labels[rows]
+            yield Batch(self.images[rows], labels, self.draws.part(rows))
+
+
+class Objective(nn.Module):
+    """The model and its loss as one module, which is what DistributedDataParallel wants to wrap."""
+
+    def __init__(self, model: Autoencoder, loss: Loss, perceptual: Distance | None) -> None:
+        super().__init__()
+        self.model = model
+        compute = losses.sphere_losses if isinstance(model, SphereAutoencoder) else losses.vae_losses
+
+        def terms(batch: Batch) -> dict[str, Tensor]:
+            return compute(model, batch.images, batch.labels, batch.draws, loss, perceptual)  # type: ignore[arg-type]
+
+        # a function and no attribute: the frozen perceptual networks are no part of what is trained
+        self.terms = terms
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the loss, each a mean over the batch (section 3)."""
+        return self.terms(batch)
+
+
+class Stepper:
+    """Takes the steps of one training; called with the step's number, returns the row of the log."""
+
+    def __init__(
+        self,
+        job: TrainJob,
+        images: TrainingImages,
+        state: State,
+        perceptual: Distance | None,
+        execution: Execution,
+        world: World,
+    ) -> None:
+        self.job, self.state, self.world = job, state, world
+        self.steps_per_epoch = steps_per_epoch(len(images), job.training.batch_size)
+        self.schedule = optim.schedule(job.training, self.steps_per_epoch)
+        self.share = world.share(job.training.batch_size)
+        self.micro = execution.micro_batch_size or len(self.share)
+        self.batches = Ahead(lambda step: make_batch(job, images, step, self.share))
+        _prepare(state.model, execution)
+        self.objective = world.shared(
+            Objective(state.model, job.loss, perceptual), unused=_leaves_parameters_alone(job)
+        )
+
+    def __call__(self, step: int) -> Row:
+        """Take step `step`.
+
+        Raises:
+            UserError: the loss or its gradient is not finite; nothing was updated.
+        """
+        training, state = self.job.training, self.state
+        state.adam.zero_grad(set_to_none=True)
+        sums = self._accumulate(self.batches(step).to(state.device))
+        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), training.clip_norm)
+        grad_norm, *own = torch.stack([norm, *sums.values()]).tolist()  # the one wait for the device
+        row: Row = {"grad_norm": grad_norm, **dict(zip(sums, self.world.sum(own), strict=True))}
+        _check_finite(self.job, step, row)
+        rate = self.schedule(step)
+        optim.set_rates(state.adam, rate, training.encoder_learning_rate_factor)
+        state.adam.step()
+        optim.average(state.ema, state.model.parameters(), training.ema_decay)
+        return {"learning_rate": rate, **row}
+
+    def close(self) -> None:
+        """Let the thread that reads ahead end."""
+        self.batches.close()
+
+    def _accumulate(self, batch: Batch) -> dict[str, Tensor]:
+        """Gradients of the global batch's mean loss; returns this process's part of the loss and its terms.
+
+        Every term is a mean over images, so that weights by the number of images make any split exact.
+        """
+        half = self.job.training.precision == "bfloat16"
+        count, left = self.job.training.batch_size, len(batch.images)
+        sums: dict[str, Tensor] = {}
+        for part in batch.micro(self.micro):
+            left -= len(part.images)
+            weight = len(part.images) / count
+            with _compiler_told(self.job.run), self._alone() if left else contextlib.nullcontext():
+                with torch.autocast(self.state.device.type, dtype=torch.bfloat16, enabled=half):
+                    terms = self.objective(part)
+                loss = losses.total(terms, self.job.loss)
+                # the mean over processes is taken by DistributedDataParallel
+                (loss * (weight * self.world.size)).backward()  # type: ignore[no-untyped-call]
+            for name, value in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, 0) + value.detach() * weight
+        return sums
+
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Gradients stay in this process: they are exchanged with those of the last micro batch."""
+        no_sync: Callable[[], contextlib.AbstractContextManager[None]] = getattr(
+            self.objective, "no_sync", contextlib.nullcontext
+        )
+        return no_sync()
+
+
+def make_batch(job: TrainJob, images: TrainingImages, step: int, share: range) -> Batch:
+    """The images, labels and draws of one step that are `share` of the global batch, on the CPU."""
+    shape, training = job.architecture, job.training
+    seed = seeds.derive(job.seed, job.run, "data")
+    indices = batch_indices(len(images), training.batch_size, seed, step)[0][share.start : share.stop]
+    x = to_unit(images.take(indices))
+    mirrored = training.horizontal_flip
+    if job.dataset.source.horizontal_flip if mirrored is None else mirrored:
+        generator = seeds.generator(job.seed, job.run, "flip", step)
+        chosen = torch.rand(training.batch_size, generator=generator) < 0.5
+        x = flip(x, chosen[share.start : share.stop])
+    labels = images.labels[indices] if images.labels is not None and shape.classes else None
+    latent = (shape.tokens, shape.token_channels)
+    draws = losses.draw((job.seed, job.run), step, training.batch_size, latent, job.loss, share)
+    return Batch(x, labels, draws)
+
+
+def _prepare(model: Autoencoder, execution: Execution) -> None:
+    for side in (model.encoder, model.decoder):
+        side.checkpointing = execution.activation_checkpointing
+        if execution.compile:
+            side.compile()  # in place: names of weights stay
+
+
+@contextlib.contextmanager
+def _compiler_told(run: str) -> Iterator[None]:
+    """Say in a sentence that torch.compile failed, which it does on the first pass, forward or backward."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        first = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"torch.compile failed on {run} ({first}). Set runs.{run}.execution.compile to false, or install "
+            "what it misses, e.g. a C++ compiler."
+        ) from error
+
+
+def _leaves_parameters_alone(job: TrainJob) -> bool:
+    """Whether the decoder gets no gradient: a VAE that is trained on its KL divergence alone."""
+    perceptual = job.loss.pix_recon_perceptual > 0 and job.loss.perceptual.network != "none"
+    return job.model.kind == "vae" and not (job.loss.pix_recon_l1 > 0 or perceptual)
+
+
+def _check_finite(job: TrainJob, step: int, row: Row) -> None:
+    if not torch.tensor([row["loss"], row["grad_norm"]]).isfinite().all():
+        raise UserError(
+            f"Training {job.run} broke down at step {step}: the loss or its gradient is not finite. "
+            f"Lower runs.{job.run}.training.learning_rate or the weights in runs.{job.run}.loss, or set "
+            "training.precision to float32."
+        )

@@ -1,0 +1,174 @@
+"""What is recorded beside a result: hashes that move with content and with nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sphere_repro.provenance import code, record
+from sphere_repro.provenance.code import code_hash
+from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.record import PACKAGES, commit, provenance_of, versions
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small package in a fresh checkout, in place of the real one."""
+    source = tmp_path / "src" / "package"
+    (source / "data").mkdir(parents=True)
+    (source / "config.py").write_text("a = 1\n")
+    (source / "data" / "archive.py").write_text("b = 2\n")
+    monkeypatch.setattr(code, "SOURCE", source)
+    monkeypatch.setattr(record, "SOURCE", source)
+    forget()
+    yield source
+    forget()
+
+
+def forget() -> None:
+    code_hash.cache_clear()
+    commit.cache_clear()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+# -- hashes
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(range(256)) * 5000])
+def test_file_hash(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert file_hash(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=6))
+def test_value_hash_does_not_depend_on_the_order(value: dict[str, object]) -> None:
+    turned = dict(reversed(value.items()))
+    assert value_hash(value) == value_hash(turned)
+    assert len(value_hash(value)) == 64
+    assert value_hash({**value, "new key": 1}) != value_hash(value)
+
+
+def test_value_hash_keeps_values_and_keys_apart() -> None:
+    assert value_hash({"a": 1, "b": 2}) != value_hash({"a": 2, "b": 1})
+    assert value_hash([1, 2]) != value_hash([2, 1])
+    assert value_hash(1) != value_hash("1")
+
+
+def test_code_hash_moves_with_its_modules_only(package: Path) -> None:
+    everything, data, settings = code_hash(), code_hash("data"), code_hash("config")
+    assert len({everything, data, settings}) == 3
+    (package / "config.py").write_text("a = 2\n")
+    forget()
+    assert code_hash("data") == data
+    assert code_hash("config") != settings
+    assert code_hash() != everything
+
+
+def test_code_hash_sees_a_renamed_module(package: Path) -> None:
+    before = code_hash()
+    (package / "config.py").rename(package / "settings.py")
+    forget()
+    assert code_hash() != before
+
+
+def test_code_hash_of_the_real_package() -> None:
+    assert code_hash("data") == code_hash("data")
+    assert code_hash("data") != code_hash("study")
+
+
+def test_code_hash_of_no_module(package: Path) -> None:
+    with pytest.raises(ValueError, match="dta"):
+        code_hash("dta")
+
+
+# -- commit
+
+
+def test_outside_a_checkout(package: Path) -> None:
+    assert commit() == {"commit": None, "dirty": None}
+
+
+def test_without_git(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(package, "init", "-q", str(package.parents[1]))
+    monkeypatch.setenv("PATH", "")
+    assert commit() == {"commit": None, "dirty": None}
+
+
+def test_clean_checkout(package: Path) -> None:
+    root = package.parents[1]
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "first")
+    assert commit() == {"commit": git(root, "rev-parse", "HEAD"), "dirty": False}
+    (root / "results").mkdir()
+    (root / "results" / "a.json").write_text("{}")
+    forget()
+    assert commit()["dirty"] is False
+
+
+@pytest.mark.parametrize("name", ["src/package/config.py", "params/demo.yaml", "Snakefile"])
+def test_changed_checkout(package: Path, name: str) -> None:
+    root = package.parents[1]
+    (root / "params").mkdir()
+    (root / "params" / "demo.yaml").write_text("study: demo\n")
+    (root / "Snakefile").write_text("rule all:\n")
+    git(root, "init", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "first")
+    (root / name).write_text("changed\n")
+    assert commit()["dirty"] is True
+
+
+# -- the record
+
+
+def test_versions() -> None:
+    found = versions()
+    assert found["python"] == platform.python_version()
+    assert set(found) == {"python", *PACKAGES}
+    assert found["numpy"] != "not installed"
+
+
+def test_versions_of_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "PACKAGES", ("no-such-package-here",))
+    assert versions()["no-such-package-here"] == "not installed"
+
+
+def test_record_is_complete_and_json(tmp_path: Path) -> None:
+    (tmp_path / "in.zip").write_bytes(b"abc")
+    made = provenance_of(
+        {"epochs": 3}, inputs={"data": tmp_path / "in.zip"}, code=("data",), device="cuda:0", seconds=1.5
+    )
+    assert json.loads(json.dumps(made)) == made
+    assert made["parameters"] == {"epochs": 3}
+    assert made["inputs"] == {
+        "data": {"path": str(tmp_path / "in.zip"), "sha256": hashlib.sha256(b"abc").hexdigest()}
+    }
+    assert made["device"] == "cuda:0" and made["seconds"] == 1.5
+    assert made["code"]["modules"] == ["data"] and made["code"]["sha256"] == code_hash("data")
+    assert {"commit", "dirty"} < set(made["code"])
+    assert made["versions"] == versions()
+
+
+def test_record_of_a_missing_input(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        provenance_of({}, inputs={"data": tmp_path / "none"})
+
+
+def test_the_same_job_gives_the_same_record(tmp_path: Path) -> None:
+    (tmp_path / "in.zip").write_bytes(b"abc")
+    inputs = {"data": tmp_path / "in.zip"}
+    assert provenance_of({"a": 1}, inputs=inputs) == provenance_of({"a": 1}, inputs=inputs)

@@ -1,0 +1,413 @@
+"""Sample sets and latents as files: counts, labels, order, and what does not belong together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.loading import to_unit
+from sphere_repro.errors import UserError
+from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, build
+from sphere_repro.models.checkpoint import load_model, save_model
+from sphere_repro.sampling import refine, sets
+from sphere_repro.sampling.sets import draw_generation, draw_set, encode_set
+from sphere_repro.sphere import spherify
+from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.generation import Generation, Guidance
+from sphere_repro.study.jobs import EncodeJob, SampleJob
+
+CPU = torch.device("cpu")
+SIZE = {"width": 16, "layers": 1, "heads": 2}
+COUNT = 96
+
+
+def shape_of(kind: str, *, conditional: bool = True) -> Architecture:
+    from sphere_repro.data.dataset import Dataset
+
+    model = Model.model_validate(
+        {
+            "kind": "vae" if kind == "vae" else "sphere",
+            "encoder": SIZE,
+            "decoder": SIZE,
+            "pixel_head": "conv",
+            "encoder_mixer_depth": 1,
+            "decoder_mixer_depth": 1,
+            "conditional": conditional,
+        }
+    )
+    return model.architecture(Dataset(name="digits"))
+
+
+def lively_state(shape: Architecture, seed: int) -> dict[str, torch.Tensor]:
+    """Weights none of which is zero: fresh ones would decode everything to grey."""
+    generator = torch.Generator().manual_seed(seed)
+    model = build(shape, generator=generator)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model.state_dict()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Model files by kind: raw and ema weights differ."""
+    folder = tmp_path_factory.mktemp("models")
+    found = {}
+    for name in ("sphere", "vae", "bare"):
+        shape = shape_of("vae" if name == "vae" else "sphere", conditional=name != "bare")
+        found[name] = folder / f"{name}.safetensors"
+        save_model(
+            found[name],
+            lively_state(shape, 1),
+            lively_state(shape, 2),
+            shape,
+            0.0 if name == "vae" else 70.0,
+        )
+    return found
+
+
+def sample_job(set_name: str, kind: str = "sphere", **changes: Any) -> SampleJob:
+    generation = None
+    if set_name.startswith("generation"):
+        steps = int(set_name.split("-")[1])
+        generation = {"steps": steps}
+    return SampleJob.model_validate(
+        {
+            "seed": 5,
+            "run": "tiny",
+            "kind": "vae" if kind == "vae" else "sphere",
+            "dataset": {"name": "digits"},
+            "set": set_name,
+            "weights": "raw",
+            "count": 23,
+            "batch_size": 8,
+            "generation": generation,
+        }
+        | changes
+    )
+
+
+def encode_job(kind: str = "sphere", **changes: Any) -> EncodeJob:
+    return EncodeJob.model_validate(
+        {
+            "seed": 5,
+            "run": "tiny",
+            "kind": "vae" if kind == "vae" else "sphere",
+            "dataset": {"name": "digits"},
+            "weights": "raw",
+            "count": 40,
+        }
+        | changes
+    )
+
+
+SETS = [
+    ("sphere", "reconstruction"),
+    ("sphere", "generation-1"),
+    ("sphere", "generation-3-fixed-shared"),
+    ("vae", "reconstruction"),
+    ("vae", "prior"),
+    ("vae", "posterior"),
+]
+
+
+# -- sample sets
+
+
+@pytest.mark.parametrize(("kind", "name"), SETS)
+def test_sets_have_their_count_and_repeat_their_bytes(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    out = tmp_path / "a.zip"
+    assert draw_set(sample_job(name, kind), models[kind], digits_archive, out, CPU) == 23
+    torch.manual_seed(77)
+    draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "b.zip", CPU)
+    assert out.read_bytes() == (tmp_path / "b.zip").read_bytes()
+    archive = ImageArchive(out, 10)
+    assert len(archive) == 23 and archive.resolution == 8
+    assert archive.load().std() > 5  # pictures, not one grey
+    assert archive.labels is not None
+    if name == "reconstruction":
+        real = ImageArchive(digits_archive).labels
+        assert real is not None and archive.labels.tolist() == real[:23].tolist()
+    else:
+        assert archive.labels.tolist() == [index % 10 for index in range(23)]
+
+
+@pytest.mark.parametrize(("kind", "name"), SETS)
+def test_batch_size_changes_rounding_at_most(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    found = []
+    for size in (1, 23):
+        out = tmp_path / f"{size}.zip"
+        draw_set(sample_job(name, kind, batch_size=size), models[kind], digits_archive, out, CPU)
+        found.append(ImageArchive(out).load().astype(int))
+    assert abs(found[0] - found[1]).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["generation-1", "prior", "posterior"])
+def test_more_samples_begin_with_the_same_ones(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, name: str
+) -> None:
+    kind = "sphere" if name.startswith("generation") else "vae"
+    for count in (8, 16):
+        draw_set(
+            sample_job(name, kind, count=count), models[kind], digits_archive, tmp_path / f"{count}.zip", CPU
+        )
+    few, many = (ImageArchive(tmp_path / f"{count}.zip").load() for count in (8, 16))
+    assert (few == many[:8]).all()
+
+
+@pytest.mark.parametrize("change", [{"seed": 6}, {"run": "b"}, {"weights": "ema"}])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("sphere", "generation-1"), ("vae", "prior"), ("vae", "posterior")]
+)
+def test_seed_run_and_weights_decide_the_draws(
+    models: dict[str, Path],
+    digits_archive: Path,
+    tmp_path: Path,
+    kind: str,
+    name: str,
+    change: dict[str, Any],
+) -> None:
+    draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
+    draw_set(sample_job(name, kind, **change), models[kind], digits_archive, tmp_path / "b.zip", CPU)
+    assert (tmp_path / "a.zip").read_bytes() != (tmp_path / "b.zip").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
+def test_reconstruction_i_is_of_image_i(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str
+) -> None:
+    draw_set(sample_job("reconstruction", kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
+    found = ImageArchive(tmp_path / "a.zip").load()
+    model = load_model(models[kind]).model
+    real = ImageArchive(digits_archive)
+    for index in (0, 7, 8, 22):
+        x = to_unit(torch.from_numpy(real.read(index)).permute(2, 0, 1)[None])
+        null = torch.tensor([model.null_class]) if model.shape.classes else None
+        with torch.no_grad():
+            if isinstance(model, SphereAutoencoder):
+                rebuilt = model.decode(spherify(model.encode(x, null)), null)
+            else:
+                rebuilt = model.decode(model.posterior(x, null)[0], null)
+        expected = refine.to_bytes(rebuilt)[0].numpy()
+        assert abs(found[index].astype(int) - expected).max() <= 1, index
+    assert not (found[0] == found[1]).all()
+
+
+def test_no_more_reconstructions_than_images(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    job = sample_job("reconstruction", count=1000)
+    assert draw_set(job, models["sphere"], digits_archive, tmp_path / "a.zip", CPU) == COUNT
+    assert len(ImageArchive(tmp_path / "a.zip")) == COUNT
+
+
+def test_sets_without_classes_have_no_labels(models: dict[str, Path], tmp_path: Path) -> None:
+    bare = tmp_path / "bare.zip"
+    write_archive(bare, np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8), None)
+    for name in ("reconstruction", "generation-1"):
+        draw_set(sample_job(name, count=9), models["bare"], bare, tmp_path / f"{name}.zip", CPU)
+        assert ImageArchive(tmp_path / f"{name}.zip").labels is None
+
+
+def test_prior_decodes_standard_normal_draws(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    draw_set(sample_job("prior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
+    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    with torch.no_grad():
+        images = load_model(models["vae"]).model.decode(noise, torch.arange(23) % 10)
+    expected = refine.to_bytes(images).numpy().astype(int)
+    assert abs(ImageArchive(tmp_path / "a.zip").load() - expected).max() <= 1
+
+
+def test_posterior_statistics_are_numpys(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The estimate is NumPy's mean and deviation of the latents that `encode` writes for the same images."""
+    encode_set(encode_job("vae", count=COUNT), models["vae"], digits_archive, tmp_path / "latents.npz", CPU)
+    with np.load(tmp_path / "latents.npz") as stored:
+        latents = stored["latents"].astype(np.float64)
+    model = load_model(models["vae"]).model
+    assert isinstance(model, VariationalAutoencoder)
+    for batch in (7, 256):
+        monkeypatch.setattr(sets, "ENCODE_BATCH", batch)
+        mean, deviation = sets._estimate(
+            sample_job("posterior", "vae"), model, ImageArchive(digits_archive), CPU
+        )
+        assert mean.shape == deviation.shape == (16, 8)
+        np.testing.assert_allclose(mean.flatten(), latents.mean(0), atol=1e-5)
+        np.testing.assert_allclose(deviation.flatten(), latents.std(0), atol=1e-5)
+
+
+def test_posterior_decodes_draws_from_the_estimate(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    draw_set(sample_job("posterior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
+    model = load_model(models["vae"]).model
+    assert isinstance(model, VariationalAutoencoder)
+    mean, deviation = sets._estimate(sample_job("posterior", "vae"), model, ImageArchive(digits_archive), CPU)
+    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    with torch.no_grad():
+        images = model.decode(mean + deviation * noise, torch.arange(23) % 10)
+    expected = refine.to_bytes(images).numpy().astype(int)
+    assert abs(ImageArchive(tmp_path / "a.zip").load() - expected).max() <= 1
+
+
+# -- latents
+
+
+@pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
+def test_latents_file(models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str) -> None:
+    assert encode_set(encode_job(kind), models[kind], digits_archive, tmp_path / "a.npz", CPU) == 40
+    encode_set(encode_job(kind), models[kind], digits_archive, tmp_path / "b.npz", CPU)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as stored:
+        arrays = dict(stored)
+    assert {name: (array.dtype.name, array.shape) for name, array in arrays.items()} == {
+        "latents": ("float32", (40, 128)),
+        "labels": ("int64", (40,)),
+        "pixels": ("float32", (40, 192)),
+    }
+    real = ImageArchive(digits_archive)
+    assert real.labels is not None
+    indices = np.linspace(0, COUNT - 1, 40).round().astype(int)
+    assert (arrays["labels"] == real.labels[indices]).all()
+    pixels = real.load()[indices].transpose(0, 3, 1, 2).reshape(40, -1)
+    np.testing.assert_allclose(arrays["pixels"], pixels / 127.5 - 1, atol=1e-6)
+    assert arrays["pixels"].min() == -1 and arrays["pixels"].max() == 1
+    if kind != "vae":
+        np.testing.assert_allclose(np.linalg.norm(arrays["latents"], axis=1), np.sqrt(128), rtol=1e-5)
+
+
+def test_latents_of_the_sphere_are_the_encoders(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    encode_set(encode_job(count=COUNT), models["sphere"], digits_archive, tmp_path / "a.npz", CPU)
+    real = ImageArchive(digits_archive)
+    assert real.labels is not None
+    x = to_unit(torch.from_numpy(real.load()).permute(0, 3, 1, 2))
+    with torch.no_grad():
+        points = spherify(load_model(models["sphere"]).model.encode(x, torch.from_numpy(real.labels)))
+    with np.load(tmp_path / "a.npz") as stored:
+        np.testing.assert_allclose(stored["latents"], points.flatten(1), atol=1e-4)
+
+
+def test_unlabelled_images_have_zero_labels(models: dict[str, Path], tmp_path: Path) -> None:
+    bare = tmp_path / "bare.zip"
+    write_archive(bare, np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), dtype=np.uint8), None)
+    assert encode_set(encode_job(), models["bare"], bare, tmp_path / "a.npz", CPU) == 9
+    with np.load(tmp_path / "a.npz") as stored:
+        assert stored["labels"].tolist() == [0] * 9
+
+
+# -- what does not belong together
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("vae", "generation-1", "'generation-1' is not a sample set of a VAE"),
+        ("sphere", "prior", "'prior' is not a sample set of a Sphere Encoder"),
+        ("sphere", "posterior", "'posterior' is not a sample set of a Sphere Encoder"),
+    ],
+)
+def test_sets_of_the_other_kind(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str, words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
+    assert not (tmp_path / "a.zip").exists()
+
+
+@pytest.mark.parametrize(("kind", "other"), [("sphere", "vae"), ("vae", "sphere")])
+def test_model_of_the_other_kind(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, other: str
+) -> None:
+    """Reconstructions and latents can be had of either kind: the job says of which."""
+    out = tmp_path / "a.out"
+    words = f"is {sets.KINDS[other]}, but run 'tiny' is {sets.KINDS[kind]}"
+    with pytest.raises(UserError, match=words):
+        draw_set(sample_job("reconstruction", kind), models[other], digits_archive, out, CPU)
+    with pytest.raises(UserError, match=words):
+        encode_set(encode_job(kind), models[other], digits_archive, out, CPU)
+    assert not out.exists()
+
+
+def test_model_of_another_resolution_or_dataset(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.zip"
+    for change, words in (
+        ({"dataset": {"name": "digits", "resolution": 16}}, "8-pixel images, .* digits-16px has 16 pixels"),
+        ({"dataset": {"name": "photo-patches", "resolution": 8}}, "knows 10 classes, .* photo-patches has 0"),
+    ):
+        with pytest.raises(UserError, match=words):
+            draw_set(sample_job("generation-1", **change), models["sphere"], digits_archive, out, CPU)
+        with pytest.raises(UserError, match=words):
+            encode_set(encode_job(**change), models["sphere"], digits_archive, out, CPU)
+    assert not out.exists()
+
+
+def test_archive_of_another_resolution_or_classes(models: dict[str, Path], tmp_path: Path) -> None:
+    images = np.zeros((30, 16, 16, 3), np.uint8)
+    write_archive(tmp_path / "large.zip", images, [0] * 30)
+    write_archive(tmp_path / "odd.zip", images[:, :8, :8], [0] * 29 + [10])
+    for name, words in (
+        ("large", "16-pixel images, .* has 8 pixels"),
+        ("odd", "label 10, .* last class is 9"),
+    ):
+        for work, job in ((draw_set, sample_job("reconstruction")), (encode_set, encode_job())):
+            with pytest.raises(UserError, match=words):
+                work(job, models["sphere"], tmp_path / f"{name}.zip", tmp_path / "a.out", CPU)  # type: ignore[arg-type]
+
+
+# -- by hand
+
+
+def test_generate_by_hand(models: dict[str, Path], tmp_path: Path) -> None:
+    settings = Generation(steps=2, guidance=Guidance(scale=1.5))
+    for name, seed, weights in (("a", 0, "raw"), ("b", 0, "raw"), ("c", 1, "raw"), ("d", 0, "ema")):
+        draw_generation(
+            models["sphere"],
+            tmp_path / f"{name}.zip",
+            settings,
+            count=70,
+            seed=seed,
+            weights=weights,
+            device=CPU,
+        )
+    a, b, c, d = ((tmp_path / f"{name}.zip").read_bytes() for name in "abcd")
+    assert a == b and len({a, c, d}) == 3
+    archive = ImageArchive(tmp_path / "a.zip", 10)
+    assert archive.labels is not None and archive.labels.tolist() == [index % 10 for index in range(70)]
+
+
+def test_generate_without_classes(models: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "a.zip"
+    draw_generation(models["bare"], out, Generation(steps=1), count=3, seed=0, weights="raw", device=CPU)
+    assert ImageArchive(out).labels is None
+    guided = Generation(steps=1, guidance=Guidance(scale=2))
+    with pytest.raises(UserError, match="guidance has no meaning"):
+        draw_generation(models["bare"], out, guided, count=3, seed=0, weights="raw", device=CPU)
+
+
+def test_generate_from_a_vae(models: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs the model of a Sphere Encoder"):
+        draw_generation(
+            models["vae"], tmp_path / "a.zip", Generation(steps=1), count=3, seed=0, weights="raw", device=CPU
+        )
+
+
+def test_balanced_labels() -> None:
+    labels = sets.balanced_labels(range(8, 13), 10)
+    assert labels is not None and labels.tolist() == [8, 9, 0, 1, 2]
+    assert sets.balanced_labels(range(3), 0) is None

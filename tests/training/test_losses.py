@@ -1,0 +1,134 @@
+"""The objective: draws, stop-gradients, weights at 0, label dropout."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sphere_repro.study.objective import HardCases, Loss
+from sphere_repro.training import losses
+
+SEED = (0, "run")
+LATENT = (16, 8)
+PLAIN = Loss(pix_recon_perceptual=0, pix_con_perceptual=0)
+
+
+def batch(model, count=4):
+    generator = torch.Generator().manual_seed(7)
+    x = torch.rand(count, 3, 8, 8, generator=generator) * 2 - 1
+    y = torch.randint(model.shape.classes, (count,), generator=generator)
+    return x, y, losses.draw(SEED, 0, count, LATENT, PLAIN)
+
+
+def test_draws_are_a_pure_function_of_seed_and_step():
+    first, again = (losses.draw(SEED, 3, 6, LATENT, PLAIN) for _ in range(2))
+    for name, value in vars(first).items():
+        assert torch.equal(value, vars(again)[name])
+    assert not torch.equal(first.noise, losses.draw(SEED, 4, 6, LATENT, PLAIN).noise)
+    assert not torch.equal(first.noise, losses.draw((0, "other"), 3, 6, LATENT, PLAIN).noise)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_small_batches_train(lively, count):
+    x, y, _ = batch(lively, count)
+    draws = losses.draw(SEED, 0, count, LATENT, PLAIN)
+    loss = losses.total(losses.sphere_losses(lively, x, y, draws, PLAIN, None), PLAIN)
+    assert torch.isfinite(loss)
+
+
+def test_small_noise_keeps_the_radius_that_a_hard_case_replaced():
+    loss = PLAIN.model_copy(update={"hard_cases": HardCases(probability=1.0)})
+    plain = PLAIN.model_copy(update={"hard_cases": HardCases(probability=0.0)})
+    hard, soft = (losses.draw(SEED, 0, 32, LATENT, item) for item in (loss, plain))
+    assert torch.equal(hard.small, soft.small)
+    assert bool((hard.large > 1).all()) and bool((soft.large <= 1).all())
+
+
+def test_one_draw_places_hard_cases_low_a_second_one_anywhere():
+    def largest(independent):
+        cases = HardCases(probability=0.1, independent_draw=independent)
+        loss = PLAIN.model_copy(update={"hard_cases": cases})
+        return max(losses.draw(SEED, step, 64, LATENT, loss).large.max().item() for step in range(30))
+
+    whole = losses.sphere.angle_to_sigma(85) / losses.sphere.angle_to_sigma(80)
+    lowest_tenth = 1 + 0.1 * (whole - 1)
+    assert 1 < largest(False) <= lowest_tenth + 1e-6
+    assert lowest_tenth < largest(True) <= whole
+
+
+def test_labels_are_dropped_anew_in_every_call():
+    loss = PLAIN.model_copy(update={"label_dropout": 0.5})
+    draws = losses.draw(SEED, 0, 64, LATENT, loss)
+    masks = [draws.drop_encode, *draws.drop_decode.chunk(2), draws.drop_again]
+    for i, first in enumerate(masks):
+        assert 10 < first.sum() < 54
+        assert not any(torch.equal(first, second) for second in masks[i + 1 :])
+    dropped = losses.drop(torch.zeros(64, dtype=torch.long), draws.drop_encode, null_class=10)
+    assert torch.equal(dropped == 10, draws.drop_encode)
+    assert not losses.draw(
+        SEED, 0, 64, LATENT, PLAIN.model_copy(update={"label_dropout": 0.0})
+    ).drop_decode.any()
+
+
+def test_consistency_targets_carry_no_gradient(lively):
+    """L_pix-con moves only the large-noise image, L_lat-con only the second encoding."""
+    x, y, draws = batch(lively)
+    decoded, encoded = [], []
+    decode, encode = lively.decode, lively.encode
+
+    def spy(store, call):
+        def wrapped(*arguments):
+            out = call(*arguments)
+            out.retain_grad()
+            store.append(out)
+            return out
+
+        return wrapped
+
+    lively.decode, lively.encode = spy(decoded, decode), spy(encoded, encode)
+    terms = losses.sphere_losses(lively, x, y, draws, PLAIN, None)
+    terms["pix_con_l1"].backward(retain_graph=True)
+    large, small = decoded[0].grad.chunk(2)
+    assert large.abs().sum() > 0 and small.abs().sum() == 0
+    for out in (*decoded, *encoded):
+        out.grad = None
+    terms["lat_con"].backward()
+    first, second = encoded
+    assert second.grad.abs().sum() > 0
+    # the first encoding is reached through the decoded image only: cut that path, and nothing is left
+    with torch.no_grad():
+        again = encode(decoded[0].chunk(2)[0], y)
+    cosine = torch.nn.functional.cosine_similarity(again.flatten(1), first.detach().flatten(1))
+    assert terms["lat_con"].item() == pytest.approx((1 - cosine).mean().item(), abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["pix_recon_l1", "pix_con_l1", "lat_con"])
+def test_each_weight_at_zero_removes_its_term_and_nothing_else(lively, name):
+    x, y, draws = batch(lively)
+    full = losses.sphere_losses(lively, x, y, draws, PLAIN, None)
+    without = losses.sphere_losses(lively, x, y, draws, PLAIN.model_copy(update={name: 0.0}), None)
+    assert set(full) - set(without) == {name}
+    for term, value in without.items():
+        assert torch.equal(value, full[term])
+
+
+def test_an_objective_without_terms_is_refused():
+    with pytest.raises(ValueError, match="weight"):
+        losses.total({}, PLAIN)
+
+
+def test_perceptual_terms_use_the_distance_given(lively):
+    x, y, draws = batch(lively)
+    loss = Loss(pix_recon_l1=0, pix_con_l1=0, lat_con=0, pix_recon_perceptual=2, pix_con_perceptual=3)
+    terms = losses.sphere_losses(lively, x, y, draws, loss, lambda a, b: (a - b).abs().max() * 0 + 1)
+    assert losses.total(terms, loss).item() == 5
+
+
+def test_kl_of_the_standard_normal_is_zero(tiny_shape):
+    from sphere_repro.models.autoencoder import build
+
+    shape = tiny_shape.model_copy(update={"kind": "vae"})
+    model = build(shape, generator=torch.Generator().manual_seed(0))  # heads start at zero: q = N(0, I)
+    x, y, draws = batch(model)
+    loss = Loss(pix_recon_perceptual=0, kl=1.0)
+    assert losses.vae_losses(model, x, y, draws, loss, None)["kl"].item() == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,31 @@
+"""The benchmarks still run: a few steps of the smallest study, no judgement of their speed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import torch
+
+from conftest import ROOT
+from sphere_repro.study.config import load_study
+from sphere_repro.study.jobs import train_job
+
+
+def load(name: str):
+    """A benchmark as a module."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_training() -> None:
+    benchmark = load("training")
+    job = benchmark.without_perceptual(train_job(load_study(ROOT / "params/smoke.yaml"), "digits"), 8)
+    assert job.training.batch_size == 8 and job.loss.perceptual.network == "none"
+    chosen = [name for name in benchmark.variants(8) if name != "compiled"]
+    found = benchmark.measured(job, 2, torch.device("cpu"), chosen)
+    assert list(found["variants"]) == chosen and found["peak_flops"] > 0
+    for row in found["variants"].values():
+        assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_eager"] > 0

@@ -1,0 +1,264 @@
+"""DVC and Snakemake on the same files, in any order, with the right answer each time (smoke study)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+
+import pytest
+import yaml
+
+from conftest import SMOKE, contents, copy_checkout, pending, run, snakemake
+from sphere_repro.study.config import load_study
+from sphere_repro.study.jobs import sample_job, train_job
+
+pytestmark = pytest.mark.slow
+
+
+def table(folder):
+    return {
+        (row["run"], row["set"]): row for row in csv.DictReader((folder / "results/fid_table.csv").open())
+    }
+
+
+def change(folder, **values):
+    """Change keys of run digits, e.g. sampling__count=60."""
+    study = yaml.safe_load((folder / SMOKE).read_text())
+    for key, value in values.items():
+        section, name = key.split("__")
+        study["runs"]["digits"][section][name] = value
+    (folder / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
+
+
+def test_snakemake_first_then_dvc_recomputes_nothing(recorded):
+    assert "up to date" in run(recorded, "dvc", "status").stdout
+    assert pending(recorded) == set()
+
+
+def test_dvc_first_then_snakemake_has_nothing_to_do(tmp_path, finished):
+    folder = copy_checkout(tmp_path)
+    run(folder, "dvc", "repro", "-q")
+    assert len(table(folder)) == 6
+    assert "Nothing to be done" in (done := snakemake(folder, check=True)).stdout + done.stderr
+    assert_same_bytes(folder, finished)
+
+
+def test_workers_and_threads_change_nothing(finished, tmp_path):
+    """The finished study was made by two workers; here there is one, and jobs may have two threads."""
+    folder = copy_checkout(tmp_path)
+    threads = [f"{rule}=2" for rule in ("prepare", "train", "sample", "encode", "reference", "score")]
+    run(folder, "snakemake", "--configfile", SMOKE, "--cores", "1", "--set-threads", *threads, "--", "tables")
+    assert_same_bytes(folder, finished)
+
+
+def assert_same_bytes(folder, expected):
+    """Two fresh runs of the smoke study: the same table, weights, curves and samples, byte for byte."""
+    names = {
+        path.relative_to(expected).as_posix()
+        for pattern in (
+            "results/fid_table.csv",
+            "results/**/*.zip",
+            "results/**/*.safetensors",
+            "results/**/*.tsv",
+        )
+        for path in expected.glob(pattern)
+    }
+    assert len(names) > 15
+    for name in sorted(names):
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("cache", ["copy", "hardlink", "symlink"])
+def test_after_clone_and_pull_nothing_is_to_be_done(clone, cache):
+    run(clone, "dvc", "config", "--local", "cache.type", cache)
+    run(clone, "dvc", "pull", "-q")
+    assert pending(clone, "results/fid_table.csv") == set()
+    assert pending(clone) == set()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+def test_a_changed_run_is_run_again_alone_and_back_again_is_free(clone):
+    run(clone, "dvc", "pull", "-q")
+    change(clone, sampling__count=60)
+    jobs = pending(clone)
+    assert {"sample digits", "score digits", "fid_table"} <= jobs
+    assert not {job for job in jobs if job.startswith(("train", "prepare", "reference", "encode"))}
+    assert not {job for job in jobs if job.endswith("digits-vae")}
+    before = contents(clone)
+    run(clone, "dvc", "repro", "-q")
+    after = contents(clone)
+    written = {path.relative_to(clone).as_posix() for path in before if after.get(path) != before[path]}
+    assert "results/smoke/digits/samples/generation-1.zip" in written
+    assert not any("digits-vae/" in name or "model" in name for name in written)
+    assert {row["count"] for key, row in table(clone).items() if key[0] == "digits"} == {"60"}
+    run(clone, "git", "checkout", "-q", "--", ".")
+    run(clone, "dvc", "checkout", "-q")
+    assert pending(clone) == set()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+@pytest.mark.parametrize("how", ["workspace", "--temp", "--queue"])
+def test_an_experiment_has_the_new_parameters_results(clone, how):
+    run(clone, "dvc", "pull", "-q")
+    setting = f"{SMOKE}:runs.digits.sampling.count=56"
+    command = ["dvc", "exp", "run", "-q", "-n", "fewer", "-S", setting]
+    if how == "workspace":
+        run(clone, *command)
+    elif how == "--temp":
+        run(clone, *command, "--temp")
+    else:
+        run(clone, *command, "--queue")
+        run(clone, "dvc", "exp", "run", "-q", "--run-all")
+    if how != "workspace":
+        assert {row["count"] for row in table(clone).values()} == {"64"}
+        run(clone, "dvc", "exp", "apply", "fewer")
+    counts = {run_name: row["count"] for (run_name, _), row in table(clone).items()}
+    assert counts == {"digits": "56", "digits-vae": "64"}
+    record = json.loads((clone / "results/smoke/digits/samples/generation-1.json").read_text())
+    assert record["job"]["count"] == 56
+    assert pending(clone) == set()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+@pytest.mark.parametrize("damage", ["edited", "truncated", "deleted"])
+def test_a_damaged_result_is_named_and_restored(clone, damage):
+    run(clone, "dvc", "pull", "-q")
+    path = clone / "results/smoke/digits/model.safetensors"
+    whole = path.read_bytes()
+    path.unlink()
+    if damage != "deleted":
+        path.write_bytes(whole[:1000] if damage == "truncated" else whole[:-1] + b"x")
+    status = run(clone, "dvc", "status").stdout
+    assert "results/smoke/digits/model.safetensors" in status
+    assert ("deleted" if damage == "deleted" else "modified") in status
+    if damage == "edited":
+        told = run(
+            clone, "python", "-m", "sphere_repro", "explain", "results/smoke/digits/samples/generation-1.zip"
+        )
+        assert "has changed since it was read here" in told.stdout
+    run(clone, "dvc", "checkout", "-q", "--force")
+    assert path.read_bytes() == whole
+    assert pending(clone) == set()
+
+
+@pytest.mark.parametrize("cache", ["copy", "symlink"])
+def test_a_removed_cache_loses_nothing(clone, cache):
+    run(clone, "dvc", "config", "--local", "cache.type", cache)
+    run(clone, "dvc", "pull", "-q")
+    before = contents(clone)
+    shutil.rmtree(clone / ".dvc/cache")
+    if cache == "copy":  # the results are still here; with symlinks they went with the cache
+        assert contents(clone) == before
+        assert "not in cache" in run(clone, "dvc", "status").stdout
+        assert pending(clone) == set()
+        (clone / "results/smoke/digits/model.safetensors").unlink()
+        failed = run(clone, "dvc", "checkout", check=False)
+        assert failed.returncode != 0 and "results/smoke/digits/model.safetensors" in failed.stderr
+        assert "Is your cache up to date?" in failed.stderr and "Traceback" not in failed.stderr
+    run(clone, "dvc", "pull", "-q", "--force")
+    assert contents(clone) == before
+    assert pending(clone) == set()
+
+
+def test_another_study_has_its_own_pipeline(clone):
+    """Addressed by its path, apart from the default study, and never run by a plain dvc repro."""
+    run(clone, "dvc", "pull", "-q")
+    study = yaml.safe_load((clone / SMOKE).read_text()) | {"study": "second", "figures": ["training-curves"]}
+    study["runs"] = {"plain": study["runs"]["digits-vae"] | {"baseline_of": None}}
+    (clone / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(clone, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
+    path = "workflow/pipelines/second/dvc.yaml"
+    before = contents(clone)
+    assert_stages_cover(clone, "params/second.yaml", ["tables_apart", "figures_apart"])
+    run(clone, "dvc", "repro", "-q")
+    assert contents(clone) == before
+    run(clone, "dvc", "repro", "-q", path)
+    after = contents(clone)
+    assert {path: after[path] for path in before} == before
+    rows = list(csv.DictReader((clone / "results/studies/second/fid_table.csv").open()))
+    assert {(row["study"], row["run"]) for row in rows} == {("second", "plain")}
+    assert (clone / "results/studies/second/notebooks/training-curves.ipynb").is_file()
+    assert "up to date" in run(clone, "dvc", "status").stdout
+    assert pending(clone) == set()
+
+
+def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(tmp_path):
+    folder = copy_checkout(tmp_path)
+    study = yaml.safe_load((folder / SMOKE).read_text()) | {"study": "second"}
+    study["score"]["also"] = ["inception-legacy", "inception"]
+    (folder / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
+    assert_stages_cover(folder, "params/second.yaml", ["tables_apart"], at_least=20)
+    text = snakemake(folder, "-n", "tables_apart", study="params/second.yaml", check=True).stdout
+    assert "scores.inception-legacy.json" in text
+    written = (folder / "workflow/pipelines/second/dvc.yaml").read_text()
+    for target in ("reference/${item}.inception-legacy.npz", "${key}/scores.inception.json"):
+        assert f" results/${{study}}/{target}" in written
+    claimed = re.search(r"^rule claims:\n    input: (.*)$", text, re.MULTILINE).group(1)
+    assert "scores.efficientnet-lite0.json" in claimed and "inception" not in claimed
+
+
+@pytest.mark.parametrize(("study", "words"), [(SMOKE, "default study"), ("data/sources.yaml", "unknown key")])
+def test_a_pipeline_that_cannot_be_is_refused(finished, study, words):
+    done = run(finished, "python", "workflow/scripts/write_pipeline.py", study, check=False)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_metrics_params_and_plots_can_be_compared(clone):
+    run(clone, "dvc", "pull", "-q")
+    shown = json.loads(run(clone, "dvc", "metrics", "show", "--json").stdout)
+    assert "generation-1" in json.dumps(shown)
+    change(clone, sampling__count=60)
+    assert "runs.digits.sampling" in run(clone, "dvc", "params", "diff").stdout
+    run(clone, "dvc", "plots", "show", "-o", "plots")
+    assert "digits/live/plots/metrics/loss.tsv" in (clone / "plots/index.html").read_text()
+
+
+def test_stages_cover_every_output_of_the_workflow(finished):
+    assert_stages_cover(finished, SMOKE, ["all"], at_least=30)
+
+
+def test_stages_track_the_parameters_of_their_jobs(finished):
+    """A changed parameter that changes a job changes the stage that runs it."""
+    study = load_study(finished / SMOKE)
+    tracked = {
+        "train": {"seed", "dataset", "model", "loss", "training"},
+        "sample": {"seed", "dataset", "sampling", "count"},
+        "score": {"seed", "score", "sampling"},
+    }
+    stages = yaml.safe_load((finished / "dvc.yaml").read_text())["stages"]
+    for name, keys in tracked.items():
+        listed = stages[name]["do"]["params"][0]["params/${study}.yaml"]
+        assert {key.split(".")[-1] for key in listed} == keys
+    # a job knows nothing of the study that its stage does not track, but the run's name and kind
+    assert set(train_job(study, "digits").model_dump()) == tracked["train"] | {"run"}
+    sampling = set(type(study.runs["digits"].sampling).model_fields)
+    drawn = set(sample_job(study, "digits", "generation-1").model_dump())
+    assert drawn - {"run", "set", "generation", "kind", "seed", "dataset"} <= sampling
+
+
+def assert_stages_cover(folder, study, targets, at_least=1):
+    """Every output of the DAG is an out of some stage; outside inputs of its jobs are deps of some stage."""
+    from dvc.repo import Repo
+
+    text = snakemake(folder, "--detailed-summary", *targets, study=study, check=True).stdout
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    assert len(rows) > at_least
+    with Repo(str(folder)) as repo:
+        outs = [out.fs_path for stage in repo.index.stages for out in stage.outs]
+        deps = [dep.fs_path for stage in repo.index.stages for dep in stage.deps]
+
+    def within(name, places):
+        full = str(folder / name)
+        return any(full == place or full.startswith(place + "/") for place in places)
+
+    # records of downloads are under git
+    made = {row["output_file"] for row in rows if not row["output_file"].startswith("data/raw/")}
+    assert {name for name in made if not within(name, outs)} == set()
+    used = {name for row in rows for name in row["input-file(s)"].split(",") if name and name != "-"}
+    used = {
+        name for name in used if not name.startswith((".state/jobs/", "data/raw/"))
+    }  # the study's keys are params
+    assert {name for name in used - made if not within(name, deps)} == set()

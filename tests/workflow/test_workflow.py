@@ -1,0 +1,278 @@
+"""The whole DAG on the smoke study, in a temporary copy of the checkout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from conftest import SMOKE, copy_checkout, pending, run, snakemake
+from data import replicas
+from data.server import Faults, serving
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.provenance.integrity import write_record
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_table_is_complete(finished):
+    rows = list(csv.DictReader((finished / "results/fid_table.csv").open()))
+    assert [(row["run"], row["set"]) for row in rows] == [
+        ("digits", "reconstruction"),
+        ("digits", "generation-1"),
+        ("digits", "generation-4-fixed-shared"),
+        ("digits-vae", "reconstruction"),
+        ("digits-vae", "prior"),
+        ("digits-vae", "posterior"),
+    ]
+    for row in rows:
+        assert row["metric"] == "frechet-efficientnet-lite0-128px-bicubic"
+        assert float(row["frechet"]) > 0 and float(row["frechet_se"]) > 0
+        assert int(row["count"]) == 64 and int(row["reference_count"]) == 128
+
+
+def test_every_image_archive_and_model_has_its_provenance(finished):
+    for path in finished.glob("results/smoke/*/**/*"):
+        if path.suffix in {".zip", ".safetensors", ".npz"}:
+            record = json.loads(path.with_suffix(".json").read_text())
+            assert record, path
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    again = snakemake(finished)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_clean_run_warns_of_nothing(finished):
+    logs = [finished / "first.log", *finished.glob("logs/**/*.log")]
+    for path in logs:
+        text = path.read_text().lower()
+        assert "warning" not in text and "traceback" not in text, path
+
+
+def test_each_job_leaves_one_line_in_its_log(finished):
+    for path in finished.glob("logs/**/*.log"):
+        if path.parent.name != "notebooks":
+            assert len(path.read_text().splitlines()) == 1, path
+
+
+def test_one_parameter_of_one_run_reaches_only_what_follows_from_it(workspace):
+    changed = yaml.safe_load((workspace / SMOKE).read_text())
+    changed["runs"]["digits"]["sampling"]["count"] = 60
+    (workspace / "params/changed.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    jobs = pending(workspace, study="params/changed.yaml")
+    assert {"sample digits", "score digits", "fid_table"} <= jobs
+    assert not any(job.startswith(("train", "prepare", "reference", "encode", "uniformity")) for job in jobs)
+    assert not {"sample digits-vae", "score digits-vae"} & jobs
+
+
+def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
+    module = workspace / "src/sphere_repro/figures/samples.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert pending(workspace) == {"figure_samples digits", "notebook_of_run digits"}
+
+
+def test_edited_training_code_retrains_nothing_but_is_told(workspace):
+    module = workspace / "src/sphere_repro/training/loop.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert pending(workspace) == {"fid_table", "claims"}  # the claims read the table
+    snakemake(workspace, check=True)
+    rows = list(csv.DictReader((workspace / "results/fid_table.csv").open()))
+    assert {row["code_changed"] for row in rows} == {"training"}
+    told = run(workspace, "python", "-m", "sphere_repro", "explain", "results/fid_table.csv")
+    assert "the code that makes it has changed since" in told.stdout
+
+
+EDITED = (
+    "data/prepared/digits-8px.zip",
+    "results/smoke/digits/model.safetensors",
+    "results/smoke/digits/training.csv",
+    "results/smoke/digits/samples/generation-1.zip",
+    "results/smoke/digits/latents.npz",
+    "results/smoke/reference/digits-8px.efficientnet-lite0.npz",
+    "results/smoke/digits/scores.efficientnet-lite0.json",
+    "results/uniformity/smoke/digits.json",
+    "results/fid_table.csv",
+    "results/claims.csv",
+    "results/figures/training-curves.png",
+)
+
+
+@pytest.mark.parametrize("damage", ["edited", "truncated"])
+def test_an_edited_result_is_named_before_anything_reads_it(workspace, damage):
+    for name in EDITED:
+        path = workspace / name
+        whole = path.read_bytes()
+        path.write_bytes(edited(whole) if damage == "edited" else whole[: len(whole) // 2])
+        done = snakemake(workspace)
+        assert done.returncode == 2, (name, done.stdout, done.stderr)
+        assert name in done.stderr and "Traceback" not in done.stderr
+        assert "dvc checkout" in done.stderr or "is not a readable JSON file" in done.stderr
+        path.write_bytes(whole)
+    assert pending(workspace) == set()
+
+
+def edited(content):
+    """Other bytes of the same length; in JSON, another number."""
+    if content.startswith(b"{"):
+        place = content.rindex(b"0")
+        return content[:place] + b"1" + content[place + 1 :]
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def test_a_deleted_result_is_made_again(workspace):
+    scores = "results/smoke/digits/scores.efficientnet-lite0.json"
+    for name in (scores, "results/figures/training-curves.png"):
+        (workspace / name).unlink()
+    jobs = pending(workspace)
+    assert "figure_training_curves" in jobs
+    assert not any(job.startswith(("prepare", "train", "sample", "encode", "reference")) for job in jobs)
+    assert pending(workspace, scores) == {
+        "score digits"
+    }  # asked for, since nothing that is asked for lacks it
+
+
+def test_results_of_another_revision_are_never_taken(workspace):
+    """As after dvc checkout of other results: Snakemake's records are those of the study's parameters."""
+    path = workspace / "results/smoke/digits/samples/generation-1.json"
+    record = json.loads(path.read_text())
+    record["job"]["count"] = 50
+    write_record(path, record, [path.with_suffix(".zip")])
+    assert {"sample digits", "score digits", "fid_table"} <= pending(workspace)
+    assert {"sample digits", "score digits", "fid_table"} <= pending(workspace)  # a dry run changes nothing
+    snakemake(workspace, check=True)
+    assert json.loads(path.read_text())["job"]["count"] == 64
+    assert pending(workspace) == set()
+
+
+def test_results_of_other_parameters_are_never_taken_without_snakemakes_records(workspace):
+    shutil.rmtree(workspace / ".snakemake")
+    study = yaml.safe_load((workspace / SMOKE).read_text())
+    study["runs"]["digits"]["training"]["batch_size"] = 32
+    (workspace / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
+    jobs = pending(workspace)
+    assert {"train digits", "sample digits", "score digits", "fid_table"} <= jobs
+    assert "train digits-vae" not in jobs
+
+
+def test_touched_files_of_the_same_content_make_nothing_old(workspace):
+    for path in workspace.glob("data/prepared/*"):
+        os.utime(path)
+    assert pending(workspace) == set()
+
+
+def test_notebooks_hold_their_figures(finished):
+    notebooks = sorted(path.stem for path in finished.glob("results/notebooks/*.ipynb"))
+    figures = sorted(path.stem for path in finished.glob("results/figures/*.png"))
+    assert notebooks == figures and len(figures) == 5
+    for path in finished.glob("results/notebooks/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        kinds = {
+            kind for cell in notebook.cells for out in cell.get("outputs", []) for kind in out.get("data", {})
+        }
+        assert {"image/png", "text/html"} <= kinds, path
+
+
+def test_figures_are_small_enough_to_show(finished):
+    for path in finished.glob("results/figures/*.png"):
+        assert 5_000 < path.stat().st_size < 300_000, path
+
+
+def test_the_report_is_made_offline(workspace):
+    finished = workspace
+    done = snakemake(finished, "--report", "results/report.html")
+    assert done.returncode == 0, done.stderr
+    text = (finished / "results/report.html").read_text()
+    assert "fid_table.csv" in text and "posterior-hole" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"sed": 1}, "did you mean 'seed'"),
+        ({"seed": "many"}, "seed"),
+        (
+            {"runs": {"digits": {"dataset": {"name": "digit"}, "training": {"epochs": 1}}}},
+            "did you mean 'digits'",
+        ),
+    ],
+)
+def test_a_wrong_study_is_one_sentence_and_status_two(tmp_path, change, expected):
+    folder = copy_checkout(tmp_path)
+    study = yaml.safe_load((folder / SMOKE).read_text()) | change
+    (folder / "params/wrong.yaml").write_text(yaml.safe_dump(study))
+    done = snakemake(folder, "-n", study="params/wrong.yaml")
+    assert done.returncode == 2
+    assert expected in done.stderr and "Traceback" not in done.stderr
+
+
+def test_another_study_replaces_the_default_one_whole(finished):
+    done = snakemake(finished, "-n", "--forceall")
+    assert "photo-patches" not in done.stdout
+
+
+def own_study(folder, **dataset):
+    """A study of one run on images of one's own."""
+    study = yaml.safe_load((folder / SMOKE).read_text())
+    run_of = study["runs"]["digits"]
+    run_of["dataset"] = {"folder": "cats", "resolution": 8, **dataset}
+    study |= {"study": "own", "runs": {"cats": run_of}}
+    (folder / "params/own.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return "params/own.yaml"
+
+
+def test_a_folder_of_ones_own_is_prepared_again_when_its_pictures_change(tmp_path):
+    folder = copy_checkout(tmp_path)
+    random = np.random.default_rng(0)
+    for index in range(80):
+        place = folder / "cats" / ("sleeping" if index % 2 else "awake") / f"{index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).save(place)
+    study = own_study(folder, name="cats")
+    snakemake(folder, "data", study=study, check=True)
+    record = json.loads((folder / "data/prepared/cats-8px.json").read_text())
+    assert record["class_counts"] == [40, 40] and record["job"]["content"] == record["content"]
+    assert pending(folder, "data", study=study) == set()
+    for path in folder.glob("cats/*/*.png"):
+        os.utime(path, (10**9, 10**9))
+    assert pending(folder, "data", study=study) == set()
+    (folder / "cats").rename(folder / "away")
+    study = own_study(folder, name="cats", classes=2)  # on a machine without the pictures
+    assert pending(folder, "data", study=study) == set()
+    (folder / "away").rename(folder / "cats")
+    (folder / "cats/awake/0.png").unlink()
+    assert pending(folder, "data", study=study) == {"prepare"}
+    assert {"prepare", "train cats"} <= pending(folder, study=study)
+
+
+def test_a_dataset_is_downloaded_before_it_is_prepared(tmp_path, monkeypatch):
+    folder = copy_checkout(tmp_path)
+    with serving() as server:
+        source, pixels, labels = replicas.animal_faces(monkeypatch, server)
+        table = yaml.safe_load((folder / "data/sources.yaml").read_text())
+        table["animal-faces"] = source.model_dump(mode="json", exclude_defaults=True)
+        (folder / "data/sources.yaml").write_text(yaml.safe_dump(table))
+        study = own_study(folder)
+        text = (folder / study).read_text().replace("folder: cats", "name: animal-faces")
+        (folder / study).write_text(text)
+        assert pending(folder, "data", study=study) == {"download", "prepare"}
+        server.faults = Faults(missing=404)
+        failed = snakemake(folder, "data", study=study)
+        assert failed.returncode and server.url("afhq.zip") in failed.stdout + failed.stderr
+        server.faults = Faults()
+        snakemake(folder, "data", study=study, check=True)
+    archive = ImageArchive(folder / "data/prepared/animal-faces-8px.zip", 3)
+    assert len(archive) == len(pixels) and archive.labels.tolist() == labels
+    shutil.rmtree(folder / "data/raw/animal-faces")
+    assert pending(folder, "data", study=study) == set()
+    told = run(folder, "git", "status", "--porcelain", "-uall").stdout
+    assert "data/raw/animal-faces.json" in told and "data/raw/animal-faces.first.json" in told
+    assert "data/raw/animal-faces/" not in told
