@@ -3,7 +3,8 @@ rule fid_table:
         scores=score_files(*study.score.extractors),
         expected="params/expected.yaml",
         made_by=made_by_files(),
-        code=modules("results/tables", "results/expected", "provenance/record") + MODEL_MODULES,
+        code=modules("results/tables", "results/expected", "provenance/record")
+        + MODEL_MODULES,
     output:
         table=report(
             "{place}/fid_table.csv",
@@ -26,7 +27,8 @@ rule fid_table_by_extractor:
         scores=lambda wildcards: score_files(wildcards.extractor),
         expected="params/expected.yaml",
         made_by=made_by_files(),
-        code=modules("results/tables", "results/expected", "provenance/record") + MODEL_MODULES,
+        code=modules("results/tables", "results/expected", "provenance/record")
+        + MODEL_MODULES,
     output:
         table=report(
             "{place}/fid_table.{extractor}.csv",
@@ -48,7 +50,9 @@ rule claims:
         scores=score_files(study.score.extractor),
         uniformity=uniformity_files(),
         table="{place}/fid_table.csv",
-        code=modules("results/claims", "results/published", "results/tables", "results/scores"),
+        code=modules(
+            "results/claims", "results/published", "results/tables", "results/scores"
+        ),
     output:
         record="{place}/claims.json",
         text="{place}/claims.md",
