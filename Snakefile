@@ -1,11 +1,12 @@
 # Table of contents. One rule is one shell line that calls a verb of the package; what a study may say is
-# described and checked in src/sphere_repro/study/config.py, what the rules need to know in workflow/rules/common.smk.
+# described in src/sphere_repro/study/config.py, which files its jobs read and make in study/files.py.
 from snakemake.utils import min_version
 
 min_version("9.20.0")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/job_files.smk"
 
 
@@ -15,32 +16,37 @@ report: "workflow/report/workflow.rst"
 wildcard_constraints:
     run="|".join(study.runs),
     set="[a-z0-9.-]+",
-    archive="[a-z0-9-]+px",
+    archive=one_of(files.archives),
     extractor="|".join(scoring.EXTRACTORS),
-    place=f"results|{APART}",
+    figure=one_of(FIGURES),
+    place=f"results|{places.apart}",
 
 
 rule all:
     input:
         table_files("results"),
-        figure_files("results"),
-        notebook_files("results"),
+        catalogue.figure_files(files, "results"),
+        catalogue.notebook_files(files, "results"),
 
 
-# What dvc.yaml asks for, one stage each.
+# Parts of it, by name.
 rule data:
     input:
-        sorted({archive_of(run) for run in study.runs}),
+        [places.archive(name) for name in files.archives],
 
 
 rule references:
     input:
-        reference_files(),
+        [
+            places.reference(name, each)
+            for name in files.archives
+            for each in study.score.extractors
+        ],
 
 
 rule uniformities:
     input:
-        uniformity_files(),
+        [places.uniformity(run) for run in files.judged],
 
 
 rule tables:
@@ -50,19 +56,19 @@ rule tables:
 
 rule tables_apart:
     input:
-        table_files(APART),
+        table_files(places.apart),
 
 
 rule figures:
     input:
-        figure_files("results"),
-        notebook_files("results"),
+        catalogue.figure_files(files, "results"),
+        catalogue.notebook_files(files, "results"),
 
 
 rule figures_apart:
     input:
-        figure_files(APART),
-        notebook_files(APART),
+        catalogue.figure_files(files, places.apart),
+        catalogue.notebook_files(files, places.apart),
 
 
 include: "workflow/rules/data.smk"

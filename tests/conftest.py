@@ -125,12 +125,12 @@ def snakemake(folder: Path, *arguments: str, study: str = SMOKE, check: bool = F
 
 
 def pending(folder: Path, *arguments: str, study: str = SMOKE) -> set[str]:
-    """The jobs that a dry run would carry out: rule, or rule of run and set, without the targets."""
+    """The jobs that a dry run would carry out: rule, or rule of run or figure, without the targets."""
     text = snakemake(folder, "-n", *arguments, study=study, check=True).stdout
     jobs = set()
     for name, block in re.findall(r"^rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE):
         wildcards = re.search(r"wildcards: (.*)", block)
-        found = re.search(r"run=([\w-]+)", wildcards.group(1)) if wildcards else None
+        found = re.search(r"(?:run|figure)=([\w-]+)", wildcards.group(1)) if wildcards else None
         jobs.add(f"{name} {found.group(1)}" if found else name)
     return jobs - TARGETS
 
@@ -145,12 +145,12 @@ def copy_checkout(target: Path) -> Path:
         if source.is_file() and not name.startswith(("results/", ".snakemake/", "dvc.lock")):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
-    for name in ("dvc.yaml", "workflow/rules/common.smk", "Makefile"):
+    for name in ("src/sphere_repro/study/files.py", "Makefile"):
         path = target / name
-        path.write_text(
-            path.read_text().replace("params/demo.yaml", SMOKE).replace(", photo-patches-16px]", "]")
-        )
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "checkout"]):
+        path.write_text(path.read_text().replace("params/demo.yaml", SMOKE))
+    run(target, "git", "init", "-q")
+    run(target, "python", "workflow/scripts/write_pipeline.py", SMOKE)
+    for command in (["add", "-A"], ["commit", "-qm", "checkout"]):
         run(target, "git", *command)
     return target
 

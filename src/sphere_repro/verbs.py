@@ -213,10 +213,11 @@ def uniformity(job: jobs.UniformityJob, latents: Path, baseline: Path | None, ou
 
 def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> str:
     """Draw one figure from result files."""
-    from sphere_repro.figures import catalogue, style
+    from sphere_repro.figures import style
+    from sphere_repro.figures.draw import draw
 
     started = time.time()
-    style.save(catalogue.draw(name, inputs, subject), out)
+    style.save(draw(name, inputs, subject), out)
     origin = provenance_of({"figure": name}, inputs=inputs, code=code.FIGURE, sha256=file_hash(out))
     write_record(out.with_suffix(".json"), origin | _times(started), [out])
     return f"figure {name}: {out}"

@@ -7,12 +7,16 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
-from conftest import SMOKE, contents, copy_checkout, pending, run, snakemake
+from conftest import ROOT, SMOKE, contents, copy_checkout, pending, run, snakemake
+from sphere_repro.study import jobs
 from sphere_repro.study.config import load_study
-from sphere_repro.study.jobs import sample_job, train_job
+from sphere_repro.study.files import StudyFiles
+from workflow.test_environment import script as workflow_script
 
 pytestmark = pytest.mark.slow
 
@@ -194,16 +198,99 @@ def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(tmp_pa
     text = snakemake(folder, "-n", "tables_apart", study="params/second.yaml", check=True).stdout
     assert "scores.inception-legacy.json" in text
     written = (folder / "workflow/pipelines/second/dvc.yaml").read_text()
-    for target in ("reference/${item}.inception-legacy.npz", "${key}/scores.inception.json"):
-        assert f" results/${{study}}/{target}" in written
+    for target in ("reference/digits-8px.inception-legacy.npz", "digits/scores.inception.json"):
+        assert f" results/second/{target}" in written
     claimed = re.search(r"^rule claims:\n    input: (.*)$", text, re.MULTILINE).group(1)
     assert "scores.efficientnet-lite0.json" in claimed and "inception" not in claimed
 
 
-@pytest.mark.parametrize(("study", "words"), [(SMOKE, "default study"), ("data/sources.yaml", "unknown key")])
-def test_a_pipeline_that_cannot_be_is_refused(finished, study, words):
-    done = run(finished, "python", "workflow/scripts/write_pipeline.py", study, check=False)
-    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+def test_a_pipeline_that_cannot_be_is_refused(finished):
+    script = "workflow/scripts/write_pipeline.py"
+    done = run(finished, "python", script, "data/sources.yaml", check=False)
+    assert done.returncode == 2 and "unknown key" in done.stderr and "Traceback" not in done.stderr
+    (finished / "elsewhere.yaml").write_text((finished / SMOKE).read_text())
+    done = run(finished, "python", script, "elsewhere.yaml", check=False)
+    assert done.returncode == 2 and "params/smoke.yaml, where its pipeline looks" in done.stderr
+
+
+def test_what_dvc_does_not_take_is_not_left_behind(tmp_path):
+    """Two pipelines that make the same file: every dvc command in the checkout would fail."""
+    folder = copy_checkout(tmp_path)
+    place = folder / "workflow/pipelines/second/dvc.yaml"
+    second = yaml.safe_load((folder / SMOKE).read_text()) | {"study": "second"}
+    (folder / "params/second.yaml").write_text(yaml.safe_dump(second))
+    other = folder / "workflow/pipelines/other/dvc.yaml"
+    other.parent.mkdir(parents=True)
+    made = "../../../results/second/digits/model.safetensors"
+    other.write_text(yaml.safe_dump({"stages": {"odd": {"cmd": "true", "outs": [{made: {"cache": True}}]}}}))
+    done = run(folder, "python", "workflow/scripts/write_pipeline.py", "params/second.yaml", check=False)
+    assert done.returncode == 2 and "DVC does not take this pipeline" in done.stderr, done.stderr
+    assert not place.exists()
+    other.unlink()
+    run(folder, "dvc", "status")
+
+
+def test_the_default_pipeline_is_what_the_writer_writes():
+    script = workflow_script("write_pipeline")
+    out, text = script.text_of(ROOT / "params/demo.yaml")
+    assert out == ROOT / "dvc.yaml" and out.read_text() == text, "run make pipeline"
+
+
+SHORT = {
+    "study": "short",
+    "runs": {
+        "digits": {
+            "dataset": {"name": "digits"},
+            "model": {"encoder": {"width": 16, "layers": 1, "heads": 2}, "pixel_head": "conv"},
+            "training": {"epochs": 1},
+            "sampling": {"count": 20},
+        }
+    },
+    "score": {"extractor": "efficientnet-lite0", "floor": False},
+    "figures": ["training-curves"],
+}
+
+
+def test_a_study_that_leaves_defaults_out_has_a_pipeline(tmp_path):
+    """No seed, no loss, no generations: DVC is told of the whole study, not of what the file says."""
+    folder = copy_checkout(tmp_path)
+    (folder / "params/short.yaml").write_text(yaml.safe_dump(SHORT, sort_keys=False))
+    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/short.yaml")
+    path = "workflow/pipelines/short/dvc.yaml"
+    run(folder, "dvc", "repro", "-q", path)
+    assert "up to date" in run(folder, "dvc", "status", path).stdout
+    (folder / "params/short.yaml").write_text(yaml.safe_dump(SHORT | {"seed": 1}, sort_keys=False))
+    stale = run(folder, "dvc", "status", path).stdout
+    assert "params/short.yaml" in stale and "seed" in run(folder, "dvc", "params", "diff").stdout
+    run(folder, "dvc", "repro", "-q", path)
+    record = json.loads((folder / "results/short/digits/model.json").read_text())
+    assert record["job"]["seed"] == 1
+    run(folder, "dvc", "status")
+
+
+def test_dvc_sees_that_own_images_have_changed(tmp_path):
+    folder = copy_checkout(tmp_path / "checkout")
+    random = np.random.default_rng(0)
+    pictures = tmp_path / "my pictures"
+    pictures.mkdir()
+    for index in range(70):
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(pictures / f"{index}.png")
+    study = SHORT | {"study": "own"}
+    dataset = {"folder": str(pictures), "resolution": 8, "name": "mine"}
+    study["runs"] = {"mine": SHORT["runs"]["digits"] | {"dataset": dataset}}
+    (folder / "params/own.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/own.yaml")
+    path = "workflow/pipelines/own/dvc.yaml"
+    run(folder, "dvc", "repro", "-q", path)
+    assert "up to date" in run(folder, "dvc", "status", path).stdout
+    before = json.loads((folder / "results/own/mine/model.json").read_text())
+    for index in range(5):
+        (pictures / f"{index}.png").unlink()
+    assert "my pictures" in run(folder, "dvc", "status", path).stdout
+    run(folder, "dvc", "repro", "-q", path)
+    after = json.loads((folder / "results/own/mine/model.json").read_text())
+    assert after["inputs"]["data"]["sha256"] != before["inputs"]["data"]["sha256"]
+    assert pending(folder, "tables_apart", study="params/own.yaml") == set()
 
 
 def test_metrics_params_and_plots_can_be_compared(clone):
@@ -220,23 +307,21 @@ def test_stages_cover_every_output_of_the_workflow(finished):
     assert_stages_cover(finished, SMOKE, ["all"], at_least=30)
 
 
-def test_stages_track_the_parameters_of_their_jobs(finished):
-    """A changed parameter that changes a job changes the stage that runs it."""
-    study = load_study(finished / SMOKE)
-    tracked = {
-        "train": {"seed", "dataset", "model", "loss", "training"},
-        "sample": {"seed", "dataset", "sampling", "count"},
-        "score": {"seed", "score", "sampling"},
-    }
+def test_stages_depend_on_the_parameters_of_their_jobs(finished, recorded):
+    """What Snakemake holds results against is what DVC depends on, job by job."""
+    files = StudyFiles(load_study(finished / SMOKE))
     stages = yaml.safe_load((finished / "dvc.yaml").read_text())["stages"]
-    for name, keys in tracked.items():
-        listed = stages[name]["do"]["params"][0]["params/${study}.yaml"]
-        assert {key.split(".")[-1] for key in listed} == keys
-    # a job knows nothing of the study that its stage does not track, but the run's name and kind
-    assert set(train_job(study, "digits").model_dump()) == tracked["train"] | {"run"}
-    sampling = set(type(study.runs["digits"].sampling).model_fields)
-    drawn = set(sample_job(study, "digits", "generation-1").model_dump())
-    assert drawn - {"run", "set", "generation", "kind", "seed", "dataset"} <= sampling
+    makers = {out: stage for stage in stages.values() for item in stage["outs"] for out in item}
+    judged = [step for step in files.steps() if step.rule not in ("encode", "uniformity")]
+    judged += [step for step in files.steps() if step.rule == "uniformity" and step.subject in files.judged]
+    judged += [step for step in files.steps() if step.rule == "encode" and step.subject in files.encoded]
+    assert len(judged) == len(files.steps())
+    for step in judged:
+        told = f"{files.places.jobs}/{step.name}.json"
+        made = step.makes[0]
+        stage = next(found for out, found in makers.items() if made == out or made.startswith(f"{out}/"))
+        assert told in stage["deps"], step.name
+        assert (recorded / told).read_text() == jobs.as_text(step.job) + "\n"
 
 
 def assert_stages_cover(folder, study, targets, at_least=1):

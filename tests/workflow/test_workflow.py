@@ -77,7 +77,7 @@ def test_one_parameter_of_one_run_reaches_only_what_follows_from_it(workspace):
 def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
     module = workspace / "src/sphere_repro/figures/samples.py"
     module.write_text(module.read_text() + "\n# edited\n")
-    assert pending(workspace) == {"figure_samples digits", "notebook_of_run digits"}
+    assert pending(workspace) == {"figure samples-digits", "notebook samples-digits"}
 
 
 def test_edited_training_code_retrains_nothing_but_is_told(workspace):
@@ -133,7 +133,7 @@ def test_a_deleted_result_is_made_again(workspace):
     for name in (scores, "results/figures/training-curves.png"):
         (workspace / name).unlink()
     jobs = pending(workspace)
-    assert "figure_training_curves" in jobs
+    assert "figure training-curves" in jobs
     assert not any(job.startswith(("prepare", "train", "sample", "encode", "reference")) for job in jobs)
     assert pending(workspace, scores) == {
         "score digits"

@@ -1,7 +1,7 @@
 # The record is the only output: Snakemake would delete half-made downloads, which the verb takes up again.
 rule download:
     output:
-        "data/raw/{dataset}.json",
+        places.downloads("{dataset}"),
     log:
         "logs/download/{dataset}.log",
     wildcard_constraints:
@@ -16,17 +16,16 @@ rule download:
 
 rule prepare:
     input:
-        job=f"{JOBS}/data/prepared/{{archive}}.json",
-        raw=lambda wildcards: raw_record(run_with(wildcards.archive)),
+        unpack(reads(places.archive("{archive}"))),
     output:
-        archive="data/prepared/{archive}.zip",
-        record="data/prepared/{archive}.json",
+        archive=places.archive("{archive}"),
+        record=record_of(places.archive("{archive}")),
     log:
         "logs/prepare/{archive}.log",
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: preparing_threads(run_with(wildcards.archive))
+    threads: preparing_threads
     params:
-        job=lambda wildcards: jobs.as_text(planned(run_with(wildcards.archive))),
+        job=job(places.archive("{archive}")),
     shell:
         "python -m sphere_repro prepare --log {log} --job {params.job:q} --threads {threads} --out {output.archive}"

@@ -1,30 +1,8 @@
 # What each result was made by, held against what the study asks for today.
 import time
 
-from sphere_repro.provenance import integrity
 from sphere_repro.machine.files import read_json, write_text
-
-
-def recorded_jobs():
-    """Every record that names its job, with the job the study asks for today."""
-    found = {}
-    for name, run in study.runs.items():
-        found[archive_of(name).replace(".zip", ".json")] = planned(run)
-        found[f"{HOME}/{name}/model.json"] = model_job(name)
-        found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
-        for item in run.sets:
-            found[f"{HOME}/{name}/samples/{item}.json"] = jobs.sample_job(
-                study, name, item
-            )
-        for extractor in scoring.EXTRACTORS:
-            reference = f"{HOME}/reference/{run.dataset.archive}.{extractor}.json"
-            found[reference] = jobs.reference_job(study, run, extractor)
-            found[f"{HOME}/{name}/scores.{extractor}.json"] = jobs.score_job(
-                study, name, extractor
-            )
-        if name in SPHERE_RUNS:
-            found[f"{UNIFORMITY}/{name}.json"] = jobs.uniformity_job(study, name)
-    return found
+from sphere_repro.provenance import integrity
 
 
 def made_by(record):
@@ -44,17 +22,15 @@ def refuse_edited(record):
         stop(error)
 
 
-JOBS = ".state/jobs"
-
 # Snakemake's own records may be missing (dvc exp run --temp, a clone without them), or belong to other results
 # than those that lie there (dvc checkout of another revision). So each job is an input file as well: older than
 # everything where the result says of itself that it was made by this very job, else new, and with a content that
 # no checksum recorded before can match. Old results never pass for those of new parameters.
-for record, job in recorded_jobs().items():
+for record, step in STEPS.items():
     job_file = Path(JOBS, record)
-    text = jobs.as_text(job)
+    text = jobs.as_text(step.job)
     present = job_file.read_text(encoding="utf-8") if job_file.is_file() else ""
-    if made_by(record) == job.model_dump(mode="json"):
+    if made_by(record) == step.job.model_dump(mode="json"):
         refuse_edited(record)
         if present != text:
             write_text(job_file, text)
@@ -62,7 +38,7 @@ for record, job in recorded_jobs().items():
     elif Path(record).exists() or not present.startswith(f"{text}\n"):
         write_text(job_file, f"{text}\nno result of this job at {time.time_ns()}\n")
 
-for place in ("results", APART):
-    for path in (*table_files(place), *figure_files(place)):
-        if Path(path).with_suffix(".json").is_file():
-            refuse_edited(Path(path).with_suffix(".json"))
+for place in ("results", places.apart):
+    for path in (*table_files(place), *catalogue.figure_files(files, place)):
+        if Path(record_of(path)).is_file():
+            refuse_edited(record_of(path))

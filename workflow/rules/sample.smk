@@ -1,11 +1,9 @@
 rule sample:
     input:
-        job=f"{JOBS}/{HOME}/{{run}}/samples/{{set}}.json",
-        model=f"{HOME}/{{run}}/model.safetensors",
-        data=lambda wildcards: archive_of(wildcards.run),
+        unpack(reads(places.sample("{run}", "{set}"))),
     output:
-        images=f"{HOME}/{{run}}/samples/{{set}}.zip",
-        record=f"{HOME}/{{run}}/samples/{{set}}.json",
+        images=places.sample("{run}", "{set}"),
+        record=record_of(places.sample("{run}", "{set}")),
     log:
         "logs/sample/{run}/{set}.log",
     conda:
@@ -14,9 +12,7 @@ rule sample:
         gpu=1,
         nodes=1,
     params:
-        job=lambda wildcards: jobs.as_text(
-            jobs.sample_job(study, wildcards.run, wildcards.set)
-        ),
+        job=job(places.sample("{run}", "{set}")),
     shell:
         "python -m sphere_repro sample --log {log} --job {params.job:q} "
         "--model {input.model} --data {input.data} --out {output.images}"
@@ -24,12 +20,10 @@ rule sample:
 
 rule encode:
     input:
-        job=f"{JOBS}/{HOME}/{{run}}/latents.json",
-        model=f"{HOME}/{{run}}/model.safetensors",
-        data=lambda wildcards: archive_of(wildcards.run),
+        unpack(reads(places.latents("{run}"))),
     output:
-        latents=f"{HOME}/{{run}}/latents.npz",
-        record=f"{HOME}/{{run}}/latents.json",
+        latents=places.latents("{run}"),
+        record=record_of(places.latents("{run}")),
     log:
         "logs/encode/{run}.log",
     conda:
@@ -38,7 +32,7 @@ rule encode:
         gpu=1,
         nodes=1,
     params:
-        job=lambda wildcards: jobs.as_text(jobs.encode_job(study, wildcards.run)),
+        job=job(places.latents("{run}")),
     shell:
         "python -m sphere_repro encode --log {log} --job {params.job:q} "
         "--model {input.model} --data {input.data} --out {output.latents}"

@@ -1,11 +1,10 @@
 rule reference:
     input:
-        job=f"{JOBS}/{HOME}/reference/{{archive}}.{{extractor}}.json",
-        data="data/prepared/{archive}.zip",
-        code=METRICS,
+        unpack(reads(places.reference("{archive}", "{extractor}"))),
+        code=modules(code.SCORE),
     output:
-        features=f"{HOME}/reference/{{archive}}.{{extractor}}.npz",
-        record=f"{HOME}/reference/{{archive}}.{{extractor}}.json",
+        features=places.reference("{archive}", "{extractor}"),
+        record=record_of(places.reference("{archive}", "{extractor}")),
     log:
         "logs/reference/{archive}.{extractor}.log",
     conda:
@@ -14,9 +13,7 @@ rule reference:
         gpu=1,
         nodes=1,
     params:
-        job=lambda wildcards: jobs.as_text(
-            jobs.reference_job(study, run_with(wildcards.archive), wildcards.extractor)
-        ),
+        job=job(places.reference("{archive}", "{extractor}")),
     shell:
         "python -m sphere_repro reference --log {log} --job {params.job:q} "
         "--data {input.data} --out {output.features}"
@@ -24,18 +21,10 @@ rule reference:
 
 rule score:
     input:
-        job=f"{JOBS}/{HOME}/{{run}}/scores.{{extractor}}.json",
-        data=lambda wildcards: archive_of(wildcards.run),
-        reference=lambda wildcards: (
-            f"{HOME}/reference/{study.runs[wildcards.run].dataset.archive}.{wildcards.extractor}.npz"
-        ),
-        about=lambda wildcards: (
-            f"{HOME}/reference/{study.runs[wildcards.run].dataset.archive}.{wildcards.extractor}.json"
-        ),
-        sets=lambda wildcards: set_files(wildcards.run),
-        code=METRICS,
+        unpack(reads(places.scores("{run}", "{extractor}"))),
+        code=modules(code.SCORE),
     output:
-        f"{HOME}/{{run}}/scores.{{extractor}}.json",
+        places.scores("{run}", "{extractor}"),
     log:
         "logs/score/{run}.{extractor}.log",
     priority: 10
@@ -45,9 +34,7 @@ rule score:
         gpu=1,
         nodes=1,
     params:
-        job=lambda wildcards: jobs.as_text(
-            jobs.score_job(study, wildcards.run, wildcards.extractor)
-        ),
+        job=job(places.scores("{run}", "{extractor}")),
     shell:
         "python -m sphere_repro score --log {log} --job {params.job:q} "
         "--data {input.data} --reference {input.reference} --sets {input.sets} --out {output}"

@@ -1,10 +1,21 @@
+# Made anew when the code that trained or drew has changed: each row says whether it has.
+TABLE_CODE = modules(
+    [*code.TABLE, "provenance/", *code.SAMPLE]
+    + (list(code.MODEL) if files.trained else [])
+    + (list(code.IMPORT) if files.imported else [])
+)
+
+
 rule fid_table:
     input:
-        scores=score_files(*study.score.extractors),
+        scores=[
+            path
+            for each in study.score.extractors
+            for path in files.scores(each).values()
+        ],
         expected="params/expected.yaml",
-        made_by=made_by_files(),
-        code=modules("results/tables", "results/expected", "provenance/record")
-        + MODEL_MODULES,
+        made_by=files.made_by(),
+        code=TABLE_CODE,
     output:
         table=report(
             "{place}/fid_table.csv",
@@ -24,11 +35,10 @@ rule fid_table:
 
 rule fid_table_by_extractor:
     input:
-        scores=lambda wildcards: score_files(wildcards.extractor),
+        scores=lambda wildcards: list(files.scores(wildcards.extractor).values()),
         expected="params/expected.yaml",
-        made_by=made_by_files(),
-        code=modules("results/tables", "results/expected", "provenance/record")
-        + MODEL_MODULES,
+        made_by=files.made_by(),
+        code=TABLE_CODE,
     output:
         table=report(
             "{place}/fid_table.{extractor}.csv",
@@ -47,12 +57,10 @@ rule fid_table_by_extractor:
 
 rule claims:
     input:
-        scores=score_files(study.score.extractor),
-        uniformity=uniformity_files(),
+        scores=list(files.scores().values()),
+        uniformity=[places.uniformity(run) for run in files.judged],
         table="{place}/fid_table.csv",
-        code=modules(
-            "results/claims", "results/published", "results/tables", "results/scores"
-        ),
+        code=modules(["results/"]),
     output:
         record="{place}/claims.json",
         text="{place}/claims.md",

@@ -1,15 +1,14 @@
 rule train:
     input:
-        job=f"{JOBS}/{HOME}/{{run}}/model.json",
-        data=lambda wildcards: archive_of(wildcards.run),
+        unpack(reads(places.model("{run}"))),
     output:
-        model=f"{HOME}/{{run}}/model.safetensors",
-        record=f"{HOME}/{{run}}/model.json",
-        curves=f"{HOME}/{{run}}/training.csv",
+        model=places.model("{run}"),
+        record=record_of(places.model("{run}")),
+        curves=places.curves("{run}"),
     log:
         "logs/train/{run}.log",
     wildcard_constraints:
-        run=one_of(TRAINED_RUNS),
+        run=one_of(files.trained),
     # the long jobs first, the Sphere Encoders before the shorter VAEs
     priority: 100
     conda:
@@ -30,9 +29,9 @@ rule train:
         tasks_per_gpu=lambda wildcards: of_machines(wildcards, 0),
         mpi=lambda wildcards: of_machines(wildcards, "srun"),
     params:
-        job=lambda wildcards: jobs.as_text(model_job(wildcards.run)),
+        job=job(places.model("{run}")),
         # no output: Snakemake would delete the curves of a training that is only interrupted
-        live=lambda wildcards: f"{HOME}/{wildcards.run}/live",
+        live=lambda wildcards: places.live(wildcards.run),
     shell:
         "python -m sphere_repro train --log {log} --job {params.job:q} --execution {resources.execution:q} "
         "--data {input.data} --out {output.model} --curves {output.curves} --live {params.live} --state .state"
@@ -41,18 +40,18 @@ rule train:
 # The checkpoint is part of the job, so that a clone without it has nothing to do.
 rule import_released:
     input:
-        job=f"{JOBS}/{HOME}/{{run}}/model.json",
+        unpack(reads(places.model("{run}"))),
     output:
-        model=f"{HOME}/{{run}}/model.safetensors",
-        record=f"{HOME}/{{run}}/model.json",
+        model=places.model("{run}"),
+        record=record_of(places.model("{run}")),
     log:
         "logs/import_released/{run}.log",
     wildcard_constraints:
-        run=one_of(checkpoints),
+        run=one_of(files.imported),
     priority: 100
     conda:
         "../../environment.yml"
     params:
-        job=lambda wildcards: jobs.as_text(model_job(wildcards.run)),
+        job=job(places.model("{run}")),
     shell:
         "python -m sphere_repro import --log {log} --job {params.job:q} --out {output.model}"

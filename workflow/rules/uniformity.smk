@@ -1,20 +1,18 @@
 rule uniformity:
     input:
-        job=f"{JOBS}/{UNIFORMITY}/{{run}}.json",
-        latents=f"{HOME}/{{run}}/latents.npz",
-        baseline=lambda wildcards: baseline_latents(wildcards.run),
-        code=modules("metrics/uniformity"),
+        unpack(reads(places.uniformity("{run}"))),
+        code=modules(code.UNIFORMITY),
     output:
-        result=f"{UNIFORMITY}/{{run}}.json",
-        points=f"{UNIFORMITY}/{{run}}.npz",
+        result=places.uniformity("{run}"),
+        points=places.uniformity("{run}").replace(".json", ".npz"),
     log:
         "logs/uniformity/{run}.log",
     conda:
         "../../environment.yml"
     params:
-        job=lambda wildcards: jobs.as_text(jobs.uniformity_job(study, wildcards.run)),
+        job=job(places.uniformity("{run}")),
         baseline=lambda wildcards, input: (
-            f"--baseline {input.baseline}" if input.baseline else ""
+            f"--baseline {input.baseline}" if input.get("baseline") else ""
         ),
     shell:
         "python -m sphere_repro uniformity --log {log} --job {params.job:q} "

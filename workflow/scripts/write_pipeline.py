@@ -1,7 +1,8 @@
-"""Write the DVC pipeline of a study beside the default one. Usage: write_pipeline.py params/STUDY.yaml
+"""Write the DVC pipeline of a study. Usage: write_pipeline.py params/STUDY.yaml
 
-The default study's dvc.yaml is the pattern. The copy keeps its tables and figures in results/studies/STUDY
-and is addressed by its path: dvc repro workflow/pipelines/STUDY/dvc.yaml.
+That of the default study is dvc.yaml. Another study's lies in workflow/pipelines/STUDY, is addressed by its
+path, and keeps its tables and figures apart. What DVC is told comes from the whole study with its defaults,
+as Snakemake sees it: the first stage writes each job's parameters to a file that the other stages depend on.
 """
 
 from __future__ import annotations
@@ -18,134 +19,224 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from sphere_repro.errors import UserError  # noqa: E402
 from sphere_repro.machine.files import write_text  # noqa: E402
-from sphere_repro.models.released import configuration  # noqa: E402
-from sphere_repro.study.config import Study, load_study  # noqa: E402
+from sphere_repro.planning.outside import outside_paths  # noqa: E402
+from sphere_repro.study import catalogue  # noqa: E402
+from sphere_repro.study.config import load_study  # noqa: E402
+from sphere_repro.study.files import DEFAULT_STUDY, RESULTS, Step, StudyFiles  # noqa: E402
 
-DEFAULT = ROOT / "dvc.yaml"
-MAIN = "${score.extractor}"
-UP = "../../.."  # from the pipeline's folder to the root, where every stage works
+UP = "../../.."  # from a pipeline's folder to the root, where every stage works
 HEADER = """\
-# Written by `make pipeline STUDY={study}`; write it anew when the study has other runs or extractors.
-# dvc repro {path}
+# Written by `make pipeline STUDY={study}`; write it anew when the study has other runs or sets.
+# DVC stores and compares what Snakemake makes: each stage is a target of the workflow. `persist` keeps DVC
+# from deleting outputs first, so that a finished run is only hashed. Training and sampling name no code: a
+# reformatted comment must not retrain a model (the table says where code has changed since).
 """
+Stage = dict[str, Any]
 
 
-def main(study_file: str) -> None:
-    path = Path(study_file)
-    study = load_study(path)
-    pattern = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
-    name = path.resolve().relative_to(ROOT).as_posix() if path.resolve().is_relative_to(ROOT) else None
-    if name != f"params/{study.study}.yaml":
-        raise UserError(f"{path} is not params/{study.study}.yaml, where its pipeline looks for it. Move it.")
-    if name in pattern["vars"]:
-        raise UserError(f"{path} is the default study, whose pipeline is dvc.yaml itself. Say dvc repro.")
-    out = ROOT / "workflow/pipelines" / study.study / "dvc.yaml"
-    text = yaml.safe_dump(pipeline(study, pattern, owned_elsewhere(out)), sort_keys=False, width=110)
-    write_text(out, HEADER.format(study=name, path=out.relative_to(ROOT)) + text)
-    print(f"{out.relative_to(ROOT)} is written. Run it: dvc repro {out.relative_to(ROOT)}")
+class Pipeline:
+    """The stages of one study."""
+
+    def __init__(self, files: StudyFiles, params: str, taken: set[str]) -> None:
+        self.files, self.params, self.taken = files, params, taken
+        self.places = files.places
+        self.default = params == DEFAULT_STUDY
+        self.place = RESULTS if self.default else self.places.apart
+        self.steps = files.steps()
+
+    def stages(self) -> dict[str, Stage]:
+        """Every stage by name, in the order in which they run."""
+        found = {"jobs": self._jobs()}
+        for archive in self.files.archives:
+            if self.places.archive(archive) not in self.taken:
+                found[f"data-{archive}"] = self._data(archive)
+        for run in self.files.study.runs:
+            made = "train" if run in self.files.trained else "import"
+            found[f"{made}-{run}"] = self._model(run)
+            found[f"sample-{run}"] = self._sample(run)
+        for archive in self.files.archives:
+            found[f"reference-{archive}"] = self._scored("reference", archive)
+        for run in self.files.study.runs:
+            found[f"score-{run}"] = self._scored("score", run)
+        if self.files.judged:
+            found["uniformity"] = self._uniformity()
+        return found | {"tables": self._tables(), "figures": self._figures()}
+
+    def _stage(self, cmd: str, deps: Iterable[str], outs: Iterable[Any], **more: Any) -> Stage:
+        stage = {} if self.default else {"wdir": UP}
+        stage |= {"cmd": cmd, "deps": list(dict.fromkeys(deps)), **more}
+        return stage | {"outs": [_kept(out) for out in outs]}
+
+    def _run(self, *targets: str) -> str:
+        """The command that has the workflow make `targets`."""
+        script = "exec python workflow/scripts/run.py"
+        return " ".join([script, "--configfile", self.params, "--cores", "all", "--", *targets])
+
+    def _of(self, rule: str | tuple[str, ...], subject: str) -> list[Step]:
+        rules = (rule,) if isinstance(rule, str) else rule
+        return [step for step in self.steps if step.rule in rules and step.subject == subject]
+
+    def _told(self, steps: Iterable[Step]) -> list[str]:
+        """The files with the parameters of `steps`."""
+        return [f"{self.places.jobs}/{step.name}.json" for step in steps]
+
+    def _jobs(self) -> Stage:
+        deps = [
+            "data/sources.yaml",
+            "src/sphere_repro/data",
+            "src/sphere_repro/study",
+            *outside_paths(self.files.study),
+        ]
+        cmd = f"exec python workflow/scripts/write_jobs.py {self.params}"
+        return self._stage(cmd, deps, [self.places.jobs], params=[{self.params: None}])
+
+    def _data(self, archive: str) -> Stage:
+        (step,) = self._of("prepare", archive)
+        return self._stage(self._run(step.makes[0]), self._told([step]), step.makes)
+
+    def _model(self, run: str) -> Stage:
+        (step,) = self._of(("train", "import_released"), run)
+        stage = self._stage(self._run(step.makes[0]), [*self._told([step]), *_files(step)], step.makes)
+        if step.rule == "train":
+            live = self.places.live(run)
+            stage["metrics"] = [_kept(f"{live}/metrics.json")]
+            stage["plots"] = [_kept(f"{live}/plots/metrics", x="step"), _kept(f"{live}/samples")]
+        return stage
+
+    def _sample(self, run: str) -> Stage:
+        drawn = self._of("sample", run)
+        encoded = self._of("encode", run) if run in self.files.encoded else []
+        steps = [*drawn, *encoded]
+        deps = [*self._told(steps), *(path for step in steps for path in _files(step))]
+        outs = [self.places.samples(run), *(path for step in encoded for path in step.makes)]
+        return self._stage(self._run(*(step.makes[0] for step in steps)), deps, outs)
+
+    def _scored(self, rule: str, subject: str) -> Stage:
+        steps = self._of(rule, subject)
+        inputs = [path for step in steps for path in _files(step)]
+        deps = [*self._told(steps), *self._folders(inputs), "src/sphere_repro/metrics"]
+        outs = [path for step in steps for path in step.makes]
+        return self._stage(self._run(*(step.makes[0] for step in steps)), deps, outs)
+
+    def _uniformity(self) -> Stage:
+        steps = [
+            step for step in self.steps if step.rule == "uniformity" and step.subject in self.files.judged
+        ]
+        inputs = [path for step in steps for path in _files(step)]
+        deps = [*self._told(steps), *inputs, "src/sphere_repro/metrics/uniformity.py"]
+        return self._stage(self._run(*(step.makes[0] for step in steps)), deps, [self.places.judged])
+
+    def _tables(self) -> Stage:
+        extractors = self.files.study.score.extractors
+        scores = [path for each in extractors for path in self.files.scores(each).values()]
+        judged = [self.places.judged] if self.files.judged else []
+        made_by = self._folders(self.files.made_by())
+        deps = [*scores, *judged, *made_by, "src/sphere_repro", "params/expected.yaml"]
+        names = ("fid_table.csv", "fid_table.json", "claims.json", "claims.md", "claims.csv")
+        outs = [self._shown(f"{self.place}/{name}") for name in names]
+        metrics = [self._shown(f"{self.place}/metrics.json")]
+        return self._stage(self._run(f"tables{self._apart}"), deps, outs, metrics=metrics)
+
+    def _figures(self) -> Stage:
+        figures = catalogue.wanted(self.files).values()
+        inputs = self._folders(path for figure in figures for path in figure.inputs.values())
+        deps = [f"{self.places.jobs}/figures.json", *inputs, "src/sphere_repro/figures", "notebooks"]
+        outs = [self._shown(f"{self.place}/figures"), f"{self.place}/notebooks"]
+        return self._stage(self._run(f"figures{self._apart}"), deps, outs)
+
+    @property
+    def _apart(self) -> str:
+        return "" if self.default else "_apart"
+
+    def _shown(self, path: str) -> Stage:
+        """An output that is small and under git, where the study is the default one."""
+        return _kept(path, cache=False) if self.default else _kept(path)
+
+    def _folders(self, paths: Iterable[str]) -> list[str]:
+        """`paths`, those in an output folder named by it: DVC is told of the folder."""
+        folders = {self.places.samples(run) for run in self.files.study.runs} | {self.places.judged}
+        return list(dict.fromkeys(_within(path, folders) for path in paths))
 
 
-def pipeline(study: Study, pattern: dict[str, Any], taken: set[str]) -> dict[str, Any]:
-    """The pattern for another study, without the prepared datasets that other pipelines make."""
-    archives = sorted({run.dataset.archive for run in study.runs.values()})
-    own = [name for name in archives if name not in taken]
-    variables = {"archives": own, "references": archives, "place": f"results/studies/{study.study}"}
-    stages = {name: apart(stage) for name, stage in pattern["stages"].items() if own or name != "data"}
-    stages["reference"]["foreach"] = "${references}"
-    for name in ("reference", "score"):
-        add_extractors(stages[name]["do"], study.score.also)
-    if all(run.model.kind == "vae" for run in study.runs.values()):
-        without_uniformity(stages)
-    if any(run.released for run in study.runs.values()):
-        stages = with_imports(stages, study)
-    return {"vars": [f"{UP}/params/{study.study}.yaml", variables], "stages": stages}
+def _within(path: str, folders: set[str]) -> str:
+    return next((folder for folder in folders if path.startswith(f"{folder}/")), path)
 
 
-def apart(stage: dict[str, Any]) -> dict[str, Any]:
-    """A stage that works in the root, makes the study's own tables and figures, and leaves nothing to git."""
-    body = stage.get("do", stage)
-    body = {"wdir": UP, **body, "cmd": body["cmd"]}
-    if body["cmd"].split()[-1] in {"tables", "figures"}:
-        body["cmd"] += "_apart"
-    for kind in ("outs", "metrics"):
-        body[kind] = [_cached(item) for item in body.get(kind, [])]
-    body = {key: value for key, value in body.items() if value != []}
-    return {"foreach": stage["foreach"], "do": body} if "do" in stage else body
+def _files(step: Step) -> list[str]:
+    """The files that a step reads; records of downloads are under git and say so in its parameters."""
+    found = [value for key, value in step.reads.items() if key != "raw"]
+    return [path for value in found for path in ([value] if isinstance(value, str) else value)]
 
 
-def add_extractors(stage: dict[str, Any], further: Sequence[str]) -> None:
-    """Let a stage make and own for each further extractor what the pattern has for the study's main one."""
-
-    def copies(names: Iterable[str]) -> list[str]:
-        of_main = [name for name in names if MAIN in name]
-        return [name.replace(MAIN, extractor) for extractor in further for name in of_main]
-
-    stage["cmd"] = " ".join([stage["cmd"], *copies(stage["cmd"].split())])
-    stage["deps"] = [*stage["deps"], *copies(stage["deps"])]
-    outs = [path for item in stage["outs"] for path in item]
-    stage["outs"] = [*stage["outs"], *({path: {"persist": True}} for path in copies(outs))]
-
-
-def without_uniformity(stages: dict[str, Any]) -> None:
-    """Only Sphere Encoders have latents to judge; DVC would miss the results."""
-    outs = [name for item in stages.pop("uniformity")["outs"] for name in item]
-    for stage in stages.values():
-        body = stage.get("do", stage)
-        body["deps"] = [name for name in body["deps"] if name not in outs]
-
-
-def with_imports(stages: dict[str, Any], study: Study) -> dict[str, Any]:
-    """Released models are imported, not trained: they have neither curves nor a live folder."""
-    trained, imported = {}, {}
-    for name, run in study.runs.items():
-        if run.released is None:
-            trained[name] = {"dataset": {"name": run.dataset.name, "resolution": run.dataset.pixels}}
-        else:
-            checkpoint = Path(run.released)
-            imported[name] = {
-                "checkpoint": checkpoint.as_posix(),
-                "configuration": configuration(checkpoint).as_posix(),
-            }
-    train = stages["train"]["do"]
-    body = {
-        "wdir": train["wdir"],
-        "cmd": train["cmd"],
-        "deps": ["${item.checkpoint}", "${item.configuration}"],
-        "params": [{file: imports_keys(keys) for file, keys in item.items()} for item in train["params"]],
-        "outs": [item for item in train["outs"] if not next(iter(item)).endswith(".csv")],
-    }
-    models = {"train": {"foreach": trained, "do": train}} if trained else {}
-    models["import"] = {"foreach": imported, "do": body}
-    found: dict[str, Any] = {}
-    for name, stage in stages.items():
-        found |= models if name == "train" else {name: stage}
-    return found
-
-
-def imports_keys(keys: list[str]) -> list[str]:
-    """The keys of a training that an import uses too, and the checkpoint's path."""
-    unused = ("seed", ".training")
-    return [key for key in keys if not key.endswith(unused)] + ["runs.${key}.released"]
+def _kept(out: str | Stage, **more: Any) -> Stage:
+    return {out: {"persist": True, **more}} if isinstance(out, str) else out
 
 
 def owned_elsewhere(out: Path) -> set[str]:
-    """The prepared datasets that other pipelines make: DVC wants one maker for each file."""
-    files = [DEFAULT, *ROOT.glob("workflow/pipelines/*/dvc.yaml")]
+    """What other pipelines make: DVC wants one maker for each file."""
     found: set[str] = set()
-    for path in files:
-        if path != out:
-            for item in yaml.safe_load(path.read_text(encoding="utf-8"))["vars"]:
-                found.update(item.get("archives", []) if isinstance(item, dict) else [])
+    for path in (ROOT / "dvc.yaml", *ROOT.glob("workflow/pipelines/*/dvc.yaml")):
+        if path != out and path.is_file():
+            stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+            found.update(name for stage in stages.values() for item in stage["outs"] for name in item)
     return found
 
 
-def _cached(item: dict[str, Any]) -> dict[str, Any]:
-    return {path: {key: value for key, value in how.items() if key != "cache"} for path, how in item.items()}
+def place_of(study: Path) -> tuple[str, Path]:
+    """The study's file and its pipeline's, the former relative to the root.
+
+    Raises:
+        UserError: the study lies elsewhere, or its file has another name than the study.
+    """
+    name = load_study(study).study
+    if study.resolve() != ROOT / f"params/{name}.yaml":
+        raise UserError(f"{study} is not params/{name}.yaml, where its pipeline looks for it. Move it.")
+    params = f"params/{name}.yaml"
+    return params, ROOT / ("dvc.yaml" if params == DEFAULT_STUDY else f"workflow/pipelines/{name}/dvc.yaml")
+
+
+def text_of(study: Path) -> tuple[Path, str]:
+    """The pipeline's file, and what stands in it.
+
+    Raises:
+        UserError: the study is wrong, or lies where no pipeline looks for it.
+    """
+    params, out = place_of(study)
+    stages = Pipeline(StudyFiles(load_study(study)), params, owned_elsewhere(out)).stages()
+    body = yaml.safe_dump({"stages": stages}, sort_keys=False, width=110)
+    return out, HEADER.format(study=params) + body
+
+
+def parsed_by_dvc(out: Path) -> str | None:
+    """Why DVC cannot work with the pipeline in `out`; None where it can."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(ROOT)) as repo:
+            repo.index.check_graph()
+    except DvcException as error:
+        return str(error)
+    return None
+
+
+def main(arguments: Sequence[str]) -> None:
+    out, text = text_of(Path(arguments[0]))
+    before = out.read_text(encoding="utf-8") if out.is_file() else None
+    write_text(out, text)
+    if (fault := parsed_by_dvc(out)) is not None:
+        if before is None:
+            out.unlink()
+        else:
+            write_text(out, before)
+        raise UserError(f"DVC does not take this pipeline, so nothing is written: {fault}.")
+    path = out.relative_to(ROOT)
+    print(f"{path} is written. Run it: dvc repro{'' if path == Path('dvc.yaml') else f' {path}'}")
 
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(sys.argv[1:])
     except UserError as error:
         print(f"make pipeline: {error}", file=sys.stderr)
         raise SystemExit(2) from None

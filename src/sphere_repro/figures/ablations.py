@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.figures.draw import titled
 from sphere_repro.results.scores import (
     RunScores,
     Variant,
@@ -38,6 +39,16 @@ TITLES = {
     "guidance-position": "position of the guidance",
     "guidance-scale": "scale of the guidance (1: none)",
 }
+
+
+def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """Drawn from the scores of every run, by run, the baseline first."""
+    return draw(list(inputs.values()), title=titled("Ablations", subject))
+
+
+def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
+    """Every variant."""
+    return table(list(inputs.values()))
 
 
 @style.house()

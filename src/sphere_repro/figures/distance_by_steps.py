@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.figures.draw import titled
 from sphere_repro.results.scores import RunScores, SetScore, metric_label, read_scores, set_label
 
 Level = tuple[float, str, Any, Any]  # height, words, colour, line style
@@ -26,6 +27,16 @@ SCHEMES = {
 }
 LOG_FROM = 6.0  # ratio of largest to smallest distance from which the axis is logarithmic
 NEAREST = 0.058  # least distance of two labels, as a fraction of the axis
+
+
+def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """Drawn from the scores of every run, by run."""
+    return draw(list(inputs.values()), title=titled("Distance by number of steps", subject))
+
+
+def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
+    """Every scored set of every run."""
+    return table(list(inputs.values()))
 
 
 @style.house()

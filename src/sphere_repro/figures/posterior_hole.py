@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.figures.draw import need, titled
 from sphere_repro.figures.samples import open_alike, read, spread
 from sphere_repro.results.scores import RunScores, metric_label, read_scores
 
@@ -39,6 +40,26 @@ class Scores:
 
     sphere: Path | None = None
     vae: Path | None = None
+
+
+def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """Drawn from `real`, `sphere.SET`, `vae.SET`, `scores.sphere` and `scores.vae`."""
+    sphere, vae = _under(inputs, "sphere."), _under(inputs, "vae.")
+    title = titled("Posterior hole", subject)
+    return draw(need(inputs, "real"), sphere, vae, _scores(inputs), title=title)
+
+
+def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
+    """The distance of each column, from `scores.sphere` and `scores.vae`."""
+    return table(_scores(inputs))
+
+
+def _scores(inputs: Mapping[str, Path]) -> Scores:
+    return Scores(inputs.get("scores.sphere"), inputs.get("scores.vae"))
+
+
+def _under(inputs: Mapping[str, Path], prefix: str) -> dict[str, Path]:
+    return {key.removeprefix(prefix): path for key, path in inputs.items() if key.startswith(prefix)}
 
 
 @style.house()

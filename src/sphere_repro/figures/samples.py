@@ -13,9 +13,24 @@ from numpy.typing import NDArray
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.figures.draw import titled
 from sphere_repro.results.scores import metric_label, read_scores, set_label, set_order
 
 Row = tuple[str, style.Images]
+
+
+def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """Drawn from `real`, the sample sets by name, and `scores`, which only the numbers need."""
+    return draw(_sets(inputs), inputs.get("real"), title=titled("Samples", subject))
+
+
+def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
+    """The distances of the sets in `inputs`."""
+    return table(_sets(inputs), inputs.get("scores"))
+
+
+def _sets(inputs: Mapping[str, Path]) -> dict[str, Path]:
+    return {key: path for key, path in inputs.items() if key not in ("real", "scores")}
 
 
 @style.house()

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.figures.draw import titled
 
 NOT_LOSSES = ("step", "epoch", "learning_rate", "grad_norm")
 TITLES = {
@@ -26,6 +27,16 @@ TITLES = {
 }
 MOST_POINTS = 2000  # of one raw curve
 WINDOW = 40  # the smoothing window is this fraction of a curve
+
+
+def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """Drawn from the curves of every run, by run."""
+    return draw(inputs, title=titled("Training", subject))
+
+
+def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
+    """The last values of every run."""
+    return table(inputs)
 
 
 @style.house()

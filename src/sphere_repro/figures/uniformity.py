@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.figures.draw import need
 from sphere_repro.results.scores import read_uniformity
 
 MOST_NAMED = 10  # classes that still get a colour and a tick of their own
@@ -27,6 +28,16 @@ LOOKS: dict[str, dict[str, Any]] = {  # grey, because colours are classes
     "pixels": {"marker": "^", "color": "0.2", "markerfacecolor": "white"},
     "uniform": {"marker": "D", "color": "0.55", "markerfacecolor": "white"},
 }
+
+
+def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """Drawn from `result`; the projected points lie beside it."""
+    return draw(need(inputs, "result"))
+
+
+def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
+    """The statistics in `result`."""
+    return table(need(inputs, "result"))
 
 
 @style.house()

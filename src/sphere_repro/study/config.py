@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import ledger
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
 from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.catalogue import KINDS
 from sphere_repro.study.generation import Generation, Sampling
 from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_terms
 from sphere_repro.study.recipe import Execution, Training
@@ -128,9 +129,14 @@ class Run(Strict):
         return next(generation for generation in self.sampling.generations if generation.name == name)
 
 
-FigureName = Literal[
-    "samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves", "ablations"
-]
+def _known_figure(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"no figure is called {quoted(name)}{nearest(name, KINDS)}")
+    return name
+
+
+FigureName = Annotated[str, AfterValidator(_known_figure), Field(json_schema_extra={"enum": [*KINDS]})]
+USUAL_FIGURES = tuple(name for name, kind in KINDS.items() if kind.usual)
 
 
 class Study(Strict):
@@ -151,7 +157,7 @@ class Study(Strict):
     score: Score = Score()
     uniformity: Uniformity = Uniformity()
     figures: tuple[FigureName, ...] = Field(
-        ("samples", "posterior-hole", "uniformity", "distance-by-steps", "training-curves"),
+        USUAL_FIGURES,
         description="which figures and notebooks are made",
         json_schema_extra=ledger(
             section="figures", reason="all that every study has; ablations is for studies of ablations"
@@ -174,7 +180,7 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:
-        for name in {"reference"} & set(self.runs):
+        for name in {"reference", "jobs"} & set(self.runs):
             raise ValueError(f"runs.{name}: this name is taken by a folder of results; choose another")
         if self.study in {"figures", "notebooks", "studies", "uniformity"}:
             raise ValueError(f"study: '{self.study}' is taken by a folder of results; choose another name")

@@ -1,0 +1,50 @@
+"""Any figure of the catalogue, by name.
+
+A module of a kind has two functions: `figure(inputs, subject)` draws from named result files, and
+`numbers(inputs)` is the table that its notebook shows beside it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sphere_repro.errors import UserError, nearest
+from sphere_repro.study.catalogue import KINDS
+
+
+def draw(kind: str, inputs: Mapping[str, Path], subject: str = "") -> Figure:
+    """The figure of kind `kind`, a row of the catalogue.
+
+    Args:
+        kind: e.g. samples.
+        inputs: result files by the names that the catalogue gives them.
+        subject: what the title names, e.g. the run.
+
+    Raises:
+        UserError: no such figure, or an input is missing or broken.
+    """
+    if kind not in KINDS:
+        raise UserError(f"No figure is called '{kind}'{nearest(kind, KINDS)}.")
+    module = importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
+    found: Figure = module.figure(inputs, subject)
+    return found
+
+
+def need(inputs: Mapping[str, Path], key: str) -> Path:
+    """The file called `key`.
+
+    Raises:
+        UserError: it is not among `inputs`.
+    """
+    if key not in inputs:
+        raise UserError(f"This figure needs {key}=PATH.")
+    return inputs[key]
+
+
+def titled(title: str, subject: str) -> str:
+    """A title that names its subject, where there is one."""
+    return f"{title}: {subject}" if subject else title

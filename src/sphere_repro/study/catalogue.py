@@ -1,0 +1,171 @@
+"""The catalogue of figures: which there are, of which runs, and which result files each one reads.
+
+A kind of figure has a row here, a module of the same name in `figures/` and a notebook in `notebooks/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphere_repro.study.files import StudyFiles
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of figure.
+
+    Attributes:
+        subjects: the runs that have one each; `[""]` for one figure of the whole study, `[]` for none.
+        inputs: the files that one of them reads, by the names that its module knows.
+        caption: what a reader has to know to read it.
+        usual: whether a study that says nothing of figures has it.
+    """
+
+    subjects: Callable[[StudyFiles], list[str]]
+    inputs: Callable[[StudyFiles, str], dict[str, str]]
+    caption: str
+    usual: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a study: `name` is that of its files, `subject` the run that it shows, if it is one."""
+
+    kind: str
+    subject: str
+    inputs: Mapping[str, str]
+    caption: str
+
+    @property
+    def name(self) -> str:
+        return "-".join(filter(None, (self.kind, self.subject)))
+
+    @property
+    def parameters(self) -> str:
+        """What its notebook is run with, as a line of JSON."""
+        return json.dumps({"subject": self.subject, "inputs": dict(self.inputs)})
+
+
+def figures(files: StudyFiles) -> dict[str, Figure]:
+    """Every figure that can be made of the study's results, by name."""
+    found = [
+        Figure(name, subject, kind.inputs(files, subject), kind.caption)
+        for name, kind in KINDS.items()
+        for subject in kind.subjects(files)
+    ]
+    return {figure.name: figure for figure in found}
+
+
+def wanted(files: StudyFiles) -> dict[str, Figure]:
+    """Those that the study asks for."""
+    return {name: figure for name, figure in figures(files).items() if figure.kind in files.study.figures}
+
+
+def figure_files(files: StudyFiles, place: str) -> list[str]:
+    """The pictures that the study asks for, in `place`."""
+    return [f"{place}/figures/{name}.png" for name in wanted(files)]
+
+
+def notebook_files(files: StudyFiles, place: str) -> list[str]:
+    """Their notebooks."""
+    return [f"{place}/notebooks/{name}.ipynb" for name in wanted(files)]
+
+
+def _of_study(_files: StudyFiles) -> list[str]:
+    return [""]
+
+
+def _samples(files: StudyFiles, run: str) -> dict[str, str]:
+    return {"real": files.archive_of(run), **files.sets(run), "scores": files.scores()[run]}
+
+
+def _posterior_hole(files: StudyFiles, run: str) -> dict[str, str]:
+    baseline, single = files.baseline(run), files.single_step(run)
+    assert baseline and single  # it is asked of paired runs only
+    sphere = {name: path for name, path in files.sets(run).items() if name in ("reconstruction", single)}
+    return {
+        "real": files.archive_of(run),
+        **{f"sphere.{name}": path for name, path in sphere.items()},
+        **{f"vae.{name}": path for name, path in files.sets(baseline).items()},
+        "scores.sphere": files.scores()[run],
+        "scores.vae": files.scores()[baseline],
+    }
+
+
+def _uniformity(files: StudyFiles, run: str) -> dict[str, str]:
+    result = files.places.uniformity(run)
+    return {"result": result, "points": f"{result.removesuffix('.json')}.npz"}
+
+
+def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
+    return files.scores()
+
+
+def _curves(files: StudyFiles, _subject: str) -> dict[str, str]:
+    return {run: files.places.curves(run) for run in files.trained}
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "samples": Kind(
+            lambda files: files.spheres,
+            _samples,
+            "Samples by number of steps. Each row is one sample set, each column one seed: generated "
+            "images below each other start from the same noise and, in a conditional model, have the "
+            "same class. The first two rows are real images and their reconstructions. Tiny images are "
+            "enlarged without smoothing.",
+        ),
+        "posterior-hole": Kind(
+            lambda files: files.paired,
+            _posterior_hole,
+            "The posterior hole. From left to right: input, reconstruction, decodes of random latents. "
+            "The VAE draws them from its standard normal prior and from the estimated posterior "
+            "(elementwise mean and standard deviation of the training images' latents); for the Sphere "
+            "Encoder both right panels are decodes of random points of the sphere. Above each panel "
+            "stands the Fréchet distance of the whole sample set from the real images, in the metric "
+            "that the figure names.",
+        ),
+        "uniformity": Kind(
+            lambda files: files.judged,
+            _uniformity,
+            "Latents of training images on the sphere, beside three controls: the latents of the VAE "
+            "baseline (where there is one), raw pixels (not centred) and true uniform points. The maps "
+            "are equal-area views of one random projection to three dimensions. Almost any cloud looks "
+            "even after such a projection, so the numbers below each map, and the panels by class, are "
+            "computed in all dimensions. The grey band is what truly uniform clouds of the same size "
+            "give. Judge by the effect sizes (mean cosine, anisotropy) against the controls; a small "
+            "p-value alone only says that the cloud is not exactly uniform.",
+        ),
+        "distance-by-steps": Kind(
+            _of_study,
+            _scores,
+            "Fréchet distance from the real images by number of steps, ± one standard error (jackknife "
+            "over images). Hollow marks are other schemes at the same number of steps; horizontal lines "
+            "are reconstructions, a VAE's prior and estimated-posterior samples, and the distance "
+            "between two halves of the real images. The axis names the metric: only distances of "
+            "Inception features are FIDs.",
+        ),
+        "training-curves": Kind(
+            lambda files: [""] if files.trained else [],
+            _curves,
+            "The loss and its unweighted terms by optimizer step, on a logarithmic scale: running means "
+            "over a fortieth of the training, with the single records faint behind them. Terms with "
+            "weight 0 are left out.",
+        ),
+        "ablations": Kind(
+            _of_study,
+            _scores,
+            "What each choice of the method is worth. Each panel changes one thing and leaves the rest "
+            "as in the baseline (filled mark, dashed line): distance of the images from the real ones, "
+            "± one standard error (jackknife over images), lower is better. Steps, schemes and guidance "
+            "are other sample sets of the baseline; everything else is a training of its own. Each "
+            "panel has its own scale.",
+            usual=False,
+        ),
+    }
+)

@@ -1,0 +1,286 @@
+"""Where the results of a study lie: which files each of its jobs reads and makes.
+
+The workflow's rules, the writer of DVC pipelines and the planner ask here; no path of a result is spelt
+elsewhere. A path takes a name, or a pattern such as `{run}`, which a rule then fills in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+from sphere_repro.strict import Strict
+from sphere_repro.study import jobs
+from sphere_repro.study.config import Run, Study
+
+DEFAULT_STUDY = "params/demo.yaml"
+PREPARED = "data/prepared"
+RESULTS = "results"  # tables and figures of the study that ran last
+NOTHING: Mapping[str, str | None] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Places:
+    """Paths of the results of the study called `study`, relative to the checkout."""
+
+    study: str
+
+    @property
+    def home(self) -> str:
+        """Folder of everything that belongs to single runs."""
+        return f"{RESULTS}/{self.study}"
+
+    @property
+    def apart(self) -> str:
+        """Folder of tables and figures that no other study replaces (`make pipeline`)."""
+        return f"{RESULTS}/studies/{self.study}"
+
+    @property
+    def judged(self) -> str:
+        """Folder of what is said of the latents."""
+        return f"{RESULTS}/uniformity/{self.study}"
+
+    @property
+    def jobs(self) -> str:
+        """Folder of the jobs' parameters, one file each, as DVC is told of them."""
+        return f"{self.home}/jobs"
+
+    def archive(self, archive: str) -> str:
+        return f"{PREPARED}/{archive}.zip"
+
+    def downloads(self, dataset: str) -> str:
+        """Record of a dataset's downloads."""
+        return f"data/raw/{dataset}.json"
+
+    def model(self, run: str) -> str:
+        return f"{self.home}/{run}/model.safetensors"
+
+    def curves(self, run: str) -> str:
+        return f"{self.home}/{run}/training.csv"
+
+    def live(self, run: str) -> str:
+        """Folder of curves and pictures that grow while a run is trained."""
+        return f"{self.home}/{run}/live"
+
+    def samples(self, run: str) -> str:
+        """Folder of a run's sample sets."""
+        return f"{self.home}/{run}/samples"
+
+    def sample(self, run: str, name: str) -> str:
+        return f"{self.samples(run)}/{name}.zip"
+
+    def latents(self, run: str) -> str:
+        return f"{self.home}/{run}/latents.npz"
+
+    def reference(self, archive: str, extractor: str) -> str:
+        """Features of the real images."""
+        return f"{self.home}/reference/{archive}.{extractor}.npz"
+
+    def scores(self, run: str, extractor: str) -> str:
+        return f"{self.home}/{run}/scores.{extractor}.json"
+
+    def uniformity(self, run: str) -> str:
+        return f"{self.judged}/{run}.json"
+
+
+def record_of(path: str) -> str:
+    """The record (JSON) beside a result."""
+    return f"{path.rpartition('.')[0]}.json"
+
+
+def table_files(place: str) -> list[str]:
+    """The tables in `place` that say everything."""
+    return [f"{place}/fid_table.csv", f"{place}/claims.json"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job of a study and its files.
+
+    Attributes:
+        rule: the workflow's name for such jobs.
+        subject: the run, or the archive, that it is about.
+        job: its parameters.
+        reads: the files it reads, by the name of the rule's input.
+        makes: the files it makes; the record, which says by which job they were made, among them.
+    """
+
+    rule: str
+    subject: str
+    job: Strict
+    reads: Mapping[str, str | list[str]]
+    makes: tuple[str, ...]
+
+    @property
+    def record(self) -> str:
+        return next(path for path in self.makes if path.endswith(".json"))
+
+    @property
+    def name(self) -> str:
+        """A name of its own within the study, e.g. `sample-digits-prior`."""
+        parts = self.record.rsplit("/", 1)[-1].removesuffix(".json").split(".")
+        about = {"sample": parts, "reference": parts[1:], "score": parts[1:]}.get(self.rule, [])
+        return "-".join([self.rule, self.subject, *about])
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Content (a hash) of what a study takes from outside; None where it is not at hand.
+
+    Attributes:
+        images: by archive; None for the datasets of the table.
+        checkpoints: by run, for those that are not trained.
+    """
+
+    images: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+    checkpoints: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """The jobs of a study, with the files of each."""
+
+    study: Study
+    outside: Outside = field(default_factory=Outside)
+
+    @cached_property
+    def places(self) -> Places:
+        return Places(self.study.study)
+
+    @property
+    def trained(self) -> list[str]:
+        """Runs that are trained; the others' models are imported."""
+        return [name for name, run in self.study.runs.items() if run.released is None]
+
+    @property
+    def imported(self) -> list[str]:
+        return [name for name, run in self.study.runs.items() if run.released is not None]
+
+    @property
+    def spheres(self) -> list[str]:
+        """Runs of Sphere Encoders."""
+        return [name for name, run in self.study.runs.items() if run.model.kind == "sphere"]
+
+    @property
+    def judged(self) -> list[str]:
+        """Runs whose latents are judged: the paper says nothing of those of ablations."""
+        return [name for name in self.spheres if self.study.runs[name].ablation is None]
+
+    @property
+    def encoded(self) -> list[str]:
+        """Runs whose latents are needed: those that are judged, and their baselines."""
+        baselines = {self.baseline(name) for name in self.judged}
+        return [name for name in self.study.runs if name in {*self.judged, *baselines}]
+
+    @property
+    def paired(self) -> list[str]:
+        """Runs that have a baseline and a set of one step to show beside it."""
+        return [name for name in self.spheres if self.baseline(name) and self.single_step(name)]
+
+    def baseline(self, run: str) -> str | None:
+        """The run that is shown beside `run`."""
+        return jobs.baseline(self.study, run)
+
+    def single_step(self, run: str) -> str | None:
+        """The run's first set of one step (guided or not), which shows random points of the sphere."""
+        found = self.study.runs[run].sampling.generations
+        return next((generation.name for generation in found if generation.steps == 1), None)
+
+    @cached_property
+    def archives(self) -> dict[str, Run]:
+        """Every prepared archive, with the first run that reads it."""
+        found: dict[str, Run] = {}
+        for run in self.study.runs.values():
+            found.setdefault(run.dataset.archive, run)
+        return found
+
+    def archive_of(self, run: str) -> str:
+        return self.places.archive(self.study.runs[run].dataset.archive)
+
+    def sets(self, run: str) -> dict[str, str]:
+        """The run's sample sets: name → file."""
+        return {name: self.places.sample(run, name) for name in self.study.runs[run].sets}
+
+    def scores(self, extractor: str | None = None) -> dict[str, str]:
+        """Scores of every run: run → file; by the study's main extractor unless another is named."""
+        chosen = extractor or self.study.score.extractor
+        return {run: self.places.scores(run, chosen) for run in self.study.runs}
+
+    def made_by(self) -> list[str]:
+        """Records that say which code trained and drew what the table shows."""
+        models = [record_of(self.places.model(run)) for run in self.study.runs]
+        return models + [record_of(path) for run in self.study.runs for path in self.sets(run).values()]
+
+    def steps(self, extractors: Sequence[str] | None = None) -> list[Step]:
+        """Every job from the images to the numbers, in an order in which they can run.
+
+        Args:
+            extractors: what is scored with; the study's unless others are named.
+        """
+        chosen = self.study.score.extractors if extractors is None else extractors
+        return [
+            *self._prepares(),
+            *(self._model(run) for run in self.study.runs),
+            *(step for run in self.study.runs for step in self._samples(run)),
+            *(self._encode(run) for run in self.study.runs),
+            *(self._reference(archive, each) for archive in self.archives for each in chosen),
+            *(self._score(run, each) for run in self.study.runs for each in chosen),
+            *(self._uniformity(run) for run in self.spheres),
+        ]
+
+    def _prepares(self) -> Iterator[Step]:
+        for archive, run in self.archives.items():
+            job = jobs.prepare_job(run, self.outside.images.get(archive))
+            downloaded = {"raw": self.places.downloads(run.dataset.name)} if run.dataset.source.files else {}
+            made = self.places.archive(archive)
+            yield Step("prepare", archive, job, downloaded, (made, record_of(made)))
+
+    def _model(self, run: str) -> Step:
+        model = self.places.model(run)
+        if run in self.imported:
+            job = jobs.released_job(self.study, run, self.outside.checkpoints.get(run))
+            return Step("import_released", run, job, {}, (model, record_of(model)))
+        made = (model, record_of(model), self.places.curves(run))
+        return Step("train", run, jobs.train_job(self.study, run), {"data": self.archive_of(run)}, made)
+
+    def _drawn_from(self, run: str) -> dict[str, str | list[str]]:
+        return {"model": self.places.model(run), "data": self.archive_of(run)}
+
+    def _samples(self, run: str) -> Iterator[Step]:
+        for name, path in self.sets(run).items():
+            job = jobs.sample_job(self.study, run, name)
+            yield Step("sample", run, job, self._drawn_from(run), (path, record_of(path)))
+
+    def _encode(self, run: str) -> Step:
+        path = self.places.latents(run)
+        job = jobs.encode_job(self.study, run)
+        return Step("encode", run, job, self._drawn_from(run), (path, record_of(path)))
+
+    def _reference(self, archive: str, extractor: str) -> Step:
+        path = self.places.reference(archive, extractor)
+        job = jobs.reference_job(self.study, self.archives[archive], extractor)
+        return Step(
+            "reference", archive, job, {"data": self.places.archive(archive)}, (path, record_of(path))
+        )
+
+    def _score(self, run: str, extractor: str) -> Step:
+        reference = self.places.reference(self.study.runs[run].dataset.archive, extractor)
+        reads: dict[str, str | list[str]] = {
+            "data": self.archive_of(run),
+            "reference": reference,
+            "about": record_of(reference),
+            "sets": list(self.sets(run).values()),
+        }
+        job = jobs.score_job(self.study, run, extractor)
+        return Step("score", run, job, reads, (self.places.scores(run, extractor),))
+
+    def _uniformity(self, run: str) -> Step:
+        other = self.baseline(run)
+        reads: dict[str, str | list[str]] = {"latents": self.places.latents(run)}
+        if other:
+            reads["baseline"] = self.places.latents(other)
+        result = self.places.uniformity(run)
+        made = (result, f"{result.removesuffix('.json')}.npz")
+        return Step("uniformity", run, jobs.uniformity_job(self.study, run), reads, made)

@@ -1,0 +1,89 @@
+"""The catalogue of figures: what each one reads is made, drawn and shown."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import pytest
+
+from conftest import ROOT
+from sphere_repro.errors import UserError
+from sphere_repro.study import catalogue
+from sphere_repro.study.config import Study, load_study
+from sphere_repro.study.files import StudyFiles
+
+STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small"]
+
+
+@pytest.fixture(params=STUDIES)
+def files(request: pytest.FixtureRequest) -> StudyFiles:
+    return StudyFiles(load_study(ROOT / f"params/{request.param}.yaml"))
+
+
+@pytest.mark.parametrize("kind", catalogue.KINDS)
+def test_a_kind_is_a_row_a_module_and_a_notebook(kind: str) -> None:
+    module = importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
+    assert callable(module.figure) and callable(module.numbers)
+    assert (ROOT / f"notebooks/{kind}.ipynb").is_file()
+    assert catalogue.KINDS[kind].caption.endswith(".")
+
+
+def test_no_module_or_notebook_is_without_a_row() -> None:
+    notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    modules = {path.stem for path in (ROOT / "src/sphere_repro/figures").glob("*.py")}
+    kinds = {*catalogue.KINDS}
+    assert notebooks == kinds
+    assert modules - {"__init__", "draw", "style"} == {kind.replace("-", "_") for kind in kinds}
+
+
+def test_what_a_figure_reads_some_job_makes(files: StudyFiles) -> None:
+    made = {path for step in files.steps() for path in step.makes}
+    for figure in catalogue.figures(files).values():
+        assert figure.inputs and set(figure.inputs.values()) <= made, figure.name
+
+
+def test_names_tell_figures_apart(files: StudyFiles) -> None:
+    found = catalogue.figures(files)
+    assert [figure.name for figure in found.values()] == [*found]
+    everything = {(figure.kind, figure.subject) for figure in found.values()}
+    assert len(everything) == len(found)
+
+
+def test_a_study_has_the_figures_that_it_asks_for() -> None:
+    study = load_study(ROOT / "params/demo.yaml")
+    kinds = ("samples", "posterior-hole", "uniformity")
+    of_runs = [f"{kind}-{run}" for kind in kinds for run in ("digits", "photo-patches")]
+    found = [*catalogue.wanted(StudyFiles(study))]
+    assert found == [*of_runs, "distance-by-steps", "training-curves"]
+    fewer = study.model_copy(update={"figures": ("training-curves",)})
+    assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]
+    assert catalogue.notebook_files(StudyFiles(fewer), "here") == ["here/notebooks/training-curves.ipynb"]
+
+
+def test_nothing_is_drawn_of_what_is_not_there() -> None:
+    """No curves of models that were not trained, no hole beside a run without a baseline."""
+    kinds = {
+        figure.kind
+        for figure in catalogue.figures(StudyFiles(load_study(ROOT / "params/released.yaml"))).values()
+    }
+    assert "training-curves" not in kinds and "posterior-hole" not in kinds
+
+
+def test_a_notebook_is_run_with_what_its_figure_reads(files: StudyFiles) -> None:
+    for figure in catalogue.figures(files).values():
+        told = json.loads(figure.parameters)
+        assert told == {"subject": figure.subject, "inputs": dict(figure.inputs)}
+        assert [*told["inputs"]] == [*figure.inputs]  # colours go by this order
+
+
+def test_usual_figures_are_the_default() -> None:
+    usual = tuple(name for name, kind in catalogue.KINDS.items() if kind.usual)
+    assert Study.model_fields["figures"].default == usual and "ablations" not in usual
+
+
+def test_an_unknown_figure_names_the_nearest(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    text = (ROOT / "params/smoke.yaml").read_text() + "\nfigures: [sample]\n"
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"figures.*'sample'; did you mean 'samples'\?|given twice"):
+        load_study(tmp_path / "a.yaml")
