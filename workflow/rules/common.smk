@@ -101,6 +101,11 @@ def figure_code(wildcards):
     return modules([f"figures/{drawn_by}.py", "figures/style.py", "results/scores.py"])
 
 
+def subject(figure):
+    """The option that names the run in a figure's title, where it shows one."""
+    return f"--subject {figure.subject}" if figure.subject else ""
+
+
 def pairs(inputs):
     """Named inputs as the command line takes them."""
     return " ".join(f"{key}={shlex.quote(path)}" for key, path in inputs.items())

@@ -16,9 +16,9 @@ rule figure:
         "../../environment.yml"
     params:
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
-        subject=lambda wildcards: FIGURES[wildcards.figure].subject,
+        subject=lambda wildcards: subject(FIGURES[wildcards.figure]),
         inputs=lambda wildcards: pairs(FIGURES[wildcards.figure].inputs),
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
     shell:
-        "python -m sphere_repro figure {params.kind} {params.inputs} --subject {params.subject:q} --log {log} "
+        "python -m sphere_repro figure {params.kind} {params.inputs} {params.subject} --log {log} "
         "--out {output.image}"

@@ -119,10 +119,10 @@ class Step:
 
     @property
     def name(self) -> str:
-        """A name of its own within the study, e.g. `sample-digits-prior`."""
+        """A name of its own within the study, e.g. `sample-digits.prior`."""
         parts = self.record.rsplit("/", 1)[-1].removesuffix(".json").split(".")
         about = {"sample": parts, "reference": parts[1:], "score": parts[1:]}.get(self.rule, [])
-        return "-".join([self.rule, self.subject, *about])
+        return ".".join([f"{self.rule}-{self.subject}", *about])
 
 
 @dataclass(frozen=True)
