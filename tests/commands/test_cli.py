@@ -19,9 +19,8 @@ import torch
 from conftest import ROOT
 from sphere_repro import __version__, cli, commands
 from sphere_repro.cli import main
-from sphere_repro.commands.verb import Verb, at_most
+from sphere_repro.commands.verb import Verb
 from sphere_repro.errors import UserError
-from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import notice
 
 SMOKE = str(ROOT / "params" / "smoke.yaml")
@@ -149,21 +148,6 @@ def test_a_refusal_of_the_system_is_a_sentence(
     )
 
 
-def test_out_of_memory() -> None:
-    for error in (
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
-        RuntimeError("CUDA error: out of memory"),
-        RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
-        ),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
-    ):
-        assert out_of_memory(error)
-    for error in (RuntimeError("size mismatch"), ValueError("out of memory"), KeyboardInterrupt()):
-        assert not out_of_memory(error)
-
-
 def test_notices_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     notice("an odd\n   thing")
     assert capsys.readouterr().err == "sphere-repro: an odd thing\n"
@@ -201,14 +185,6 @@ def test_commands_also_run_outside_the_main_thread(capsys: pytest.CaptureFixture
     thread.start()
     thread.join()
     assert found == [0]
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "x", "11", "٣٣"])
-def test_whole_numbers(text: str) -> None:
-    read = at_most(10)
-    assert read("1") == 1 and read("10") == 10
-    with pytest.raises(argparse.ArgumentTypeError, match="from 1 to 10"):
-        read(text)
 
 
 def test_a_reader_that_stops_listening_is_nobodys_mistake() -> None:
