@@ -51,7 +51,9 @@ rule claims:
         uniformity=uniformity_files(),
         table="{place}/fid_table.csv",
         code=modules(
-            "results/claims", "results/published", "results/tables", "results/scores"
+            *("results/claims", "results/distance_claims", "results/published"),
+            *("results/scores", "results/statements", "results/tables"),
+            *("results/uniformity_claim", "results/verdicts"),
         ),
     output:
         record="{place}/claims.json",
