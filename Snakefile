@@ -32,7 +32,7 @@ rule all:
 # Parts of it, by name.
 rule data:
     input:
-        [places.archive(name) for name in files.archives],
+        [archive_file(name) for name in files.archives],
 
 
 rule references:

@@ -9,7 +9,15 @@ import pytest
 
 from conftest import ROOT
 from sphere_repro.study.config import load_study
-from sphere_repro.study.files import DEFAULT_STUDY, Outside, Places, StudyFiles, record_of, table_files
+from sphere_repro.study.files import (
+    DEFAULT_STUDY,
+    Outside,
+    Places,
+    StudyFiles,
+    archive_file,
+    record_of,
+    table_files,
+)
 from sphere_repro.study.jobs import as_text
 
 STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small"]
@@ -72,7 +80,7 @@ def test_further_extractors_add_their_own_jobs_alone(files: StudyFiles) -> None:
 def test_a_pattern_fills_in_to_the_path_of_a_name() -> None:
     places = Places("mine")
     for pattern, wanted in (
-        (places.archive("{archive}"), places.archive("cats")),
+        (archive_file("{archive}"), archive_file("cats")),
         (places.sample("{run}", "{set}"), places.sample("big", "prior")),
         (places.reference("{archive}", "{extractor}"), places.reference("cats", "inception")),
         (places.uniformity("{run}"), places.uniformity("big")),

@@ -1,7 +1,7 @@
 # The record is the only output: Snakemake would delete half-made downloads, which the verb takes up again.
 rule download:
     output:
-        places.downloads("{dataset}"),
+        downloads_file("{dataset}"),
     log:
         "logs/download/{dataset}.log",
     wildcard_constraints:
@@ -16,16 +16,16 @@ rule download:
 
 rule prepare:
     input:
-        unpack(reads(places.archive("{archive}"))),
+        unpack(reads(archive_file("{archive}"))),
     output:
-        archive=places.archive("{archive}"),
-        record=record_of(places.archive("{archive}")),
+        archive=archive_file("{archive}"),
+        record=record_of(archive_file("{archive}")),
     log:
         "logs/prepare/{archive}.log",
     conda:
         "../../environment.yml"
     threads: preparing_threads
     params:
-        job=job(places.archive("{archive}")),
+        job=job(archive_file("{archive}")),
     shell:
         "python -m sphere_repro prepare --log {log} --job {params.job:q} --threads {threads} --out {output.archive}"

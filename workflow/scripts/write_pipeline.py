@@ -22,7 +22,13 @@ from sphere_repro.machine.files import write_text  # noqa: E402
 from sphere_repro.planning.outside import outside_paths  # noqa: E402
 from sphere_repro.study import catalogue  # noqa: E402
 from sphere_repro.study.config import load_study  # noqa: E402
-from sphere_repro.study.files import DEFAULT_STUDY, RESULTS, Step, StudyFiles  # noqa: E402
+from sphere_repro.study.files import (  # noqa: E402
+    DEFAULT_STUDY,
+    RESULTS,
+    Step,
+    StudyFiles,
+    archive_file,
+)
 
 UP = "../../.."  # from a pipeline's folder to the root, where every stage works
 HEADER = """\
@@ -48,7 +54,7 @@ class Pipeline:
         """Every stage by name, in the order in which they run."""
         found = {"jobs": self._jobs()}
         for archive in self.files.archives:
-            if self.places.archive(archive) not in self.taken:
+            if archive_file(archive) not in self.taken:
                 found[f"data-{archive}"] = self._data(archive)
         for run in self.files.study.runs:
             made = "train" if run in self.files.trained else "import"

@@ -11,7 +11,8 @@ from typing import Any
 from sphere_repro.machine import devices
 from sphere_repro.machine.devices import Device, Room
 from sphere_repro.machine.progress import duration
-from sphere_repro.planning.needs import Need, needs
+from sphere_repro.planning.need import Need
+from sphere_repro.planning.needs import needs
 from sphere_repro.study.config import Study
 
 UTILISATION = 0.35  # of the peak; what well-written training reaches lies around it

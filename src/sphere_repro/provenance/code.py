@@ -19,7 +19,11 @@ SAMPLE = (
     "data/archive.py", "data/loading.py", "models/", "sampling/", "seeds.py", "sphere.py",
     "study/architecture.py", "study/generation.py",
 )  # fmt: skip
-SCORE = ("metrics/", "data/archive.py", "seeds.py")
+SCORE = (
+    "data/archive.py", "metrics/features.py", "metrics/frechet.py", "metrics/inception", "metrics/kernel.py",
+    "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
+    "seeds.py", "study/scoring.py",
+)  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = ("results/tables.py", "results/expected.py")

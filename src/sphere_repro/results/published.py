@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sphere_repro.errors import UserError
-from sphere_repro.results.claims import TEXTS, TOLERANCE, Claim, Number, decide
+from sphere_repro.results.statements import TEXTS, TOLERANCE, Claim
 from sphere_repro.results.tables import read_table
+from sphere_repro.results.verdicts import Number, decide
 
 NAME = "published-number-reached"
 

@@ -47,13 +47,6 @@ class Places:
         """Folder of the jobs' parameters, one file each, as DVC is told of them."""
         return f"{self.home}/jobs"
 
-    def archive(self, archive: str) -> str:
-        return f"{PREPARED}/{archive}.zip"
-
-    def downloads(self, dataset: str) -> str:
-        """Record of a dataset's downloads."""
-        return f"data/raw/{dataset}.json"
-
     def model(self, run: str) -> str:
         return f"{self.home}/{run}/model.safetensors"
 
@@ -83,6 +76,16 @@ class Places:
 
     def uniformity(self, run: str) -> str:
         return f"{self.judged}/{run}.json"
+
+
+def archive_file(archive: str) -> str:
+    """A prepared archive, which studies share."""
+    return f"{PREPARED}/{archive}.zip"
+
+
+def downloads_file(dataset: str) -> str:
+    """Record of a dataset's downloads."""
+    return f"data/raw/{dataset}.json"
 
 
 def record_of(path: str) -> str:
@@ -197,7 +200,7 @@ class StudyFiles:
         return found
 
     def archive_of(self, run: str) -> str:
-        return self.places.archive(self.study.runs[run].dataset.archive)
+        return archive_file(self.study.runs[run].dataset.archive)
 
     def sets(self, run: str) -> dict[str, str]:
         """The run's sample sets: name → file."""
@@ -233,8 +236,8 @@ class StudyFiles:
     def _prepares(self) -> Iterator[Step]:
         for archive, run in self.archives.items():
             job = jobs.prepare_job(run, self.outside.images.get(archive))
-            downloaded = {"raw": self.places.downloads(run.dataset.name)} if run.dataset.source.files else {}
-            made = self.places.archive(archive)
+            downloaded = {"raw": downloads_file(run.dataset.name)} if run.dataset.source.files else {}
+            made = archive_file(archive)
             yield Step("prepare", archive, job, downloaded, (made, record_of(made)))
 
     def _model(self, run: str) -> Step:
@@ -261,9 +264,7 @@ class StudyFiles:
     def _reference(self, archive: str, extractor: str) -> Step:
         path = self.places.reference(archive, extractor)
         job = jobs.reference_job(self.study, self.archives[archive], extractor)
-        return Step(
-            "reference", archive, job, {"data": self.places.archive(archive)}, (path, record_of(path))
-        )
+        return Step("reference", archive, job, {"data": archive_file(archive)}, (path, record_of(path)))
 
     def _score(self, run: str, extractor: str) -> Step:
         reference = self.places.reference(self.study.runs[run].dataset.archive, extractor)
