@@ -18,12 +18,6 @@ from sphere_repro.study import catalogue, jobs, scoring
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles, archive_file
 from sphere_repro.study.files import downloads_file, record_of, table_files
-    DEFAULT_STUDY,
-    Places,
-    StudyFiles,
-    record_of,
-    table_files,
-)
 
 
 def stop(error):

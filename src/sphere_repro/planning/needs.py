@@ -10,7 +10,7 @@ from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 from sphere_repro.models.released import planned_content
-from sphere_repro.planning import flops, memory, perceptual_cost, training_cost
+from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.sampling.sets import ENCODE_BATCH
 from sphere_repro.strict import Strict
