@@ -57,7 +57,7 @@ def is_package(name: str) -> bool:
 
 def table() -> str:
     """Every package and top module from high to low, as Markdown."""
-    lines = ["| | what lives there | what may not |", "|---|---|---|"]
+    lines = ["| package | what lives there | what may not |", "|---|---|---|"]
     for name in reversed(ORDER):
         path = f"{name}/" if is_package(name) else f"{name}.py"
         cells = [f"[`{path}`](../src/sphere_repro/{path.rstrip('/')})", *words(name)]
@@ -88,7 +88,7 @@ def drawing() -> str:
 
 
 def in_lanes(arcs: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """A lane for each arc from a row down to another, so that no two run over each other: short ones inside."""
+    """A lane for each arc from a row down to another, so that none runs over another: short ones inside."""
     lanes: dict[tuple[int, int], int] = {}
     for high, low in sorted(arcs, key=lambda arc: (arc[1] - arc[0], arc)):
         taken = {lane for (start, end), lane in lanes.items() if start < low and high < end}

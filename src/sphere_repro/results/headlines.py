@@ -10,6 +10,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.results.tables import read_table, rounded, with_error
 
 Row = Mapping[str, str]
+NO_BREAK = "\u00a0"
 HEADS = ("run", "reconstruction", "1 step", "{steps} steps", "best scheme", "prior", "posterior", "floor")
 
 
@@ -39,12 +40,14 @@ def verdict_table(claims: Path, table: Path) -> str:
         table: the CSV of `fid_table`; it says the dataset of a run where a claim names none.
 
     Raises:
-        UserError: a file is missing or is not what it should be.
+        UserError: a file is missing or is not what it should be, or they are about different runs.
     """
     datasets = {row["run"]: row["dataset"] for row in read_table(table)}
     verdicts: dict[str, dict[str, list[str]]] = {}
     for row in _read_claims(claims):
-        dataset = row["dataset"] or datasets[row["run"]]
+        dataset = row["dataset"] or datasets.get(row["run"])
+        if dataset is None:
+            raise UserError(f"{claims} is about the run '{row['run']}', and {table} is not. Make both again.")
         verdicts.setdefault(row["text"], {}).setdefault(dataset, []).append(row["verdict"])
     columns = list(dict.fromkeys(datasets.values()))
     body = [
@@ -77,7 +80,7 @@ def _cells(rows: Sequence[Row], steps: str) -> list[str]:
         _first(row for row in rows if row["kind"] == "reconstruction"),
         _first(one),
         _first(usual) if steps != "1" else "",
-        f"{_distance(best)} ({', '.join(_scheme(best))})" if best and steps != "1" else "",
+        f"{_distance(best)}<br>{', '.join(_scheme(best))}" if best and steps != "1" else "",
         _first(row for row in rows if row["kind"] == "prior"),
         _first(row for row in rows if row["kind"] == "posterior"),
         rounded(rows[0]["floor"]),
@@ -94,7 +97,7 @@ def _first(rows: Iterable[Row]) -> str:
 
 
 def _distance(row: Row) -> str:
-    return with_error(row["frechet"], row["frechet_se"])
+    return with_error(row["frechet"], row["frechet_se"]).replace(" ", NO_BREAK)
 
 
 def _read_claims(path: Path) -> list[dict[str, str]]:

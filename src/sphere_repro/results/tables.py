@@ -213,7 +213,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def with_error(value: str, error: str, factor: float = 1.0) -> str:
-    """'132.0 ± 2.1': the error with two significant digits, the value to the same place; empty as the cell."""
+    """'132.0 ± 2.1': the error with two significant digits, the value to the same place."""
     if not value:
         return ""
     if not error or float(error) == 0:
