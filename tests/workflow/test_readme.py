@@ -106,4 +106,4 @@ def test_the_readmes_commands_start(line, checkout):
     if "snakemake" in words:
         assert "fid_table" in done.stdout
     if "dvc" in words:
-        assert "train@digits" in done.stdout
+        assert "figures" in done.stdout
