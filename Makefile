@@ -20,7 +20,7 @@ export PYTHONPATH := $(CURDIR)/src
 
 SNAKEMAKE = exec python workflow/scripts/run.py --configfile $(STUDY) --cores $(CORES)
 
-.PHONY: help env parameters demo demo-inception pipeline report readme test lint format lock clean
+.PHONY: help env parameters demo demo-inception pipeline report docs test lint format lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -28,7 +28,7 @@ help:
 	@echo 'make demo-inception   score the finished demo with Inception as well (about an hour on 2 cores)'
 	@echo 'make report           results/report.html, of the finished demo'
 	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
-	@echo 'make readme           put the demo'\''s tables and figures into README.md'
+	@echo 'make docs             put the demo'\''s results into README.md and docs, draw the packages'
 	@echo 'make lint             every check of make test but the tests'
 	@echo 'make format           format Python and Snakemake files'
 	@echo 'make parameters       write params/README.md and params/schema.json anew'
@@ -52,8 +52,8 @@ report: env demo
 pipeline: env
 	python workflow/scripts/write_pipeline.py $(STUDY)
 
-readme: env
-	python workflow/scripts/fill_readme.py README.md
+docs: env
+	python workflow/scripts/fill_docs.py
 
 test: env lint
 	pytest -n $(TESTERS) --dist worksteal

@@ -114,9 +114,9 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
         "set": row["set"],
         "images": row["count"],
         "measure": row["metric"],
-        "distance": _with_error(row["frechet"], row["frechet_se"]),
-        "floor": _rounded(row["floor"]),
-        "KID × 1000": _with_error(row["kid"], row["kid_se"], 1000.0),
+        "distance": with_error(row["frechet"], row["frechet_se"]),
+        "floor": rounded(row["floor"]),
+        "KID × 1000": with_error(row["kid"], row["kid_se"], 1000.0),
         "IS (sd of parts)": f"{float(score):.4g} ({float(row['inception_score_sd']):.2g})" if score else "",
         "PSNR, dB": f"{float(row['psnr']):.2f}" if row["psnr"] else "",
         "published": ", ".join(filter(None, reported)),
@@ -212,16 +212,17 @@ def read_table(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _with_error(value: str, error: str, factor: float = 1.0) -> str:
+def with_error(value: str, error: str, factor: float = 1.0) -> str:
     """'132.0 ± 2.1': the error with two significant digits, the value to the same place."""
     if not value:
         return ""
     if not error or float(error) == 0:
-        return _rounded(value, factor)
+        return rounded(value, factor)
     spread = float(error) * factor
     places = max(0, 1 - int(f"{spread:e}".split("e")[1]))
     return f"{float(value) * factor:.{places}f} ± {spread:.{places}f}"
 
 
-def _rounded(value: str, factor: float = 1.0) -> str:
+def rounded(value: str, factor: float = 1.0) -> str:
+    """'12.7': three significant digits; empty where the cell is."""
     return f"{float(value) * factor:.3g}" if value else ""

@@ -1,0 +1,66 @@
+"""Put the committed results and the list of packages between the pages' markers, and draw the packages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "src"), str(Path(__file__).parent)]
+
+import draw_packages  # noqa: E402
+
+from sphere_repro.results.headlines import headline_table, verdict_table  # noqa: E402
+from sphere_repro.results.tables import markdown_table  # noqa: E402
+
+DRAWING = ROOT / "docs" / "packages.svg"
+
+
+def fill(text: str, name: str, block: str) -> str:
+    """`text` with `block` between the markers `name: begin` and `name: end`."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"The markers of '{name}' are missing.")
+    return f"{head}{begin}\n{block.strip()}\n\n{end}{tail}"
+
+
+def blocks(results: Path) -> dict[str, dict[str, str]]:
+    """What stands between the markers, by page and marker."""
+    table = results / "fid_table.csv"
+    return {
+        "README.md": {
+            "headlines": headline_table(table),
+            "verdicts": verdict_table(results / "claims.csv", table),
+        },
+        "docs/demo-results.md": {
+            "table": markdown_table(table),
+            "claims": (results / "claims.md").read_text(encoding="utf-8"),
+            "figures": pictures(results / "figures"),
+        },
+        "docs/architecture.md": {"packages": draw_packages.table()},
+    }
+
+
+def pictures(folder: Path) -> str:
+    """Every picture of the folder, under its name in words."""
+    found = []
+    for path in sorted(folder.glob("*.png")):
+        words = path.stem.replace("-", " ")
+        found.append(f"![{words[0].upper()}{words[1:]}](../{path.relative_to(ROOT).as_posix()})")
+    return "\n\n".join(found)
+
+
+def filled(page: str, named: dict[str, str]) -> str:
+    """The page's text with its blocks."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, block in named.items():
+        text = fill(text, name, block)
+    return text
+
+
+if __name__ == "__main__":
+    for page, named in blocks(ROOT / "results").items():
+        (ROOT / page).write_text(filled(page, named), encoding="utf-8")
+    DRAWING.write_text(draw_packages.drawing(), encoding="utf-8")
