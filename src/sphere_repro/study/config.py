@@ -1,7 +1,7 @@
 """What a study may say: the single source of every parameter, its type, range, default and meaning.
 
 A study is a YAML file in `params/`. Unknown keys are errors; derived values (patch size, token channels,
-latent dimension) are properties. Section numbers refer to the method's description in the README.
+latent dimension) are properties. Sections are those that `ledger.py` lists.
 """
 
 from __future__ import annotations
