@@ -55,7 +55,7 @@ def test_a_folder_with_classes(tmp_path: Path) -> None:
     assert archive.labels is not None and archive.labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
     names = ["even/0000", "even/0002", "even/0004", "even/0006", "odd/0001", "odd/0003", "odd/0005"]
     for index, name in enumerate(names):
-        wanted = fit(np.asarray(Image.open(root / f"{name}.png")), 8)
+        wanted = fit(np.asarray(Image.open(root / f"{name}.png")), 8, "bicubic")
         np.testing.assert_array_equal(archive.read(index), wanted)
     assert facts["images"] == 7 and facts["class_counts"] == [4, 3]
     assert facts["content"] == own_content(dataset, tmp_path / "state")
@@ -108,6 +108,39 @@ def test_where_the_folder_is_not_at_hand_the_archives_own_record_counts(tmp_path
         made(dataset, tmp_path)
 
 
+# -- how images are made small
+
+
+@pytest.mark.parametrize("resize", [None, "bicubic", "lanczos", "box", "nearest"])
+def test_own_pictures_are_made_small_with_antialiasing_unless_asked(
+    tmp_path: Path, resize: str | None
+) -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255  # their mean is grey; every other column of them is white
+    (tmp_path / "p").mkdir()
+    Image.fromarray(stripes).save(tmp_path / "p" / "a.png")
+    archive, _ = made(
+        Dataset.model_validate({"folder": str(tmp_path / "p"), "resolution": 16, "resize": resize}), tmp_path
+    )
+    middle = archive.read(0)[:, 2:-2].astype(int)
+    assert (np.ptp(middle) == 0 and middle[0, 0, 0] in (0, 255)) == (resize == "nearest")
+    assert (np.abs(middle - 127).max() < 12) == (resize != "nearest")
+
+
+@pytest.mark.parametrize(("pixels", "resize"), [(16, "nearest"), (64, "nearest"), (65, "bicubic")])
+def test_the_papers_datasets_are_made_small_as_they_were(pixels: int, resize: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(fit(image, pixels), fit(image, pixels, resize))
+    assert Dataset(name="cifar10").resize is None
+
+
+def test_the_tables_datasets_are_resized_otherwise_where_the_study_says_so(tmp_path: Path) -> None:
+    plain, _ = made(Dataset(name="digits", resolution=5), tmp_path)
+    nearest = plain.load()
+    smooth, _ = made(Dataset(name="digits", resolution=5, resize="lanczos"), tmp_path)
+    assert (smooth.load() != nearest).any()
+
+
 # -- archives that are brought along
 
 
@@ -116,7 +149,7 @@ def test_an_archive_of_the_right_size_is_taken_as_it_is(tmp_path: Path) -> None:
     own = tmp_path / "own.zip"
     write_archive(own, images, [2, 0, 1, 2, 0])
     dataset = Dataset.model_validate({"zip": str(own)})
-    assert (dataset.pixels, dataset.classes) == (8, 3) and dataset.name.startswith("own-")
+    assert (dataset.pixels, dataset.classes) == (8, 3) and dataset.name == "own"
     made(dataset, tmp_path)
     assert (tmp_path / "out.zip").read_bytes() == own.read_bytes()
 
@@ -126,7 +159,7 @@ def test_an_archive_of_another_size_is_resized(tmp_path: Path) -> None:
     own = tmp_path / "own.zip"
     write_archive(own, images, [2, 0, 1, 2, 0])
     archive, _ = made(Dataset.model_validate({"zip": str(own), "resolution": 8}), tmp_path)
-    np.testing.assert_array_equal(archive.load(), np.stack([fit(image, 8) for image in images]))
+    np.testing.assert_array_equal(archive.load(), np.stack([fit(image, 8, "bicubic") for image in images]))
     assert archive.labels is not None and archive.labels.tolist() == [2, 0, 1, 2, 0]
     archive, _ = made(Dataset.model_validate({"zip": str(own), "resolution": 8, "classes": 0}), tmp_path)
     assert archive.labels is None

@@ -9,7 +9,9 @@ def recorded_jobs():
     """Every record that names its job, with the job the study asks for today."""
     found = {}
     for name, run in study.runs.items():
-        found[archive_of(name).replace(".zip", ".json")] = planned(run)
+        # runs may spell one dataset in two ways: the rules ask for the first, and so do these
+        first = run_with(run.dataset.archive)
+        found[archive_of(name).replace(".zip", ".json")] = planned(first)
         found[f"{HOME}/{name}/model.json"] = model_job(name)
         found[f"{HOME}/{name}/latents.json"] = jobs.encode_job(study, name)
         for item in run.sets:
@@ -18,7 +20,7 @@ def recorded_jobs():
             )
         for extractor in scoring.EXTRACTORS:
             reference = f"{HOME}/reference/{run.dataset.archive}.{extractor}.json"
-            found[reference] = jobs.reference_job(study, run, extractor)
+            found[reference] = jobs.reference_job(study, first, extractor)
             found[f"{HOME}/{name}/scores.{extractor}.json"] = jobs.score_job(
                 study, name, extractor
             )

@@ -39,10 +39,11 @@ _NAMED = 5  # broken images named in a message
 
 @dataclass(frozen=True)
 class Form:
-    """What every image becomes: a square of `pixels`, PNG or JPEG of that quality."""
+    """What every image becomes: a square of `pixels`, PNG or JPEG of that quality, resized as `fit` says."""
 
     pixels: int
     jpeg_quality: int | None = None
+    resize: str | None = None
 
     @property
     def suffix(self) -> str:
@@ -88,7 +89,7 @@ def make_part(images: Images, start: int, form: Form, part: Path) -> None:
     with atomic_output(part) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as zipped:
         for index in range(start, min(start + CHUNK, len(images))):
             try:
-                image = fit(images.read(index), form.pixels)
+                image = fit(images.read(index), form.pixels, form.resize)
             except UserError as error:
                 broken.append(str(error))
             except DAMAGE as error:
@@ -104,15 +105,16 @@ def make_part(images: Images, start: int, form: Form, part: Path) -> None:
             )
 
 
-def fit(image: np.ndarray, pixels: int) -> np.ndarray:
+def fit(image: np.ndarray, pixels: int, resize: str | None = None) -> np.ndarray:
     """Resize the short side to `pixels` and cut out the centre (section 3, "Data").
 
-    Nearest neighbour up to 64 pixels, bicubic with antialiasing above. An image that fits already is returned
-    as it is.
+    An image that fits already is returned as it is.
 
     Args:
         image: uint8 (H, W, 3).
         pixels: side of the result.
+        resize: one of Pillow's filters; default: as the released code does for the paper's datasets, nearest
+            neighbour up to 64 pixels, bicubic with antialiasing above.
 
     Returns:
         uint8 (pixels, pixels, 3).
@@ -120,13 +122,18 @@ def fit(image: np.ndarray, pixels: int) -> np.ndarray:
     height, width = image.shape[:2]
     short = min(height, width)
     if short != pixels:
-        method = Image.Resampling.NEAREST if pixels <= NEAREST_UP_TO else Image.Resampling.BICUBIC
+        method = Image.Resampling[(resize or default_resize(pixels)).upper()]
         # Whole-number arithmetic: the long side is rounded down, and never below the short one.
         size = (width * pixels // short, height * pixels // short)
         image = np.asarray(Image.fromarray(image).resize(size, method))
         height, width = image.shape[:2]
     top, left = (height - pixels) // 2, (width - pixels) // 2
     return image[top : top + pixels, left : left + pixels]
+
+
+def default_resize(pixels: int) -> str:
+    """How the released code resizes to `pixels`."""
+    return "nearest" if pixels <= NEAREST_UP_TO else "bicubic"
 
 
 def _in_this_process(images: Images, form: Form, missing: list[tuple[int, Path]]) -> Iterator[None]:

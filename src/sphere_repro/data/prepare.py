@@ -73,7 +73,7 @@ def prepare(
         if isinstance(images, ImageArchive) and images.resolution == dataset.pixels:
             _bring_along(images, out)
         else:
-            form = Form(dataset.pixels, dataset.source.jpeg_quality)
+            form = Form(dataset.pixels, dataset.source.jpeg_quality, dataset.resize)
             write_prepared(out, images, form, parts, workers)
     return _write_provenance(dataset, out, images, {"content": found} if found else {}, inputs)
 
@@ -84,10 +84,10 @@ def own_content(dataset: Dataset, state: Path = STATE) -> str | None:
     Raises:
         UserError: they cannot be read.
     """
-    place = dataset.folder or dataset.zip
+    place = dataset.place
     if place is None:
         return None
-    return folder.contents(Path(place).expanduser(), state / "contents" / f"{dataset.name}.json")
+    return folder.contents(place, state / "contents" / f"{value_hash(str(place))[:16]}.json")
 
 
 def planned_content(dataset: Dataset, prepared: Path) -> str | None:
@@ -100,8 +100,8 @@ def planned_content(dataset: Dataset, prepared: Path) -> str | None:
     Raises:
         UserError: the images are at hand and cannot be read.
     """
-    place = dataset.folder or dataset.zip
-    if place is None or Path(place).expanduser().exists():
+    place = dataset.place
+    if place is None or place.exists():
         return own_content(dataset)
     try:
         found = read_json(prepared / f"{dataset.archive}.json")["job"]["content"]

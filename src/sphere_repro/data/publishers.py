@@ -19,6 +19,7 @@ from sphere_repro.data.sources import Source
 from sphere_repro.errors import UserError
 
 UNPACKED = "unpacked"  # the folder in `raw` that archives are unpacked to
+PUBLISHED = (".jpg", ".jpeg", ".png")  # suffixes of published class folders
 FLOWERS = "flowers-102"  # the folder that torchvision's class expects
 
 
@@ -37,9 +38,9 @@ def images_of(dataset: Dataset, raw: Path) -> Images:
         case "embedded":
             images: Images = _embedded(dataset)
         case "folder":
-            images = own_folder(Path(str(dataset.folder)), source.classes)
+            images = own_folder(_place(dataset), source.classes)
         case "zip":
-            images = _own_zip(Path(str(dataset.zip)), source.classes)
+            images = _own_zip(_place(dataset), source.classes)
         case _:
             images = open_images(dataset.name, source, raw)
     return images
@@ -84,9 +85,13 @@ def check_counts(name: str, images: Images, source: Source) -> None:
 
 def own_folder(place: Path, classes: int) -> Files:
     """A folder of one's own; pictures stand as their EXIF says, as everyone sees them."""
-    place = place.expanduser()
     names, labels = folder.image_files(place, classes)
     return Files(place, names, None if labels is None else np.array(labels, np.int64), upright=True)
+
+
+def _place(dataset: Dataset) -> Path:
+    assert dataset.place is not None  # its loader says that these are images of one's own
+    return dataset.place
 
 
 def _embedded(dataset: Dataset) -> Arrays:
@@ -100,7 +105,7 @@ def _embedded(dataset: Dataset) -> Arrays:
 def _own_zip(place: Path, classes: int) -> Images:
     from sphere_repro.data.archive import ImageArchive
 
-    archive = ImageArchive(place.expanduser(), classes)
+    archive = ImageArchive(place, classes)
     if not classes:
         archive.labels = None
     return archive
@@ -132,7 +137,7 @@ def _class_folders(raw: Path, source: Source) -> Files:
     """`<top>/<split>/<class>/<image>`, with the classes of the table; splits in sorted order, all of them."""
     unpacked = raw / UNPACKED
     classes = sorted(source.class_counts or ())
-    found = sorted(path for path in unpacked.glob("*/*/*/*") if path.suffix.lower() in folder.SUFFIXES)
+    found = sorted(path for path in unpacked.glob("*/*/*/*") if path.suffix.lower() in PUBLISHED)
     found = [path for path in found if path.parent.name in classes]
     if not found:
         raise UserError(f"{unpacked} holds no image. {_AGAIN.format(raw=raw)}")
