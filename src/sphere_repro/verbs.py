@@ -47,11 +47,16 @@ def prepare(
 ) -> str:
     """Make the image archive of a dataset."""
     from sphere_repro.data.prepare import prepare as make
+    from sphere_repro.data.report import told
 
     started = time.time()
     facts = make(job.dataset, out, downloads=downloads, state=state, workers=threads, content=job.content)
     _stamp(out.with_suffix(".json"), job, started, [out])
-    return f"prepare {job.dataset.archive}: {facts.get('images', '')} images in {out}"
+    return "; ".join(
+        part
+        for part in (f"prepare {job.dataset.archive}: {facts['images']} images in {out}", told(facts))
+        if part
+    )
 
 
 def train(

@@ -19,10 +19,12 @@ from PIL import Image
 
 from conftest import environment
 from sphere_repro.data import parts
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files
-from sphere_repro.data.parts import Form, fit, write_prepared
+from sphere_repro.data.parts import Form, write_prepared
+from sphere_repro.data.resizing import fit
 from sphere_repro.data.prepare import own_content, planned_content, prepare
 from sphere_repro.errors import UserError
 

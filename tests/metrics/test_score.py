@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import score as score_module
 from sphere_repro.metrics.features import Extractor, extract, make_extractor

@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.features import make_extractor

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from sphere_repro import seeds
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.loading import batch_indices, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import build

@@ -89,6 +89,13 @@ class Dataset(Strict):
         ),
     )
 
+    on_broken: Literal["stop", "skip"] = Field(
+        "stop",
+        exclude_if=lambda value: value == "stop",
+        description="what own images that cannot be read do: stop the preparation, or be left out and listed",
+        json_schema_extra=ledger(reason="a data set that silently lost images is another one"),
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _look_at_own_images(cls, data: Any) -> Any:
@@ -161,6 +168,7 @@ def _refuse_keys_of_others(data: dict[str, Any], places: list[str]) -> None:
     for key, kinds, words in (
         ("classes", {"folder", "zip"}, "your own images (folder or zip)"),
         ("split", {"folder"}, "a folder of your own"),
+        ("on_broken", {"folder", "zip"}, "your own images (folder or zip)"),
     ):
         if data.get(key) is not None and kinds.isdisjoint(places):
             raise ValueError(f"{key} is for {words}: remove it")

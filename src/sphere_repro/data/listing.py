@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 from sphere_repro.errors import UserError
 
-# Every kind of image that the pinned Pillow decodes by itself; tests/data/test_listing.py holds them against it.
+# Every kind of image that the pinned Pillow decodes by itself (tests/data/test_listing.py).
 # Not: .eps .ps .wmf .emf (drawings, which need other programs), .grib .bufr .h5 .hdf .mpg .mpeg (named only).
 SUFFIXES = frozenset(
     (

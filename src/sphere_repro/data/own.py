@@ -53,10 +53,11 @@ def _refuse_doubtful(path: Path, classes: list[str]) -> None:
 
 
 def _of_zip(data: dict[str, Any], path: Path) -> dict[str, Any]:
-    if data.get("resolution") is None or data.get("classes") is None:
-        from sphere_repro.data.archive import ImageArchive  # heavy, and needed here alone
+    classes = data.get("classes")
+    if data.get("resolution") is None or classes is None:
+        from sphere_repro.data.own_archive import OwnArchive  # heavy, and needed here alone
 
-        archive = ImageArchive(path)
+        archive = OwnArchive(path, classes if isinstance(classes, int) else None)
         labels = archive.labels
         found = {"resolution": archive.resolution, "classes": 0 if labels is None else int(labels.max()) + 1}
         data |= {key: value for key, value in found.items() if data.get(key) is None}

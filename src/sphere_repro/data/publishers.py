@@ -15,6 +15,8 @@ import numpy as np
 from sphere_repro.data import folder, imagenet
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files, Images
+from sphere_repro.data.listing import shown
+from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.sources import Source
 from sphere_repro.errors import UserError
 
@@ -40,7 +42,9 @@ def images_of(dataset: Dataset, raw: Path) -> Images:
         case "folder":
             images = own_folder(_place(dataset), source.classes)
         case "zip":
-            images = _own_zip(_place(dataset), source.classes)
+            from sphere_repro.data.own_archive import OwnArchive
+
+            images = OwnArchive(_place(dataset), source.classes)
         case _:
             images = open_images(dataset.name, source, raw)
     return images
@@ -83,10 +87,13 @@ def check_counts(name: str, images: Images, source: Source) -> None:
             )
 
 
-def own_folder(place: Path, classes: int) -> Files:
-    """A folder of one's own; pictures stand as their EXIF says, as everyone sees them."""
+def own_folder(place: Path, classes: int) -> Pictures:
+    """A folder of one's own; the names of its classes are those of the subfolders."""
     names, labels = folder.image_files(place, classes)
-    return Files(place, names, None if labels is None else np.array(labels, np.int64), upright=True)
+    if labels is None:
+        return Pictures(place, names, None)
+    called = tuple(shown(name) for name in folder.expected_folders(place, classes))
+    return Pictures(place, names, np.array(labels, np.int64), called)
 
 
 def _place(dataset: Dataset) -> Path:
@@ -100,15 +107,6 @@ def _embedded(dataset: Dataset) -> Arrays:
     if dataset.name == "digits":
         return Arrays(*digits())
     return Arrays(*photo_patches(dataset.pixels))  # cut at the wanted size: real detail, not enlargement
-
-
-def _own_zip(place: Path, classes: int) -> Images:
-    from sphere_repro.data.archive import ImageArchive
-
-    archive = ImageArchive(place, classes)
-    if not classes:
-        archive.labels = None
-    return archive
 
 
 def _cifar10(raw: Path, _: Source) -> Arrays:

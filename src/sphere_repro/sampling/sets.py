@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
