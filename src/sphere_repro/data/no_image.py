@@ -52,11 +52,10 @@ def what_it_is(head: bytes) -> str:
     return _text(head) or "in no known format"
 
 
-def told(error: Exception, kind: str | None = None) -> str:
-    """What went wrong while an image of `kind` was decoded; no names of objects or types of Python's."""
+def told(error: Exception, what: str = "damaged") -> str:
+    """What went wrong while `what` was decoded; no names of objects or types of Python's."""
     text = " ".join(str(error).split())
     spoken = isinstance(error, OSError | ValueError) and not re.search(r" object at 0x|^\[Errno", text)
-    what = f"a damaged {kind}" if kind else "damaged"
     return f"{what}: {text}" if spoken and text else what
 
 

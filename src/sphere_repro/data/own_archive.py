@@ -100,9 +100,9 @@ class OwnArchive(ImageArchive):
             return
         empty = _runs(sorted(set(range(count)) - set(found.tolist()))) if count < 100_000 else "the others"
         raise UserError(
-            f"{self.path} has images of {len(found)} classes, with the labels {_runs(found.tolist())}; none has "
-            f"the label {empty}. Number them from 0 to {len(found) - 1}, or say classes: {count} if there are "
-            "that many."
+            f"{self.path} has images of {len(found)} classes, with the labels {_runs(found.tolist())}; none "
+            f"has the label {empty}. Number them from 0 to {len(found) - 1}, or say classes: {count} if "
+            "there are that many."
         )
 
     def as_ours(self, index: int) -> bool:

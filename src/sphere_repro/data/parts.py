@@ -9,6 +9,7 @@ until the archive is whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import shutil
@@ -141,8 +142,9 @@ def _broken(unreadable: list[tuple[str, str]]) -> str:
     named = "; ".join(why if name in why else f"{name} ({why})" for name, why in unreadable[:_NAMED])
     more = f", and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
     return (
-        f"{len(unreadable)} of the images cannot be read: {named}{more}. Replace or remove them, then run the "
-        "same command again: what is prepared already is kept. Own images are left out with on_broken: skip."
+        f"{len(unreadable)} of the images cannot be read: {named}{more}. Replace or remove them, then run "
+        "the same command again: what is prepared already is kept. Own images are left out with on_broken: "
+        "skip."
     )
 
 
@@ -252,7 +254,9 @@ def _opened(part: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(part) as zipped:
             yield zipped
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, *DAMAGE) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk failed, not the part
         part.unlink()
         raise UserError(
             f"{part} was damaged ({error}) and is removed. Run the same command again: only that part is "

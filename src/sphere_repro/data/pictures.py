@@ -81,26 +81,30 @@ def read_picture(file: IO[bytes]) -> Picture:
         PictureError: it holds none, a broken one, one that memory cannot hold, or one without 8-bit colours.
         OSError: with a number: the system could not read the file.
     """
-    kind: str | None = None
+    kind = ""
     with _limited_by_memory(), warnings.catch_warnings(action="ignore"):
         try:
             with Image.open(file, formats=_formats()) as image:
-                kind = image.format
+                kind = image.format or ""
                 _check_memory(image.size)
                 several = bool(getattr(image, "is_animated", False))
                 image.load()
                 pixels, converted = in_srgb(_upright(image), image.info.get("icc_profile"))
         except PictureError:
             raise
-        except UnidentifiedImageError as error:
-            file.seek(0)
-            raise PictureError(what_it_is(file.read(HEAD))) from error
         except DAMAGE as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise PictureError(told(error, kind)) from error
+            raise PictureError(_instead(file, kind, error)) from error
     done = ((CONVERTED,) if converted else ()) + ((FIRST,) if several else ())
     return Picture(np.array(pixels), done)
+
+
+def _instead(file: IO[bytes], kind: str, error: Exception) -> str:
+    """What the file is instead of a whole picture; `kind` is its format, where it has one."""
+    file.seek(0)
+    what = f"a damaged {kind}" if kind else what_it_is(file.read(HEAD))
+    return what if isinstance(error, UnidentifiedImageError) else told(error, what)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -117,8 +121,8 @@ def _check_memory(size: tuple[int, int]) -> None:
     free = free_memory() if pixels > LARGE else None
     if free is not None and pixels * PIXEL_BYTES > free:
         raise PictureError(
-            f"it has {size[0]}×{size[1]} pixels, which takes {pixels * PIXEL_BYTES / 2**30:.1f} GiB of memory "
-            f"to decode; {free / 2**30:.1f} GiB are free"
+            f"it has {size[0]}×{size[1]} pixels, which takes {pixels * PIXEL_BYTES / 2**30:.1f} GiB of "
+            f"memory to decode; {free / 2**30:.1f} GiB are free"
         )
 
 

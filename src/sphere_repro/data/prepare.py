@@ -135,7 +135,8 @@ def _class_names(images: Images) -> tuple[str, ...] | None:
 
 def _own_facts(dataset: Dataset, images: Images, report: Report) -> dict[str, Any]:
     """What the record says of images of one's own beyond their number."""
-    facts: dict[str, Any] = {"class_names": _class_names(images), **report.done}
+    names = _class_names(images)
+    facts: dict[str, Any] = {"class_names": None if names is None else list(names), **report.done}
     if isinstance(images, OwnArchive):
         facts |= {"left_out": dict(images.left_out), "unused_rows": images.unused_rows}
     elif dataset.place is not None:

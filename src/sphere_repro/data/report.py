@@ -51,7 +51,9 @@ def told(record: Mapping[str, Any]) -> str:
     unreadable, left_out = record.get("unreadable") or [], record.get("left_out") or {}
     parts = [f"{record[key]} {words}" for key, words in _WORDS.items() if record.get(key)]
     if left_out:
-        parts.append("left out: " + ", ".join(f"{number} {what}" for what, number in left_out.items()))
+        parts.append(
+            "left out: " + ", ".join(f"{number} {what}" for what, number in sorted(left_out.items()))
+        )
     if unreadable:
         named = "; ".join(f"{name} ({why})" for name, why in unreadable[:TOLD])
         more = f"; and {len(unreadable) - TOLD} more" if len(unreadable) > TOLD else ""
