@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sphere_repro import verbs
+from sphere_repro.data.summary import own_images
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine import launch
 from sphere_repro.machine.files import check_writable
@@ -196,6 +197,7 @@ def _check(o: argparse.Namespace) -> str:
         f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
+    lines += own_images(run.dataset for run in study.runs.values())
     return "\n".join(lines)
 
 

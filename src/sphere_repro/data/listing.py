@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -147,7 +147,7 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def counted(left_out: Counter[str]) -> str:
+def counted(left_out: Mapping[str, int]) -> str:
     """What was left out, in words: `3 .heic, 1 .txt`."""
     return ", ".join(f"{number} {what}" for what, number in sorted(left_out.items()))
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from sphere_repro.data.listing import counted
+
 TOLD = 100  # unreadable images that a log names; the record names all
 _WORDS = {"converted_to_srgb": "converted to sRGB", "first_of_several": "of which the first frame is used"}
 
@@ -51,9 +53,7 @@ def told(record: Mapping[str, Any]) -> str:
     unreadable, left_out = record.get("unreadable") or [], record.get("left_out") or {}
     parts = [f"{record[key]} {words}" for key, words in _WORDS.items() if record.get(key)]
     if left_out:
-        parts.append(
-            "left out: " + ", ".join(f"{number} {what}" for what, number in sorted(left_out.items()))
-        )
+        parts.append(f"left out: {counted(left_out)}")
     if unreadable:
         named = "; ".join(f"{name} ({why})" for name, why in unreadable[:TOLD])
         more = f"; and {len(unreadable) - TOLD} more" if len(unreadable) > TOLD else ""

@@ -77,9 +77,10 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
             nowhere = _leads_nowhere(error)
             if isinstance(error, OSError) and not nowhere:
                 raise
-            why = "its table of contents is" if nowhere else " ".join(str(error).split())
+            words = "its table of contents is" if nowhere else " ".join(str(error).split())
+            why = words or type(error).__name__
             raise UserError(
-                f"{archive} is damaged and cannot be unpacked ({why or type(error).__name__}). Delete it and run the same "
+                f"{archive} is damaged and cannot be unpacked ({why}). Delete it and run the same "
                 "command again."
             ) from error
         finally:
