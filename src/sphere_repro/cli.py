@@ -238,6 +238,14 @@ def _hand_verbs(verbs: argparse._SubParsersAction[_Parser]) -> None:
     generate.add_argument("model", type=Path, metavar="MODEL.safetensors")
     generate.add_argument("out", type=Path, metavar="OUT.zip")
     generate.add_argument("--count", type=_at_most(MOST_IMAGES), default=64, help="images (default 64)")
+    generate.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a class to draw, by name or number; again for more (default all, in turn)",
+    )
     generate.add_argument("--steps", type=_at_most(1000), default=4, help="steps (default 4)")
     generate.add_argument("--strength", choices=("fixed", "linear"), default="fixed")
     generate.add_argument("--noise", choices=("shared", "independent"), default="shared")

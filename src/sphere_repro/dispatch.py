@@ -178,7 +178,14 @@ def _generate(o: argparse.Namespace) -> str:
     asked["guidance"] = {"scale": o.guidance, "position": o.position}
     settings = parse(Generation, asked, "generate")
     return verbs.generate(
-        o.model, o.out, settings, count=o.count, seed=o.seed, weights=o.weights, device=o.device
+        o.model,
+        o.out,
+        settings,
+        count=o.count,
+        seed=o.seed,
+        weights=o.weights,
+        device=o.device,
+        classes=o.classes,
     )
 
 

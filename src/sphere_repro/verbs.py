@@ -71,6 +71,7 @@ def train(
     A process that only helps others writes nothing.
     """
     from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.models.checkpoint import read_class_names
     from sphere_repro.training.loop import train as run
 
     with gpus.device(device) as chosen:
@@ -88,6 +89,7 @@ def train(
         "processes": result.processes,
         "execution": _plain(execution or Execution()),
         "parameter_count": parameter_count(job.architecture),
+        **({"class_names": names} if (names := read_class_names(files.model)) else {}),
         "last": result.last,
         "sha256": file_hash(files.model),
     }
@@ -279,13 +281,23 @@ def import_released(checkpoint: Path, config: Path, out: Path) -> str:
 
 
 def generate(
-    model: Path, out: Path, settings: Generation, *, count: int, seed: int, weights: str, device: str
+    model: Path,
+    out: Path,
+    settings: Generation,
+    *,
+    count: int,
+    seed: int,
+    weights: str,
+    device: str,
+    classes: Sequence[str] = (),
 ) -> str:
     """Draw images from any model file of a Sphere Encoder, by hand."""
     from sphere_repro.sampling.sets import draw_generation
 
     with gpus.device(device) as chosen:
-        draw_generation(model, out, settings, count=count, seed=seed, weights=weights, device=chosen)
+        draw_generation(
+            model, out, settings, count=count, seed=seed, weights=weights, device=chosen, classes=classes
+        )
     return f"generate: {count} images in {out}"
 
 

@@ -64,10 +64,10 @@ def test_an_archive(tmp_path: Path) -> None:
     dataset = Dataset.model_validate({"zip": str(path), "classes": 4})
     assert own_images([dataset]) == [
         f"{dataset.archive}: 3 images of {path}, 4 classes, 8 pixels, bicubic",
-        "  class   0  cat        1 image",
-        "  class   1  dog        0 images",
-        "  class   2  cow        2 images",
-        "  class   3  (no name)  0 images",
+        "  class   0  cat  1 image",
+        "  class   1  dog  0 images",
+        "  class   2  cow  2 images",
+        "  class   3  3    0 images",
         "  2 of the classes have no image: they are trained and drawn all the same",
     ]
     assert own_count(dataset) == 3

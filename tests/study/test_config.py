@@ -601,3 +601,11 @@ def test_default_names_are_names(tmp_path: Path) -> None:
     found = [own(place, classes=0).name for place in places]
     assert found == ["my-cats", "cats", "images", "own-digits"]
     assert own("/old/cats", classes=0).archive != own("/data/cats", classes=0).archive
+
+
+def test_labels_as_often_as_the_dataset_has_them_need_classes(tmp_path: Path) -> None:
+    study = with_dataset({"name": "digits"})
+    study["runs"]["a"]["sampling"] = {"labels": "dataset"}
+    assert load(tmp_path, study).runs["a"].sampling.labels == "dataset"
+    study["runs"]["a"]["model"] = study["runs"]["a"].get("model", {}) | {"conditional": False}
+    refused(tmp_path, study, "runs.a: sampling.labels", "unconditional")

@@ -569,6 +569,27 @@ def test_images_of_another_resolution(
         places("a").train(tiny_job(), large)
 
 
+def test_the_model_and_its_record_know_the_names_of_the_classes(
+    places: Callable[[str], Place], digits_archive: Path, tmp_path: Path
+) -> None:
+    from sphere_repro import verbs
+    from sphere_repro.models.checkpoint import load_model
+
+    digits, names = ImageArchive(digits_archive), tuple(f"digit {word}" for word in "abcdefghij")
+    named = tmp_path / "named.zip"
+    write_archive(named, digits.load(), digits.labels, names)
+    weights = {}
+    for archive, known in ((digits_archive, None), (named, names)):
+        place = places(archive.stem)
+        verbs.train(tiny_job(), place.files(archive), "cpu")
+        found, record = load_model(place.model), json.loads(place.model.with_suffix(".json").read_text())
+        assert found.class_names == known
+        assert record.get("class_names") == (None if known is None else list(known))
+        weights[archive] = found.model.state_dict()
+    for name, tensor in weights[named].items():
+        assert torch.equal(tensor, weights[digits_archive][name])
+
+
 def test_the_record_beside_the_model_says_where_it_comes_from(
     places: Callable[[str], Place], digits_archive: Path
 ) -> None:

@@ -24,6 +24,7 @@ from sphere_repro.data.archive_labels import (
     labels_of,
     read_content,
 )
+from sphere_repro.data.class_names import one_each
 from sphere_repro.data.listing import SUFFIXES, is_system, suffix_of
 from sphere_repro.data.pictures import PictureError, read_picture
 from sphere_repro.errors import UserError
@@ -81,7 +82,8 @@ class OwnArchive(ImageArchive):
         self.plain = not top and table == rows
         if classes is None:
             self._refuse_gaps(labels)
-        return Classes(labels, class_names(self.path, content, labels))
+        known = class_names(self.path, content, labels)
+        return Classes(labels, one_each(known, classes or int(labels.max()) + 1))
 
     def _refuse_folders(self, top: str, names: list[str]) -> None:
         """Folders of images without `dataset.json` may be classes; no tool would read them as such."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from sphere_repro.data.class_names import class_word
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.folder import class_images, expected_folders, image_files
 from sphere_repro.data.listing import counted, listing, shown
@@ -66,7 +68,7 @@ def _numbers_sorted_as_text(names: Sequence[str]) -> str:
     """An example of where the order of names that are numbers is another than the numbers' own."""
     if not all(name.isdecimal() for name in names):
         return ""
-    for label, (name, following) in enumerate(zip(names, names[1:], strict=False)):
+    for label, (name, following) in enumerate(itertools.pairwise(names)):
         if int(name) > int(following):
             return f"'{name}' is class {label}, '{following}' class {label + 1}"
     return ""
@@ -95,12 +97,10 @@ def _of_zip(dataset: Dataset) -> tuple[list[int], list[str], list[str]]:
     if archive.labels is None:
         return [len(archive)], [], notes
     counts = np.bincount(archive.labels, minlength=dataset.classes or 0).tolist()
-    known = archive.class_names or ()
-    names = [known[label] if label < len(known) else "(no name)" for label in range(len(counts))]
+    names = [class_word(label, archive.class_names) for label in range(len(counts))]
     if 0 in counts:
-        notes.append(
-            f"{counts.count(0)} of the classes have no image: they are trained and drawn all the same"
-        )
+        empty = counts.count(0)
+        notes.append(f"{empty} of the classes have no image: they are trained and drawn all the same")
     return counts, names, notes
 
 
