@@ -71,7 +71,7 @@ def lively(tiny_shape):
 @pytest.fixture
 def digits_archive(tmp_path):
     """An archive of the first 96 digits."""
-    from sphere_repro.data.archive import write_archive
+    from sphere_repro.data.archive_writing import write_archive
     from sphere_repro.data.embedded import digits
 
     images, labels = digits()

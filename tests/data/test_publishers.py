@@ -17,9 +17,9 @@ from sphere_repro.data import raw
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.download import Patience
-from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare
 from sphere_repro.data.publishers import images_of
+from sphere_repro.data.resizing import fit
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 

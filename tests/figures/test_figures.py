@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
     distance_by_steps,
@@ -170,6 +170,25 @@ def test_samples_rows_are_in_reading_order(tmp_path: Path) -> None:
         "4 steps\nfixed, shared",
         "4 steps\nlinear, independent",
     ]
+
+
+def test_samples_name_the_classes_and_say_where_frequencies_differ(tmp_path: Path) -> None:
+    images = np.zeros((40, 8, 8, 3), np.uint8)
+    names = ["cat", "dog", "a very long name of a class", "cow"]
+    write_archive(tmp_path / "real.zip", images, [0] * 30 + [1] * 4 + [2] * 3 + [3] * 3, names)
+    write_archive(tmp_path / "drawn.zip", images, [0, 1, 2, 3] * 10, names)
+    figure = samples.draw({"generation-1": tmp_path / "drawn.zip"}, tmp_path / "real.zip")
+    words = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert words[:4] == ["cat", "dog", "a very long name …", "cow"]
+    text = " ".join(words_of(figure)).replace("\n", " ")
+    assert "Names above the columns are classes." in text
+    assert "other frequencies than the dataset's: 50 % of the images differ" in text
+    alike = samples.draw({"generation-1": tmp_path / "real.zip"}, tmp_path / "real.zip")
+    assert "frequencies" not in " ".join(words_of(alike))
+
+
+def words_of(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text)]
 
 
 def test_samples_show_the_same_images_in_each_row(tmp_path: Path) -> None:

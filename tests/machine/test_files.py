@@ -142,7 +142,8 @@ def test_a_disk_that_is_really_full(small_disk: Path) -> None:
 def test_an_archive_on_a_disk_that_is_really_full(small_disk: Path) -> None:
     import numpy as np
 
-    from sphere_repro.data.archive import ImageArchive, write_archive
+    from sphere_repro.data.archive import ImageArchive
+    from sphere_repro.data.archive_writing import write_archive
 
     path = small_disk / "a.zip"
     images = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)

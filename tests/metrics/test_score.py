@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import reference
 from sphere_repro.metrics import score as score_module
@@ -137,6 +138,14 @@ def test_scores_of_all_sets(inputs: ScoreInputs, study: Path, tmp_path: Path) ->
     features = extract(ImageArchive(study / "generation.zip"), extractor, batch_size=7)
     expected = frechet_distance(load_statistics(inputs.reference), make_statistics(features))
     assert generation["frechet"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_classes_in_other_frequencies_are_noted(study: Path, inputs: ScoreInputs, tmp_path: Path) -> None:
+    write_archive(tmp_path / "generation.zip", images(20, 1), [0] * 15 + [1] * 5)  # the dataset: all 0
+    drawn = dict(inputs.sets) | {GENERATION.name: tmp_path / "generation.zip"}
+    found = run(dataclasses.replace(inputs, sets=drawn), tmp_path / "scores.json")
+    apart = {record["set"]: record.get("class_difference") for record in found["records"]}
+    assert apart == {"reconstruction": None, GENERATION.name: 0.25, "generation-1": None}
 
 
 def test_scores_repeat_and_do_not_depend_on_the_other_sets(inputs: ScoreInputs, tmp_path: Path) -> None:

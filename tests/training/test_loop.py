@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from sphere_repro import seeds
 from sphere_repro.commands import train as train_command
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.loading import batch_indices, load_training_images, to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import build
@@ -566,6 +567,26 @@ def test_images_of_another_resolution(
     write_archive(large, np.zeros((20, 16, 16, 3), np.uint8), [0] * 20)
     with pytest.raises(UserError, match=r"16-pixel images, but runs\.tiny wants 8 pixels"):
         places("a").train(tiny_job(), large)
+
+
+def test_the_model_and_its_record_know_the_names_of_the_classes(
+    places: Callable[[str], Place], digits_archive: Path, tmp_path: Path
+) -> None:
+    from sphere_repro.models.checkpoint import load_model
+
+    digits, names = ImageArchive(digits_archive), tuple(f"digit {word}" for word in "abcdefghij")
+    named = tmp_path / "named.zip"
+    write_archive(named, digits.load(), digits.labels, names)
+    weights = {}
+    for archive, known in ((digits_archive, None), (named, names)):
+        place = places(archive.stem)
+        train_command.train(tiny_job(), place.files(archive), "cpu", Execution())
+        found, record = load_model(place.model), json.loads(place.model.with_suffix(".json").read_text())
+        assert found.class_names == known
+        assert record.get("class_names") == (None if known is None else list(known))
+        weights[archive] = found.model.state_dict()
+    for name, tensor in weights[named].items():
+        assert torch.equal(tensor, weights[digits_archive][name])
 
 
 def test_the_record_beside_the_model_says_where_it_comes_from(

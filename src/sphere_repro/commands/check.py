@@ -13,6 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(o: argparse.Namespace) -> str:
+    from sphere_repro.data.summary import own_images
     from sphere_repro.study.config import load_study
 
     study = load_study(o.study)
@@ -22,6 +23,7 @@ def run(o: argparse.Namespace) -> str:
         f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
+    lines += own_images(run.dataset for run in study.runs.values())
     return "\n".join(lines)
 
 

@@ -66,6 +66,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
     A process that only helps others writes nothing.
     """
     from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.models.checkpoint import read_class_names
     from sphere_repro.training.loop import train as run
 
     with gpus.device(device) as chosen:
@@ -83,6 +84,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         "processes": result.processes,
         "execution": records.plain(execution),
         "parameter_count": parameter_count(job.architecture),
+        **({"class_names": names} if (names := read_class_names(files.model)) else {}),
         "last": result.last,
         "sha256": file_hash(files.model),
     }

@@ -15,10 +15,13 @@ import numpy as np
 from sphere_repro.data import folder, imagenet
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files, Images
+from sphere_repro.data.listing import shown
+from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.sources import Source
 from sphere_repro.errors import UserError
 
 UNPACKED = "unpacked"  # the folder in `raw` that archives are unpacked to
+PUBLISHED = (".jpg", ".jpeg", ".png")  # suffixes of published class folders
 FLOWERS = "flowers-102"  # the folder that torchvision's class expects
 
 
@@ -37,9 +40,11 @@ def images_of(dataset: Dataset, raw: Path) -> Images:
         case "embedded":
             images: Images = _embedded(dataset)
         case "folder":
-            images = own_folder(Path(str(dataset.folder)), source.classes)
+            images = own_folder(_place(dataset), source.classes)
         case "zip":
-            images = _own_zip(Path(str(dataset.zip)), source.classes)
+            from sphere_repro.data.own_archive import OwnArchive
+
+            images = OwnArchive(_place(dataset), source.classes)
         case _:
             images = open_images(dataset.name, source, raw)
     return images
@@ -82,11 +87,18 @@ def check_counts(name: str, images: Images, source: Source) -> None:
             )
 
 
-def own_folder(place: Path, classes: int) -> Files:
-    """A folder of one's own; pictures stand as their EXIF says, as everyone sees them."""
-    place = place.expanduser()
+def own_folder(place: Path, classes: int) -> Pictures:
+    """A folder of one's own; the names of its classes are those of the subfolders."""
     names, labels = folder.image_files(place, classes)
-    return Files(place, names, None if labels is None else np.array(labels, np.int64), upright=True)
+    if labels is None:
+        return Pictures(place, names, None)
+    called = tuple(shown(name) for name in folder.expected_folders(place, classes))
+    return Pictures(place, names, np.array(labels, np.int64), called)
+
+
+def _place(dataset: Dataset) -> Path:
+    assert dataset.place is not None  # its loader says that these are images of one's own
+    return dataset.place
 
 
 def _embedded(dataset: Dataset) -> Arrays:
@@ -95,15 +107,6 @@ def _embedded(dataset: Dataset) -> Arrays:
     if dataset.name == "digits":
         return Arrays(*digits())
     return Arrays(*photo_patches(dataset.pixels))  # cut at the wanted size: real detail, not enlargement
-
-
-def _own_zip(place: Path, classes: int) -> Images:
-    from sphere_repro.data.archive import ImageArchive
-
-    archive = ImageArchive(place.expanduser(), classes)
-    if not classes:
-        archive.labels = None
-    return archive
 
 
 def _cifar10(raw: Path, _: Source) -> Arrays:
@@ -132,7 +135,7 @@ def _class_folders(raw: Path, source: Source) -> Files:
     """`<top>/<split>/<class>/<image>`, with the classes of the table; splits in sorted order, all of them."""
     unpacked = raw / UNPACKED
     classes = sorted(source.class_counts or ())
-    found = sorted(path for path in unpacked.glob("*/*/*/*") if path.suffix.lower() in folder.SUFFIXES)
+    found = sorted(path for path in unpacked.glob("*/*/*/*") if path.suffix.lower() in PUBLISHED)
     found = [path for path in found if path.parent.name in classes]
     if not found:
         raise UserError(f"{unpacked} holds no image. {_AGAIN.format(raw=raw)}")

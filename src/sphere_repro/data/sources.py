@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TABLE = Path(__file__).resolve().parents[3] / "data" / "sources.yaml"
 OWN_RESOLUTION = 64  # pixels, of a folder of one's own where the study says nothing
+OWN_RESIZE = "bicubic"  # with antialiasing, at every resolution
 
 Loader = Literal[
     "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip"

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import write_json
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
@@ -58,7 +59,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
-    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. The random
+    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. Where classes
+    occur in other frequencies than among the real images, `class_difference` says for which share. The random
     choices (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
 
     Raises:
@@ -78,7 +80,9 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     for name, archive in archives.items():
         closeness = psnr(real, archive) if name == "reconstruction" else None
         measured = scorer.measure(archive, f"{inputs.run} {name}")
-        records.append({**details[name], **measured, "psnr": closeness})
+        apart = difference(real.labels, archive.labels)
+        noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
+        records.append({**details[name], **measured, "psnr": closeness, **noted})
     report = {
         "run": inputs.run,
         "dataset": inputs.dataset,

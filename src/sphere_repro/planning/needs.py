@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sphere_repro.data.loading import steps_per_epoch
+from sphere_repro.data.prepare import planned_content
+from sphere_repro.data.summary import own_count
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
-from sphere_repro.models.released import planned_content
+from sphere_repro.models import released
 from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.sampling.sets import ENCODE_BATCH
@@ -17,7 +19,7 @@ from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
-from sphere_repro.study.files import Places, archive_file, record_of
+from sphere_repro.study.files import PREPARED, Places, archive_file, record_of
 from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
@@ -58,13 +60,12 @@ def archive_bytes(images: int, pixels: int) -> int:
 def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     run, places = study.runs[name], Places(study.study)
     images = _image_count(run, folder)
-    record = _prepared(run)
-    yield _prepare(name, run, images, _is_done(folder, jobs.prepare_job(run), record))
+    yield _prepare(name, run, images, _is_prepared(folder, run))
     record = record_of(places.model(name))
     if run.released is None:
         yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
     else:
-        content = planned_content(Path(run.released), folder / record)
+        content = released.planned_content(Path(run.released), folder / record)
         done = _is_done(folder, jobs.released_job(study, name, content), record)
         yield _import(name, run, record, done)
     for item in run.sets:
@@ -201,15 +202,24 @@ def _prepared(run: Run) -> str:
 
 
 def _image_count(run: Run, folder: Path) -> int:
-    """Images of the prepared archive where there is one, else those of the table of datasets."""
+    """Images of the prepared archive where there is one, else those of the table, or that lie there."""
     counted = _recorded(folder, _prepared(run)).get("images")
     known: int | None = counted if isinstance(counted, int) else run.dataset.source.images
+    if known is None:
+        known = own_count(run.dataset)
     if known is None:
         raise UserError(
             f"How many images '{run.dataset.name}' has is known only once it is prepared. Run 'sphere-repro "
             f"prepare' with --out {archive_file(run.dataset.archive)} first."
         )
     return known
+
+
+def _is_prepared(folder: Path, run: Run) -> bool:
+    """Whether the archive is there and was made of the same images; they are looked at only where it is."""
+    record = _prepared(run)
+    content = planned_content(run.dataset, folder / PREPARED) if _recorded(folder, record) else None
+    return _is_done(folder, jobs.prepare_job(run, content), record)
 
 
 def _is_done(folder: Path, job: Strict, record: str) -> bool:

@@ -88,6 +88,7 @@ class Run(Strict):
                 "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
             )
         self._check_guidance()
+        self._check_labels()
         self._check_execution()
         self._check_released()
         check_terms(self.loss, self.model.kind)
@@ -100,6 +101,10 @@ class Run(Strict):
                 raise ValueError(
                     f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
                 )
+
+    def _check_labels(self) -> None:
+        if self.sampling.labels == "dataset" and not self.architecture.classes:
+            raise ValueError("sampling.labels: the model is unconditional, so there are no classes to draw")
 
     def _check_execution(self) -> None:
         if self.execution.world_size > self.training.batch_size:

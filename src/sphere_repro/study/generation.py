@@ -92,6 +92,12 @@ class Sampling(Strict):
         description="images per pass; changes no image",
         json_schema_extra=ledger(unit="images", reason="no image depends on it"),
     )
+    labels: Literal["balanced", "dataset"] = Field(
+        "balanced",
+        exclude_if=lambda value: value == "balanced",
+        description="classes that are drawn: each as often as the others, or as often as the dataset has it",
+        json_schema_extra=ledger(section="sampling", released="balanced"),
+    )
     generations: tuple[Generation, ...] = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
 
     @field_validator("generations")

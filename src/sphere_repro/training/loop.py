@@ -147,7 +147,7 @@ def train(
                 _train_to_the_end(state, stepper, meter, autosave, reporter)
             if world.leads:
                 _write_log(files.curves, state.rows)
-                _write_model(files.model, job, state)
+                _write_model(files.model, job, state, images.class_names)
                 saved.unlink(missing_ok=True)
         return _result(state, resumed_at, meter, job) if world.leads else None
 
@@ -281,14 +281,14 @@ def _check_weights(job: TrainJob, model: Autoencoder) -> None:
         )
 
 
-def _write_model(out: Path, job: TrainJob, state: State) -> None:
+def _write_model(out: Path, job: TrainJob, state: State, class_names: tuple[str, ...] | None) -> None:
     raw = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
     averages = {
         name: value for (name, _), value in zip(state.model.named_parameters(), state.ema, strict=True)
     }
     ema = {name: averages.get(name, tensor).detach().cpu() for name, tensor in raw.items()}
     angle = job.loss.alpha_max if job.model.kind == "sphere" else 0.0
-    save_model(out, raw, ema, job.architecture, angle)
+    save_model(out, raw, ema, job.architecture, angle, class_names)
 
 
 def _write_log(path: Path, rows: list[Row]) -> None:
