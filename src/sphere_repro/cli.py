@@ -20,7 +20,7 @@ from sphere_repro import __version__
 from sphere_repro.errors import UserError
 from sphere_repro.machine import slurm
 from sphere_repro.machine.devices import out_of_memory
-from sphere_repro.machine.notes import note
+from sphere_repro.machine.notes import note, print_anything
 from sphere_repro.machine.processes import die_with_parent, is_worker
 
 MOST_THREADS = 1024
@@ -44,6 +44,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
+    print_anything()
     options = _parser().parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import random
 import tempfile
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import pick_device
 from sphere_repro.machine.files import writing
+from sphere_repro.machine.locks import lock as locked
 from sphere_repro.machine.notes import notice
 from sphere_repro.machine.processes import is_worker
 
@@ -125,10 +125,9 @@ def _take(names: Sequence[str], count: int, folder: Path) -> list[_Lock]:
     """`count` of the GPUs that are free, or none at all."""
     locks: list[_Lock] = []
     for index, name in enumerate(names):
-        handle = _opened(folder / f"{name}.lock")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        path = folder / f"{name}.lock"
+        handle = _opened(path)
+        if not locked(handle, path):
             os.close(handle)
             continue
         locks.append(_Lock(index, handle))
