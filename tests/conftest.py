@@ -108,7 +108,8 @@ def environment() -> dict[str, str]:
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONPATH", "DVC"))
     }
-    kept.pop("OMP_NUM_THREADS", None)
+    for name in ("OMP_NUM_THREADS", "SPHERE_REPRO_SAID"):
+        kept.pop(name, None)
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     names = {
         "GIT_AUTHOR_NAME": "t",

@@ -36,7 +36,7 @@ NOBODY = 65534
 
 @pytest.fixture(autouse=True)
 def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "_told", set())
+    monkeypatch.delenv(notes.SAID, raising=False)
     monkeypatch.delenv(notes.TOLD, raising=False)
 
 

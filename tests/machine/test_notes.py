@@ -20,7 +20,7 @@ ODD = os.fsdecode(b"caf\xe9.png")  # Latin-1, no UTF-8
 
 @pytest.fixture(autouse=True)
 def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "_told", set())
+    monkeypatch.delenv(notes.SAID, raising=False)
     monkeypatch.delenv(notes.TOLD, raising=False)
 
 
@@ -85,10 +85,10 @@ def test_once_among_all_jobs_of_a_run(
 ) -> None:
     monkeypatch.setenv(notes.TOLD, str(tmp_path))
     for _ in range(3):  # three processes
-        monkeypatch.setattr(notes, "_told", set())
+        monkeypatch.delenv(notes.SAID, raising=False)
         notes.notice_once("a", "this is a.")
     assert capsys.readouterr().err == "sphere-repro: this is a.\n"
     monkeypatch.setenv(notes.TOLD, str(tmp_path / "gone"))
-    monkeypatch.setattr(notes, "_told", set())
+    monkeypatch.delenv(notes.SAID, raising=False)
     notes.notice_once("a", "this is a.")
     assert capsys.readouterr().err == "sphere-repro: this is a.\n"

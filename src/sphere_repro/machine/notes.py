@@ -10,7 +10,8 @@ from pathlib import Path
 
 # Set by workflow/scripts/run.py: a folder in which the jobs of one run of the workflow leave what was said.
 TOLD = "SPHERE_REPRO_TOLD"
-_told: set[str] = set()
+# What this process has said, or the one that started it: workers inherit it from their launcher.
+SAID = "SPHERE_REPRO_SAID"
 
 
 def notice(sentence: str) -> None:
@@ -19,14 +20,15 @@ def notice(sentence: str) -> None:
 
 
 def notice_once(key: str, sentence: str) -> None:
-    """As `notice`, once for each `key`: in this process, and among the jobs of one run of the workflow.
+    """As `notice`, once for each `key`: in this process and its children, and in one run of the workflow.
 
     Args:
         key: letters, digits and hyphens.
     """
-    if key in _told:
+    said = os.environ.get(SAID, "").split()
+    if key in said:
         return
-    _told.add(key)
+    os.environ[SAID] = " ".join([*said, key])
     if _is_first(key):
         notice(sentence)
 
