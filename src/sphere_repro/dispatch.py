@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from sphere_repro import verbs
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine import launch
+from sphere_repro.machine.devices import free_memory
 from sphere_repro.machine.files import check_writable
 from sphere_repro.machine.processes import is_worker
 from sphere_repro.strict import Strict, parse
-from sphere_repro.study import jobs
+from sphere_repro.study import jobs, sense
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.recipe import Execution
@@ -196,6 +197,7 @@ def _check(o: argparse.Namespace) -> str:
         f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
+    lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]
     return "\n".join(lines)
 
 
