@@ -83,18 +83,16 @@ def test_a_batch_is_no_larger_than_the_named_dataset(tmp_path: Path, name: str) 
     assert images is not None
     path = replaced(tmp_path, dataset__name=name, training__batch_size=images + 1)
     if images + 1 <= 1_000_000:
-        with pytest.raises(
-            UserError, match=f"batch_size is {images + 1}, but {name} has only {images} images"
-        ):
+        with pytest.raises(UserError, match=f"is {images + 1}, but {name} has only {images} images"):
             load_study(path)
     load_study(replaced(tmp_path, dataset__name=name, training__batch_size=min(images, 1_000_000)))
 
 
 def test_groups_are_no_more_than_there_can_be_reconstructions(tmp_path: Path) -> None:
-    """There are as many as images in the dataset, whatever count says: scoring would fail after the training."""
+    """One for each image of the dataset at most, whatever count says: scoring would fail in the end."""
     path = replaced(tmp_path, sampling__count=5000)
     path.write_text(path.read_text().replace("batch_size: 16", "jackknife_groups: 1798"))
-    with pytest.raises(UserError, match="digits has 1797 images, fewer than score.jackknife_groups = 1798"):
+    with pytest.raises(UserError, match=r"digits has 1797 images, fewer than score\.jackknife_groups = 1798"):
         load_study(path)
 
 
@@ -121,7 +119,7 @@ def test_every_whole_number_has_a_most() -> None:
 
 @pytest.mark.parametrize("count", [1e30, 10**30, 100_000_001])
 def test_a_count_beyond_all_measure(tmp_path: Path, count: float) -> None:
-    with pytest.raises(UserError, match=r"runs.a.sampling.count: .*100000000"):
+    with pytest.raises(UserError, match=r"runs\.a\.sampling\.count: "):
         load_study(replaced(tmp_path, sampling__count=count))
 
 
@@ -138,7 +136,7 @@ def test_numbers_that_yaml_reads_otherwise_than_people(tmp_path: Path, written: 
     assert str(path) in said
 
 
-@pytest.mark.parametrize("written", ["90", "1_000", "0", "0x5A", "0b11", "1.5", "0.5", "1.0e+2", "1e2"])
+@pytest.mark.parametrize("written", ["90", "1_000", "0", "0x5A", "0b11", "1.5", "0.5", "1.0e+2"])
 def test_numbers_that_are_what_they_look_like(tmp_path: Path, written: str) -> None:
     path = study(tmp_path, sampling=f"batch_size: {written if written != '0' else '1'}")
     if written in ("1.5", "0.5"):
