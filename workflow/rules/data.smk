@@ -9,7 +9,7 @@ rule download:
     # on a cluster: where Snakemake runs, since machines that compute often have no network
     localrule: True
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         "python -m sphere_repro download {wildcards.dataset} --log {log}"
 
@@ -24,7 +24,7 @@ rule prepare:
     log:
         "logs/prepare/{archive}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: lambda wildcards: preparing_threads(run_with(wildcards.archive))
     params:
         job=lambda wildcards: jobs.as_text(planned(run_with(wildcards.archive))),

@@ -12,7 +12,7 @@ rule figure_samples:
     log:
         "logs/{place}/figures/samples-{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=lambda wildcards: pairs(samples_inputs(wildcards.run)),
     shell:
@@ -34,7 +34,7 @@ rule figure_posterior_hole:
     log:
         "logs/{place}/figures/posterior-hole-{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=lambda wildcards: pairs(posterior_hole_inputs(wildcards.run)),
     shell:
@@ -57,7 +57,7 @@ rule figure_uniformity:
     log:
         "logs/{place}/figures/uniformity-{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         "python -m sphere_repro figure uniformity result={input.result} --subject {wildcards.run} --log {log} "
         "--out {output.image}"
@@ -77,7 +77,7 @@ rule figure_distance_by_steps:
     log:
         "logs/{place}/figures/distance-by-steps.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=pairs(all_scores_inputs()),
     shell:
@@ -98,7 +98,7 @@ rule figure_training_curves:
     log:
         "logs/{place}/figures/training-curves.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=pairs(all_curves_inputs()),
     shell:
@@ -119,7 +119,7 @@ rule figure_ablations:
     log:
         "logs/{place}/figures/ablations.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=pairs(all_scores_inputs()),
     shell:

@@ -21,7 +21,7 @@ rule notebook_of_run:
     wildcard_constraints:
         figure="samples|posterior-hole|uniformity",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=lambda wildcards: notebook_text(wildcards.figure, wildcards.run),
     shell:
@@ -49,7 +49,7 @@ rule notebook_of_study:
     wildcard_constraints:
         figure="distance-by-steps|training-curves|ablations",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         inputs=lambda wildcards: notebook_text(wildcards.figure, None),
     shell:

@@ -9,7 +9,7 @@ rule sample:
     log:
         "logs/sample/{run}/{set}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         gpu=1,
         nodes=1,
@@ -33,7 +33,7 @@ rule encode:
     log:
         "logs/encode/{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         gpu=1,
         nodes=1,

@@ -13,7 +13,7 @@ rule train:
     # the long jobs first, the Sphere Encoders before the shorter VAEs
     priority: 100
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     # no parameters, threads and resources: how a model is computed makes no result old
     threads: lambda wildcards: execution_of(wildcards).processes
     resources:
@@ -51,7 +51,7 @@ rule import_released:
         run=one_of(checkpoints),
     priority: 100
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         job=lambda wildcards: jobs.as_text(model_job(wildcards.run)),
     shell:

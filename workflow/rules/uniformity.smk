@@ -10,7 +10,7 @@ rule uniformity:
     log:
         "logs/uniformity/{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         job=lambda wildcards: jobs.as_text(jobs.uniformity_job(study, wildcards.run)),
         baseline=lambda wildcards, input: (
