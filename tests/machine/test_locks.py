@@ -15,7 +15,7 @@ import pytest
 
 from conftest import ROOT
 from sphere_repro.errors import UserError
-from sphere_repro.machine import gpus, locks, notes
+from sphere_repro.machine import gpus, locks
 from sphere_repro.machine.locks import only_one
 
 HOLD = """
@@ -32,12 +32,6 @@ with only_one(Path(sys.argv[1]), "it is done"):
     sys.stdin.read()
 """
 NOBODY = 65534
-
-
-@pytest.fixture(autouse=True)
-def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(notes.SAID, raising=False)
-    monkeypatch.delenv(notes.TOLD, raising=False)
 
 
 def holder(path: Path) -> subprocess.Popen[str]:

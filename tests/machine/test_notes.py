@@ -18,12 +18,6 @@ from sphere_repro.machine.files import read_json, write_json
 ODD = os.fsdecode(b"caf\xe9.png")  # Latin-1, no UTF-8
 
 
-@pytest.fixture(autouse=True)
-def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(notes.SAID, raising=False)
-    monkeypatch.delenv(notes.TOLD, raising=False)
-
-
 def test_a_log_takes_names_that_are_no_utf8(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "a.log"
     notes.note(f"train: {ODD}, α = 80°", log)

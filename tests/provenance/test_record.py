@@ -260,6 +260,7 @@ def test_packages_from_outside_of_the_environment_are_named(tmp_path: Path) -> N
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True
     )
+    assert sys.prefix == sys.base_prefix or b"pillow: from outside of the environment" in done.stderr
     version, found = json.loads(done.stdout)
     assert version == "1.2.3" and found["outside"] == ["pillow"]
 

@@ -68,12 +68,19 @@ def interpreter() -> dict[str, Any]:
     """Which Python ran: its path within its environment, what kind that is, and what came from outside of it.
 
     `outside` names the packages of `versions` that lie in none of the environment's folders: in ~/.local,
-    say, or on PYTHONPATH, where they win over what is pinned.
+    say, or on PYTHONPATH, where they win over what is pinned. Where there is an environment, it is told once.
     """
     prefix = Path(sys.prefix)
     program = Path(sys.executable)
     within = program.relative_to(prefix).as_posix() if program.is_relative_to(prefix) else program.name
-    return {"path": within, "environment": _kind(prefix), "outside": _from_outside()}
+    kind, outside = _kind(prefix), _from_outside()
+    if outside and kind != "system":
+        notice_once(
+            "from-outside",
+            f"{', '.join(outside)}: from outside of the environment, not as pinned in it. Leave them out "
+            "with PYTHONNOUSERSITE=1 and without PYTHONPATH.",
+        )
+    return {"path": within, "environment": kind, "outside": outside}
 
 
 def _kind(prefix: Path) -> str:
