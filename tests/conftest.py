@@ -34,6 +34,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said once for a process is said once for each test."""
+    for name in ("SPHERE_REPRO_SAID", "SPHERE_REPRO_TOLD"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def tiny_shape():
     """A conditional architecture small enough for exact checks: 8 pixels, 16 tokens of 8 channels."""
@@ -108,7 +115,8 @@ def environment() -> dict[str, str]:
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONPATH", "DVC"))
     }
-    kept.pop("OMP_NUM_THREADS", None)
+    for name in ("OMP_NUM_THREADS", "SPHERE_REPRO_SAID"):
+        kept.pop(name, None)
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     names = {
         "GIT_AUTHOR_NAME": "t",

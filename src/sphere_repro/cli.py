@@ -26,7 +26,7 @@ from sphere_repro.commands.verb import Verb, at_most
 from sphere_repro.errors import UserError
 from sphere_repro.machine import slurm
 from sphere_repro.machine.devices import out_of_memory
-from sphere_repro.machine.notes import note
+from sphere_repro.machine.notes import note, print_anything
 from sphere_repro.machine.processes import die_with_parent, is_worker
 
 # In the order of the help. A new verb needs its module in `commands`, found by its name, and its place here.
@@ -50,6 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
+    print_anything()
     options = parser().parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     verb = verbs()[options.verb]

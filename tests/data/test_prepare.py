@@ -32,6 +32,7 @@ from sphere_repro.data.publishers import own_folder
 from sphere_repro.data.report import told
 from sphere_repro.data.resizing import fit
 from sphere_repro.errors import UserError
+from sphere_repro.machine import locks
 
 
 def pictures(root: Path, count: int, side: int = 10) -> Path:
@@ -367,17 +368,17 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
 
 
 def test_two_preparations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    locks: list[Path] = []
-    real = FileLock.acquire
+    taken: list[Path] = []
+    real = locks.opened
 
-    def noting(self: FileLock, *arguments: object, **options: object) -> object:
-        locks.append(Path(self.lock_file))
-        return real(self, *arguments, **options)  # type: ignore[arg-type]
+    def noting(path: Path) -> int:
+        taken.append(path)
+        return real(path)
 
-    monkeypatch.setattr(FileLock, "acquire", noting)
+    monkeypatch.setattr(locks, "opened", noting)
     made(Dataset(name="digits"), tmp_path)
     monkeypatch.undo()
-    with FileLock(locks[-1]), pytest.raises(UserError, match="is being prepared already"):
+    with FileLock(taken[-1]), pytest.raises(UserError, match="is being prepared already"):
         made(Dataset(name="digits"), tmp_path)
 
 

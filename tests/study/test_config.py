@@ -18,7 +18,15 @@ from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 from sphere_repro.strict import parse
 from sphere_repro.study import config
-from sphere_repro.study.architecture import SIZES, Architecture, Model, Size, default_patch_size, resolve_size
+from sphere_repro.study.architecture import (
+    MOST_CHANNELS,
+    SIZES,
+    Architecture,
+    Model,
+    Size,
+    default_patch_size,
+    resolve_size,
+)
 from sphere_repro.study.config import Run, Study, load_study
 from sphere_repro.study.generation import Generation, Guidance
 
@@ -98,6 +106,10 @@ def test_channels_are_pixels_over_ratio(patch: int, grid: int, ratio: float) -> 
     model = Model(ratio=ratio, patch_size=patch)
     if 3 * patch**2 / ratio < 1:
         with pytest.raises(ValueError, match="no latent channel"):
+            model.architecture(dataset)
+        return
+    if 3 * patch**2 / ratio > MOST_CHANNELS:
+        with pytest.raises(ValueError, match="too small: a token of the latent would have"):
             model.architecture(dataset)
         return
     architecture = model.architecture(dataset)

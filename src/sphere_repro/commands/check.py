@@ -14,6 +14,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(o: argparse.Namespace) -> str:
     from sphere_repro.data.summary import own_images
+    from sphere_repro.machine.devices import free_memory
+    from sphere_repro.study import sense
     from sphere_repro.study.config import load_study
 
     study = load_study(o.study)
@@ -23,6 +25,7 @@ def run(o: argparse.Namespace) -> str:
         f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
+    lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]
     lines += own_images(run.dataset for run in study.runs.values())
     return "\n".join(lines)
 

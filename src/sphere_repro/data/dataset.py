@@ -61,6 +61,7 @@ class Dataset(Strict):
         None,
         exclude_if=is_none,
         ge=0,
+        le=1_000_000,
         description="classes of your own images; default: what is found there; 0: use none",
         json_schema_extra=ledger(
             unit="classes",

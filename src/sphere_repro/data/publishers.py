@@ -132,15 +132,32 @@ def _flowers102(raw: Path, _: Source) -> Files:
 
 
 def _class_folders(raw: Path, source: Source) -> Files:
-    """`<top>/<split>/<class>/<image>`, with the classes of the table; splits in sorted order, all of them."""
+    """`…/<split>/<class>/<image>`, with the classes of the table; splits in sorted order, all of them."""
     unpacked = raw / UNPACKED
     classes = sorted(source.class_counts or ())
-    found = sorted(path for path in unpacked.glob("*/*/*/*") if path.suffix.lower() in PUBLISHED)
-    found = [path for path in found if path.parent.name in classes]
+    found = class_files(raw, source)
     if not found:
         raise UserError(f"{unpacked} holds no image. {_AGAIN.format(raw=raw)}")
     labels = np.array([classes.index(path.parent.name) for path in found], np.int64)
     return Files(unpacked, [path.relative_to(unpacked).as_posix() for path in found], labels)
+
+
+def class_files(raw: Path, source: Source) -> list[Path]:
+    """Images in folders that are called as the table's classes, ordered by split, class and name.
+
+    The folders above the splits say nothing: archives of the same files differ in them.
+    """
+    found = [
+        path
+        for path in (raw / UNPACKED).rglob("*")
+        if path.suffix.lower() in PUBLISHED and path.parent.name in (source.class_counts or ())
+    ]
+    return sorted((path for path in found if not _of_a_mac(path)), key=lambda path: path.parts[-3:])
+
+
+def _of_a_mac(path: Path) -> bool:
+    """Whether a Mac has put the file into an archive beside the one that it speaks of."""
+    return path.name.startswith("._") or "__MACOSX" in path.parts
 
 
 def _opened(raw: Path, split: Callable[[], Any]) -> Any:

@@ -25,6 +25,7 @@ class SourceFile(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     url: str | None = None  # none: it is not to be had without registration
     mirrors: tuple[str, ...] = ()
+    repacked: tuple[str, ...] = ()  # other archives of the same files: the tree agrees, the bytes need not
     digest: str | None = Field(None, pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
     size: int | None = Field(None, ge=1)  # bytes
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import writing
+from sphere_repro.machine.files import umask, writing
 from sphere_repro.machine.progress import progress
 
 # What tarfile and zipfile raise on damaged bytes, by experiment (tests/data/test_unpack.py changes them).
@@ -69,7 +69,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~umask())  # temporary folders are for their owner alone
         try:
             _unpack_into(archive, temporary, limits)
             temporary.replace(folder)

@@ -7,7 +7,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.ledger import EACH, by_dataset, ledger
-from sphere_repro.strict import Limited, LimitedPositive, NonNegative, Positive, Strict
+from sphere_repro.strict import (
+    MOST_BATCH,
+    MOST_DRAWS,
+    Limited,
+    LimitedPositive,
+    NonNegative,
+    Positive,
+    Strict,
+)
 
 
 class Training(Strict):
@@ -32,6 +40,7 @@ class Training(Strict):
     batch_size: int = Field(
         256,
         gt=0,
+        le=MOST_BATCH,
         description="global batch",
         json_schema_extra=ledger(
             unit="images",
@@ -101,6 +110,15 @@ class Training(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rates_fall(self) -> Self:
+        if self.minimum_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"minimum_learning_rate {self.minimum_learning_rate:g} must be at most learning_rate "
+                f"{self.learning_rate:g}"
+            )
+        return self
+
 
 class Execution(Strict):
     """How a training is computed, not what: a change here makes no result old.
@@ -128,6 +146,7 @@ class Execution(Strict):
     micro_batch_size: int | None = Field(
         None,
         gt=0,
+        le=MOST_BATCH,
         description="images per pass of one process; gradients are summed; default: its whole share",
         json_schema_extra=ledger(unit="images", reason="no number depends on it"),
     )
@@ -154,6 +173,7 @@ class Execution(Strict):
     grids: int = Field(
         10,
         ge=0,
+        le=MOST_DRAWS,
         description="pictures of samples and reconstructions during the training",
         json_schema_extra=ledger(unit="pictures", reason="for watching only"),
     )
