@@ -7,13 +7,10 @@ it; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sphere_repro import __version__
@@ -22,6 +19,7 @@ from sphere_repro.machine import slurm
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import note
 from sphere_repro.machine.processes import die_with_parent, is_worker
+from sphere_repro.machine.signals import interruptible
 
 MOST_THREADS = 1024
 # Most mistakes are every worker's: the leader tells them, and its launcher ends the others while they wait.
@@ -47,11 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
+    with interruptible(ends=arguments is None):  # temporary files are removed on the way out
+        return _status(options)
+
+
+def _status(options: argparse.Namespace) -> int:
     try:
-        with _ended_tidily():
-            if os.environ.get("SPHERE_REPRO_TIED"):  # set by the workflow's rules
-                die_with_parent()
-            line = _run(options)
+        if os.environ.get("SPHERE_REPRO_TIED"):  # set by the workflow's rules
+            die_with_parent()
+        line = _run(options)
     except UserError as error:
         return _complain(str(error), options.log)
     except KeyboardInterrupt:
@@ -86,19 +88,6 @@ def _print(line: str) -> None:
         print(line, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-
-
-@contextlib.contextmanager
-def _ended_tidily() -> Iterator[None]:
-    """While this lasts, SIGTERM ends the work as Ctrl-C does: temporary files are removed on the way out."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may ask for signals
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(options: argparse.Namespace) -> str:

@@ -67,7 +67,12 @@ def test_interrupted_while_writing(
     bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, name: str
 ) -> None:
     handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(os, "fsync", lambda _: signal.raise_signal(getattr(signal, name)))
+
+    def impatient(_: int) -> None:
+        for _ in range(3):  # a training waits for the state to be written until the third
+            signal.raise_signal(getattr(signal, name))
+
+    monkeypatch.setattr(os, "fsync", impatient)
     assert bench.run(verb) == 130
     assert capsys.readouterr().err == INTERRUPTED
     assert signal.getsignal(signal.SIGTERM) is handler
