@@ -83,6 +83,7 @@ def train(
         "processes": result.processes,
         "execution": _plain(execution or Execution()),
         "parameter_count": parameter_count(job.architecture),
+        "segments": result.segments,
         "last": result.last,
         "sha256": file_hash(files.model),
     }

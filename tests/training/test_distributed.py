@@ -30,6 +30,7 @@ from sphere_repro.study import jobs
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training.loop import train
 
+PATIENCE = 800  # seconds; machines here are shared, and no test is one of speed
 SUMS = 1e-5  # what another order of float32 sums makes of weights near 1 after six steps
 
 
@@ -57,7 +58,7 @@ def start(job: jobs.TrainJob, place: Place, archive: Path, execution: Execution)
 
 def finish(started: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit status, output and errors."""
-    out, err = started.communicate(timeout=300)
+    out, err = started.communicate(timeout=PATIENCE)
     return started.returncode, out, err
 
 
@@ -164,11 +165,10 @@ def test_a_stopped_training_of_two_goes_on_to_the_same_weights(
     place: Callable[..., Place], digits_archive: Path
 ) -> None:
     whole, broken = place("whole"), place("broken")
-    job, two = tiny_job(epochs=40), Execution(processes=2, checkpoint_seconds=1e-9)
+    job, two = tiny_job(epochs=40), Execution(processes=2, checkpoint_seconds=1e-9, checkpoint_share=1)
     assert finish(start(job, whole, digits_archive, two))[0] == 0
     started = start(job, broken, digits_archive, two)
-    until = time.monotonic() + 120
-    while not list(broken.state.glob("*.pt")) and time.monotonic() < until:
+    while not list(broken.state.glob("*.pt")) and started.poll() is None:
         time.sleep(0.01)
     started.send_signal(signal.SIGTERM)
     status, _, err = finish(started)

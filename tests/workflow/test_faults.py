@@ -40,7 +40,7 @@ def unfinished(tmp_path):
     folder = copy_checkout(tmp_path / "checkout")
     study = yaml.safe_load((folder / SMOKE).read_text())
     for item in study["runs"].values():
-        item["execution"] = {"checkpoint_seconds": 0.01}
+        item["execution"] = {"checkpoint_seconds": 0.01, "checkpoint_share": 1}
     (folder / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
     return folder
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 # How long the others wait for one that saves a state, draws a picture or loads a dataset.
 PATIENCE = timedelta(hours=1)
@@ -65,6 +66,19 @@ class World:
         lowest_highest = torch.tensor([-value, value], dtype=torch.int64)
         dist.all_reduce(lowest_highest, dist.ReduceOp.MAX)
         return int(lowest_highest[1]) == -int(lowest_highest[0])
+
+    def told(self, value: Any) -> Any:
+        """The leader's `value`, a few plain things, in every process."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]
+
+    def spread(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the numbers of the leader's tensors, one after the other, in place."""
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
 
     @contextlib.contextmanager
     def leader_first(self) -> Iterator[None]:

@@ -57,7 +57,7 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
 def writing(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write `path` into a `UserError` that says what to do.
 
-    An interrupt stays one: writers that it broke off hide it in errors of their own (torch: "unexpected pos").
+    An interrupt stays one: writers that it broke off hide it in errors of their own ("unexpected pos").
     """
     try:
         yield

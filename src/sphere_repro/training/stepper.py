@@ -18,7 +18,8 @@ from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.objective import Loss
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training import losses, optim
-from sphere_repro.training.state import Row, State
+from sphere_repro.training.log import Row
+from sphere_repro.training.state import State
 
 Distance = losses.PerceptualDistance
 
