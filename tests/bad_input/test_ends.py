@@ -15,10 +15,8 @@ import pytest
 import torch
 
 from bad_input.bench import INTERRUPTED, OLD, OLDER, VERBS, Bench, contents, in_run
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 from sphere_repro import verbs
-
-PATIENCE = 800  # seconds; machines here are shared, and no test is one of speed
 
 
 def test_the_commands_are_good(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus, launch
 from sphere_repro.machine.launch import Workers
-
-PATIENCE = 800  # seconds; machines here are shared, and no test is one of speed
 
 # Each worker notes its environment, then does what the first argument says.
 WORKER = """
@@ -49,7 +47,7 @@ if act == "mistake":
     if rank == "0":
         print("sphere-repro: a mistake.", file=sys.stderr)
         sys.exit(2)
-    time.sleep(60)
+    time.sleep(3000)
 if act == "everywhere":  # as a training does: each worker finds the mistake, the first one tells it
     if rank == "0":
         print("sphere-repro: a mistake.", file=sys.stderr)
@@ -57,7 +55,7 @@ if act == "everywhere":  # as a training does: each worker finds the mistake, th
 if act == "killed" and rank == "1":
     os.kill(os.getpid(), signal.SIGKILL)
 if act == "killed":
-    time.sleep(60)
+    time.sleep(3000)
 if act == "crash":
     raise ValueError("a bug")
 """

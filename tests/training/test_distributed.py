@@ -23,14 +23,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from test_loop import CPU, Place, tiny_job
 
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine.distributed import World, even_share
 from sphere_repro.study import jobs
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training.loop import train
 
-PATIENCE = 800  # seconds; machines here are shared, and no test is one of speed
 SUMS = 1e-5  # what another order of float32 sums makes of weights near 1 after six steps
 
 

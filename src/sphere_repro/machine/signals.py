@@ -20,6 +20,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 IMPATIENT = 3  # signals, that of a parent's death apart
 # Who was asked to stop has this long to finish a step and save; Slurm's job steps, too.
 SAVING_SECONDS = 600.0
+AGAIN_SECONDS = 10.0
 
 
 class _Ends:
@@ -52,7 +53,8 @@ class _Ends:
             raise self.error(number)
 
         began, handler = time.monotonic(), signal.signal(signal.SIGALRM, late)
-        left, again = signal.setitimer(signal.ITIMER_REAL, self.deadline)
+        # and again: what is tidied up on the way out may wait for the same dead disk
+        left, again = signal.setitimer(signal.ITIMER_REAL, self.deadline, min(AGAIN_SECONDS, self.deadline))
 
         def disarm() -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)

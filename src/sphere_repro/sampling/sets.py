@@ -162,7 +162,7 @@ def _generations(
     for indices in batches:
         labels = balanced_labels(indices, model.shape.classes)
         asked = refine.condition(model, None if labels is None else labels.to(device), generation.guidance)
-        noise = refine.sample_noise(seed, indices, shape, generation.steps).to(device)
+        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation)).to(device)
         yield refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
 
 
