@@ -55,7 +55,7 @@ def _status(options: argparse.Namespace) -> int:
             die_with_parent()
         line = _run(options)
     except UserError as error:
-        return _complain(str(error), options.log)
+        return _complain(str(error), options.log, at_once=error.at_once)
     except KeyboardInterrupt:
         if is_worker():  # its launcher tells it once for all
             return 130
@@ -105,8 +105,8 @@ def _set_threads(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
 
 
-def _complain(sentence: str, log: Path | None) -> int:
-    if os.environ.get("RANK", "0") != "0":
+def _complain(sentence: str, log: Path | None, *, at_once: bool = False) -> int:
+    if os.environ.get("RANK", "0") != "0" and not at_once:
         time.sleep(LEADER_FIRST_SECONDS)
     text = " ".join(sentence.split())
     text += "" if text.endswith((".", "?")) else "."

@@ -10,13 +10,15 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from sphere_repro.machine.watch import Watch
 
 # How long the others wait for one that saves a state, draws a picture or loads a dataset.
 PATIENCE = timedelta(hours=1)
@@ -34,10 +36,12 @@ class World:
     Attributes:
         rank: this process's number, from 0; the first one leads: it alone writes files.
         size: how many there are.
+        watch: where there are several: ends this one soon after another has failed.
     """
 
     rank: int = 0
     size: int = 1
+    watch: Watch | None = field(default=None, compare=False)
 
     @property
     def leads(self) -> bool:
@@ -80,6 +84,10 @@ class World:
         for tensor in tensors:
             dist.broadcast(tensor, src=0)
 
+    def undisturbed(self) -> contextlib.AbstractContextManager[None]:
+        """What stands in the block is finished, even if another process has failed."""
+        return self.watch.undisturbed() if self.watch else contextlib.nullcontext()
+
     @contextlib.contextmanager
     def leader_first(self) -> Iterator[None]:
         """The leader does what stands in the block, then the others: for files that it makes or mends."""
@@ -120,7 +128,15 @@ def joined(device: torch.device) -> Iterator[World]:
     warnings.filterwarnings(
         "ignore", message="Grad strides do not match"
     )  # of convolutions: a copy, no error
+    watch = Watch(dist.get_rank(), dist.get_world_size())
     try:
-        yield World(dist.get_rank(), dist.get_world_size())
-    finally:
+        yield World(dist.get_rank(), dist.get_world_size(), watch)
+    except KeyboardInterrupt:  # all stop after the same step
+        watch.leave()
+        dist.destroy_process_group()
+        raise
+    except Exception as error:
+        raise watch.fail(error) from error  # the group is left as it is: NCCL would wait for the others
+    else:
+        watch.leave()
         dist.destroy_process_group()

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus, slurm
 from sphere_repro.machine.notes import notice
-from sphere_repro.machine.processes import die_with_parent
+from sphere_repro.machine.processes import LOST, die_with_parent
 from sphere_repro.machine.signals import ENDING, SAVING_SECONDS, interruptible
 
 if TYPE_CHECKING:
@@ -191,9 +191,14 @@ def _status(told: Mapping[int, int], ended: Mapping[int, int], processes: int) -
                 f"Worker {rank} of the training was killed by {signal.Signals(-status).name}: often the "
                 "system's answer to too little memory. Lower execution.micro_batch_size or ask for more."
             )
-    crashed = [status for status in (*ended.values(), *told.values()) if status > 0 and status != INTERRUPTED]
-    if crashed:
+    found = [status for status in (*ended.values(), *told.values()) if status > 0 and status != INTERRUPTED]
+    if crashed := [status for status in found if status != LOST]:
         return crashed[0]
+    if found:
+        raise UserError(
+            "The processes of the training lost one another: a machine or the network has failed. Run the "
+            "same command again: it goes on from the last saved state."
+        )
     return 0 if len(told) == processes and not any(told.values()) else INTERRUPTED
 
 

@@ -116,7 +116,8 @@ class Autosave:
         """
         stop = self.world.any(self.stopped())
         if self.world.leads and (last or stop or self.rhythm.due()):
-            self._save(state, needed=last or stop)
+            with self.world.undisturbed():
+                self._save(state, needed=last or stop)
         if stop and not last:
             raise KeyboardInterrupt
 
