@@ -14,6 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
+
+# No test is one of speed: machines here are shared. What never comes is ended by the suite's own time limit.
+PATIENCE = 3000  # seconds
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -91,7 +97,7 @@ SMOKE = "params/smoke.yaml"
 TARGETS = {"all", "data", "references", "uniformities", "tables", "figures", "tables_apart", "figures_apart"}
 
 
-def run(folder: Path, *command: str, check: bool = True, **settings) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
     """A command in a temporary checkout, as a user with the environment active would type it."""
     done = subprocess.run(
         command,
@@ -99,9 +105,9 @@ def run(folder: Path, *command: str, check: bool = True, **settings) -> subproce
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=PATIENCE,
         check=False,
-        **settings,
+        **options,
     )
     if check and done.returncode:
         raise AssertionError(

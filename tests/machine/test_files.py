@@ -205,7 +205,7 @@ def test_killed_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     script = (
         "import sys, time; from sphere_repro.machine.files import atomic_output\n"
         "with atomic_output(sys.argv[1]) as t:\n"
-        "    t.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+        "    t.write_text('half'); print('writing', flush=True); time.sleep(3000)\n"
     )
     source = str(Path(machine_files.__file__).resolve().parents[2])
     child = subprocess.Popen(

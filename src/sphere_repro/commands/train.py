@@ -84,6 +84,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         "processes": result.processes,
         "execution": records.plain(execution),
         "parameter_count": parameter_count(job.architecture),
+        "segments": result.segments,
         **({"class_names": names} if (names := read_class_names(files.model)) else {}),
         "last": result.last,
         "sha256": file_hash(files.model),

@@ -57,12 +57,17 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write `path` into a `UserError` that says what to do."""
+    """Turn the operating system's refusals to write `path` into a `UserError` that says what to do.
+
+    An interrupt stays one: writers that it broke off hide it in errors of their own ("unexpected pos").
+    """
     try:
         yield
     except UserError:
         raise
     except Exception as failure:
+        if _interrupted(failure):
+            raise KeyboardInterrupt from failure
         error = _refusal(failure)
         if error is None:
             raise
@@ -112,6 +117,12 @@ def _refusal(failure: BaseException | None) -> OSError | None:
             return OSError(int(number[1]), os.strerror(int(number[1])))
         failure = failure.__cause__ or failure.__context__
     return None
+
+
+def _interrupted(failure: BaseException | None) -> bool:
+    while failure is not None and not isinstance(failure, KeyboardInterrupt):
+        failure = failure.__cause__ or failure.__context__
+    return failure is not None
 
 
 def write_json(path: str | Path, value: Any) -> None:

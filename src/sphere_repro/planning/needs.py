@@ -14,6 +14,7 @@ from sphere_repro.machine.files import read_json
 from sphere_repro.models import released
 from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
+from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
@@ -119,9 +120,10 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
             checkpointing=execution.activation_checkpointing,
             processes=execution.world_size,
         ),
-        host=execution.processes * each + WRITTEN_COPIES * stored,
+        # the leader's: the state that it reads for all, and later what it writes
+        host=execution.processes * each + max(SAVED_COPIES, WRITTEN_COPIES) * stored,
         disk=2 * stored,
-        working=2 * SAVED_COPIES * stored,  # the state before, and the one that replaces it
+        working=3 * SAVED_COPIES * stored,  # the last two states, and the one that is being written
         done=done,
         notes=tuple(notes),
     )
@@ -144,13 +146,14 @@ def _import(name: str, run: Run, record: str, done: bool) -> Need:
 
 def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
     count = min(job.count, images) if job.set == "reconstruction" else job.count
-    batch, steps = min(job.batch_size, count), job.generation.steps if job.generation else 1
+    batch = min(job.batch_size, count)
     cost = count * flops.forward_flops(shape, _calls(job))
     seen = count
     if job.set == "posterior":  # its mean and deviation are those of all training images
         cost += images * flops.encoder_call(shape).forward
         seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
-    noise = FLOAT * (steps + 1) * batch * shape.latent_dimension
+    drawn = refine.draws(job.generation) if job.generation else 1
+    noise = FLOAT * (drawn + 1) * batch * shape.latent_dimension  # and the point that is turned
     stored = FLOAT * memory.parameters(shape)
     return Need(
         run=job.run,

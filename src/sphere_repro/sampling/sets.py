@@ -214,7 +214,7 @@ def _generations(
     shape = (model.shape.tokens, model.shape.token_channels)
     for indices in batches:
         asked = refine.condition(model, _at(labels, indices, device), generation.guidance)
-        noise = refine.sample_noise(seed, indices, shape, generation.steps).to(device)
+        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation)).to(device)
         yield refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
 
 

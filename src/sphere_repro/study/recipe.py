@@ -164,11 +164,22 @@ class Execution(Strict):
     )
     checkpoint_seconds: Positive = Field(
         300.0,
-        description="seconds between resumable checkpoints",
+        description="seconds between resumable checkpoints, at least",
         json_schema_extra=ledger(
             unit="seconds",
             reason="the released code saves no optimizer state; here a resumed run is the same run",
         ),
+    )
+    checkpoint_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05,
+        description="share of the time that saving them may take: slow disks are written to less often",
+        json_schema_extra=ledger(unit="1", reason="all processes wait while one writes"),
+    )
+    resume: Literal["exact", "anyway", "anew"] = Field(
+        "exact",
+        description="where the checkpoint is damaged, or of other code or versions: stop and ask, "
+        "go on anyway (the record says which steps are whose), or start anew",
+        json_schema_extra=ledger(reason="days of work are not thrown away, nor mixed, without a word"),
     )
     grids: int = Field(
         10,
