@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.results.variety import variety
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
+from sphere_repro.results import degenerate
 from sphere_repro.results.scores import metric_label, read_scores, set_label, set_order
 
 Row = tuple[str, style.Images]
@@ -43,6 +45,7 @@ def draw(
         )
     opened = open_alike([*([real] if real else []), *sets.values()])
     found = {name: opened[path] for name, path in sets.items()}
+    warning = alike(found, opened[real]) if real else ""
     rows, labels = _real_rows(found, opened[real], columns) if real else ([], None)
     if generated:
         archives = [found[name] for name in generated]
@@ -53,7 +56,19 @@ def draw(
             for name, archive in zip(generated, archives, strict=True)
         ]
         labels = shortest.labels[indices] if shortest.labels is not None else None
-    return _grid(rows, labels, title)
+    drawn = _grid(rows, labels, title)
+    style.warning(drawn, warning)
+    return drawn
+
+
+def alike(sets: Mapping[str, ImageArchive], real: ImageArchive) -> str:
+    """A sentence on sets whose images are alike or nearly so; empty where none's are."""
+    pairs = []
+    for name, archive in sets.items():
+        first = len(archive) if name == "reconstruction" else None
+        found = degenerate.described(variety(archive), variety(real, first))
+        pairs += [(set_label(name), why) for why in degenerate.of_variety(found)]
+    return degenerate.sentence(degenerate.listed(pairs))
 
 
 def table(sets: Mapping[str, Path], scores: Path | None = None) -> pd.DataFrame:

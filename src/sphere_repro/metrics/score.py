@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.results.variety import variety
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
+from sphere_repro.machine.notes import notice
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_distance, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
@@ -29,6 +31,7 @@ from sphere_repro.metrics.statistics import (
 )
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.results import degenerate
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.generation import Generation
@@ -130,12 +133,16 @@ def make_reference(
     )
 
 
-def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> None:
+def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> str:
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
-    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. The random
-    choices (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
+    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. How different
+    a set's images are from one another stands beside that of the real ones. The random choices (jackknife
+    groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
+
+    Returns:
+        Which sets' scores say nothing, and why (`results.degenerate`); empty where all may be believed.
 
     Raises:
         UserError: the reference was made from other images or with another extractor, an archive is broken, a
@@ -154,7 +161,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     for name, archive in archives.items():
         closeness = psnr(real, archive) if name == "reconstruction" else None
         measured = scorer.measure(archive, f"{inputs.run} {name}")
-        records.append({**details[name], **measured, "psnr": closeness})
+        alike = _variety(archive, real, name)
+        records.append({**details[name], **measured, "psnr": closeness, "variety": alike})
     report = {
         "run": inputs.run,
         "dataset": inputs.dataset,
@@ -168,6 +176,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
         "provenance": provenance,
     }
     write_json(out, report)
+    return _doubtful(inputs.run, records)
 
 
 class _Scorer:
@@ -231,6 +240,21 @@ class _Scorer:
             return jackknife_groups(len(archive), self.score.jackknife_groups, generator)
         except UserError as error:
             raise UserError(f"{archive.path}: {error}") from error
+
+
+def _variety(archive: ImageArchive, real: ImageArchive, name: str) -> dict[str, float | None]:
+    """Reconstructions are held against the images that they reconstruct, other sets against all."""
+    first = len(archive) if name == "reconstruction" else None
+    return degenerate.described(variety(archive), variety(real, first))
+
+
+def _doubtful(run: str, records: list[dict[str, Any]]) -> str:
+    """Tell people of sets whose scores say nothing."""
+    pairs = [(record["set"], why) for record in records for why in degenerate.doubts(record)]
+    found = degenerate.listed(pairs)
+    if found:
+        notice(f"scores of {run} that say nothing: {found}. Claims on them are undecided.")
+    return found
 
 
 def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.device | str) -> dict[str, Any]:

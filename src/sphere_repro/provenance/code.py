@@ -19,7 +19,7 @@ SAMPLE = (
     "data/archive.py", "data/loading.py", "models/", "sampling/", "seeds.py", "sphere.py",
     "study/architecture.py", "study/generation.py",
 )  # fmt: skip
-SCORE = ("metrics/", "data/archive.py", "seeds.py")
+SCORE = ("metrics/", "data/archive.py", "results/variety.py", "seeds.py")
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = ("results/tables.py", "results/expected.py")

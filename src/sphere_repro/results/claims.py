@@ -19,6 +19,7 @@ from typing import Any
 from sphere_repro.machine.files import write_text
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.results.degenerate import unmoved
 from sphere_repro.results.scores import (
     RunScores,
     SetScore,
@@ -41,10 +42,11 @@ ANGLE_AXIS = "alpha-max"
 
 @dataclass(frozen=True)
 class Number:
-    """A number and its standard error."""
+    """A number, its standard error, and why it says nothing where it does."""
 
     value: float
     se: float
+    doubt: str = ""
 
     def __str__(self) -> str:
         return f"{self.value:.4g} ± {self.se:.2g}"
@@ -131,8 +133,10 @@ def claims(
     Raises:
         UserError: a results file is missing or broken.
     """
-    found = [*score_claims([read_scores(path) for path in score_files])]
-    found += [uniformity_claim(read_uniformity(path)) for path in uniformity_files]
+    runs = [read_scores(path) for path in score_files]
+    still = {run.run: why for run in runs if (why := unmoved(run.moved))}
+    found = [*score_claims(runs)]
+    found += [uniformity_claim(read_uniformity(path), still) for path in uniformity_files]
     further = further or {}
     found += [claim for judged in further.values() for claim in judged]
     found.sort(key=lambda claim: [*TEXTS].index(claim.claim))
@@ -169,14 +173,19 @@ def ablation_claims(runs: Sequence[RunScores]) -> list[Claim]:
     return [*found, _against_others("angle-is-best", runs[0], axes.get(ANGLE_AXIS, ()), note)]
 
 
-def uniformity_claim(data: dict[str, Any]) -> Claim:
-    """Judge one run's latents by effect size, and the test itself by its two controls."""
+def uniformity_claim(data: dict[str, Any], unmoved_runs: Mapping[str, str] | None = None) -> Claim:
+    """Judge one run's latents by effect size, and the test itself by its two controls.
+
+    Latents of a run among `unmoved_runs` (run → how its loss hardly moved) say nothing of the method.
+    """
     groups = {key: _effects(cloud) for key, cloud in data["clouds"].items()}
     verdicts = {key: _uniform_in_effect(effects.values()) for key, effects in groups.items()}
     verdict, note = verdicts["latents"], ""
     if verdicts.get("uniform") != HOLDS or verdicts.get("pixels") != FAILS:
         verdict = UNDECIDED
         note = "the test cannot tell its controls apart: examine more images"
+    if why := (unmoved_runs or {}).get(data["run"]):
+        verdict, note = UNDECIDED, f"its model learned nothing: {why}"
     numbers = {f"{name}, {key}": pair[0] for key in groups for name, pair in groups[key].items()}
     return _claim("latents-uniform", data["run"], "", "", verdict, numbers, note)
 
@@ -205,8 +214,11 @@ def as_csv(found: Sequence[Claim]) -> str:
 
 
 def decide(excess: Number) -> str:
-    """Holds when `excess` is above 0 by two standard errors, does not hold when below by as much."""
-    if not (math.isfinite(excess.value) and math.isfinite(excess.se)):
+    """Holds when `excess` is above 0 by two standard errors, does not hold when below by as much.
+
+    What was computed from a score that says nothing stays undecided.
+    """
+    if excess.doubt or not (math.isfinite(excess.value) and math.isfinite(excess.se)):
         return UNDECIDED
     if abs(excess.value) <= STANDARD_ERRORS * excess.se:
         return UNDECIDED
@@ -331,6 +343,8 @@ def _claim(
     name: str, run: str, dataset: str, metric: str, verdict: str, numbers: dict[str, Number], note: str = ""
 ) -> Claim:
     text, rule = TEXTS[name]
+    doubts = dict.fromkeys(number.doubt for number in numbers.values() if number.doubt)
+    note = "; ".join(filter(None, [note, *doubts]))
     return Claim(name, text, rule, run, dataset, metric, verdict, numbers, note)
 
 
@@ -341,15 +355,16 @@ def _plain(run: RunScores, steps: int, guidance: str | None = None) -> SetScore 
 
 
 def _distance(score: SetScore) -> Number:
-    return Number(score.frechet, score.frechet_se)
+    doubt = f"{score.set}: {score.doubt}" if score.doubt else ""
+    return Number(score.frechet, score.frechet_se, doubt)
 
 
 def _difference(first: Number, second: Number) -> Number:
-    return Number(first.value - second.value, math.hypot(first.se, second.se))
+    return Number(first.value - second.value, math.hypot(first.se, second.se), first.doubt or second.doubt)
 
 
 def _shifted(number: Number, by: float) -> Number:
-    return Number(number.value + by, number.se)
+    return Number(number.value + by, number.se, number.doubt)
 
 
 def _log_ratio(first: SetScore, second: SetScore) -> Number:
@@ -357,12 +372,12 @@ def _log_ratio(first: SetScore, second: SetScore) -> Number:
     if first.frechet <= 0 or second.frechet <= 0:
         return Number(math.nan, math.nan)
     se = math.hypot(first.frechet_se / first.frechet, second.frechet_se / second.frechet)
-    return Number(math.log(first.frechet / second.frechet), se)
+    return Number(math.log(first.frechet / second.frechet), se, first.doubt or second.doubt)
 
 
 def _exponential(number: Number) -> Number:
     ratio = math.exp(number.value)
-    return Number(ratio, ratio * number.se)
+    return Number(ratio, ratio * number.se, number.doubt)
 
 
 def _numbers(claim: Claim, separator: str) -> str:

@@ -35,11 +35,11 @@ def published_claims(table: Path) -> list[Claim]:
 
 def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:
     if row["published_frechet"]:
-        measured = Number(float(row["frechet"]), float(row["frechet_se"]))
+        measured = Number(float(row["frechet"]), float(row["frechet_se"]), row["degenerate"])
         yield _claim(row, row["metric"], measured, float(row["published_frechet"]), lower_is_better=True)
     if row["published_inception_score"]:
         se = float(row["inception_score_sd"]) / math.sqrt(int(row["inception_score_splits"]))
-        measured = Number(float(row["inception_score"]), se)
+        measured = Number(float(row["inception_score"]), se, row["degenerate"])
         metric = f"inception-score-{row['metric'].removeprefix('fid-inception-')}"
         yield _claim(row, metric, measured, float(row["published_inception_score"]), lower_is_better=False)
 
@@ -47,7 +47,7 @@ def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:
 def _claim(
     row: Mapping[str, str], metric: str, measured: Number, published: float, *, lower_is_better: bool
 ) -> Claim:
-    difference = Number(measured.value - published, math.sqrt(2) * measured.se)
+    difference = Number(measured.value - published, math.sqrt(2) * measured.se, measured.doubt)
     lag = difference.value if lower_is_better else -difference.value
     text, rule = TEXTS[NAME]
     return Claim(
@@ -57,7 +57,11 @@ def _claim(
         run=row["run"],
         dataset=row["dataset"],
         metric=metric,
-        verdict=decide(Number(TOLERANCE * published - lag, difference.se)),
+        verdict=decide(Number(TOLERANCE * published - lag, difference.se, measured.doubt)),
         numbers={"measured": measured, "measured minus published": difference},
-        note=f"{row['set']}: published {published:g} ({row['published_source']})",
+        note="; ".join(
+            filter(
+                None, [f"{row['set']}: published {published:g} ({row['published_source']})", measured.doubt]
+            )
+        ),
     )
