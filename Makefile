@@ -2,7 +2,7 @@
 # make test    the environment, then lint, formats, types and every test
 # make help    this list and the rest of it
 #
-# The environment lies in .venv (ENV=…), exactly as pinned in requirements.lock. It is made with uv where
+# The environment lies in .venv (ENV=…), exactly as pinned in requirements.lock, with this package. It is made with uv where
 # there is one; otherwise pip fetches uv into the environment first.
 
 ENV ?= .venv
@@ -15,6 +15,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 export PATH := $(abspath $(ENV))/bin:$(PATH)
+# the package of this checkout, also where ENV was made by another one
 export PYTHONPATH := $(CURDIR)/src
 
 SNAKEMAKE = exec python workflow/scripts/run.py --configfile $(STUDY) --cores $(CORES)
@@ -35,7 +36,7 @@ help:
 
 env: $(ENV)/.ready
 
-$(ENV)/.ready: requirements.lock
+$(ENV)/.ready: requirements.lock pyproject.toml
 	@bash workflow/scripts/make_env.sh "$(ENV)" requirements.lock
 	@touch $@
 

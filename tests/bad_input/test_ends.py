@@ -16,7 +16,6 @@ import torch
 
 from bad_input.bench import INTERRUPTED, OLD, OLDER, VERBS, Bench, contents, in_run
 from conftest import ROOT
-from sphere_repro import verbs
 
 
 def test_the_commands_are_good(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,6 +28,11 @@ def test_the_commands_are_good(bench: Bench, capsys: pytest.CaptureFixture[str])
 
 def fail(error: BaseException) -> None:
     raise error
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, verb: str, work: Callable[..., object]) -> None:
+    """What a verb does, replaced."""
+    monkeypatch.setattr(f"sphere_repro.commands.{verb}.{verb}", work)
 
 
 OUT_OF_MEMORY: dict[str, Callable[[], object]] = {
@@ -49,14 +53,14 @@ def test_memory_that_runs_out(
         ("score", "Lower score.batch_size."),
         ("figure", "Use a machine with more"),
     ):
-        monkeypatch.setattr(verbs, verb, lambda *_, **__: OUT_OF_MEMORY[library]())
+        stand_in(monkeypatch, verb, lambda *_, **__: OUT_OF_MEMORY[library]())
         refused(bench.command(verb), f"{verb} ran out of memory", words)
 
 
 def test_other_faults_keep_their_traceback(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the program itself is not dressed up as the user's mistake."""
     for error in (RuntimeError("shapes do not match"), ValueError("odd"), KeyError("odd")):
-        monkeypatch.setattr(verbs, "train", lambda *_, error=error: fail(error))
+        stand_in(monkeypatch, "train", lambda *_, error=error: fail(error))
         with pytest.raises(type(error)):
             bench.run("train")
 
@@ -80,7 +84,7 @@ def test_interrupted_while_writing(
 def test_log_of_failures(bench: Bench, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     log = bench.folder / "logs" / "a.log"
     refused(bench.command("sample", set="none", log=log), "no sample set 'none'", unchanged=False)
-    monkeypatch.setattr(verbs, "sample", lambda *_: fail(KeyboardInterrupt()))
+    stand_in(monkeypatch, "sample", lambda *_: fail(KeyboardInterrupt()))
     assert bench.run("sample", log=log) == 130
     lines = log.read_text().splitlines()
     assert len(lines) == 2

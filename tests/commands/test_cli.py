@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -14,10 +17,10 @@ import pytest
 import torch
 
 from conftest import ROOT
-from sphere_repro import __version__, cli, dispatch, verbs
+from sphere_repro import __version__, cli, commands
 from sphere_repro.cli import main
+from sphere_repro.commands.verb import Verb
 from sphere_repro.errors import UserError
-from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import notice
 
 SMOKE = str(ROOT / "params" / "smoke.yaml")
@@ -30,15 +33,44 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"sphere-repro {__version__}\n"
 
 
-@pytest.mark.parametrize("verb", [None, *sorted(dispatch._VERBS)])
+@pytest.mark.parametrize("verb", [None, *sorted(cli.VERBS)])
 def test_help(capsys: pytest.CaptureFixture[str], verb: str | None) -> None:
     with pytest.raises(SystemExit) as left:
         main([*([verb] if verb else []), "--help"])
     assert left.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: sphere-repro")
-    for name in dispatch._VERBS if verb is None else ("--threads", "--log"):
+    for name in cli.VERBS if verb is None else ("--threads", "--log"):
         assert name in text
+
+
+def test_every_module_of_a_verb_is_listed_under_its_name() -> None:
+    names = [item.name for item in pkgutil.iter_modules(commands.__path__, "sphere_repro.commands.")]
+    found = [getattr(importlib.import_module(name), "VERB", None) for name in names]
+    known = {verb.name for verb in found if isinstance(verb, Verb)}
+    assert tuple(cli.verbs()) == cli.VERBS and set(cli.VERBS) == known and len(cli.VERBS) == len(known)
+    (choices,) = [
+        action.choices for action in cli.parser()._actions if isinstance(action, argparse._SubParsersAction)
+    ]
+    assert tuple(choices or ()) == cli.VERBS
+
+
+HEAVY = ("matplotlib", "numpy", "pandas", "pydantic", "torch", "yaml")
+
+
+def test_the_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from sphere_repro.cli import parser; parser().format_help(); "
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_module_and_entry_point_are_the_same_program() -> None:
@@ -95,7 +127,7 @@ def test_a_mistake_is_one_sentence(
     def fail(*_: Any) -> None:
         raise UserError(message)
 
-    monkeypatch.setattr(dispatch, "load_study", fail)
+    monkeypatch.setattr("sphere_repro.study.config.load_study", fail)
     log = tmp_path / "a.log"
     assert main(["check", SMOKE, "--log", str(log)]) == 2
     captured = capsys.readouterr()
@@ -109,26 +141,11 @@ def test_a_refusal_of_the_system_is_a_sentence(
     def fail(*_: Any) -> None:
         raise OSError(5, "Input/output error", "some/file")
 
-    monkeypatch.setattr(dispatch, "load_study", fail)
+    monkeypatch.setattr("sphere_repro.study.config.load_study", fail)
     assert main(["check", SMOKE]) == 2
     assert capsys.readouterr().err == (
         "sphere-repro: check: the system refused: Input/output error (some/file). Check path and disk.\n"
     )
-
-
-def test_out_of_memory() -> None:
-    for error in (
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
-        RuntimeError("CUDA error: out of memory"),
-        RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
-        ),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
-    ):
-        assert out_of_memory(error)
-    for error in (RuntimeError("size mismatch"), ValueError("out of memory"), KeyboardInterrupt()):
-        assert not out_of_memory(error)
 
 
 def test_notices_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +156,9 @@ def test_notices_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_threads_are_set_before_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = []
     monkeypatch.setattr(torch, "set_num_threads", seen.append)
-    monkeypatch.setattr(verbs, "generate", lambda *_, **__: seen.append("work") or "done")
+    monkeypatch.setattr(
+        "sphere_repro.commands.generate.generate", lambda *_, **__: seen.append("work") or "done"
+    )
     assert main(["generate", "m", str(tmp_path / "o.zip"), "--threads", "3"]) == 0
     assert seen == [3, "work"]
 
@@ -166,16 +185,6 @@ def test_commands_also_run_outside_the_main_thread(capsys: pytest.CaptureFixture
     thread.start()
     thread.join()
     assert found == [0]
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "x", "11", "٣٣"])
-def test_whole_numbers(text: str) -> None:
-    import argparse
-
-    read = cli._at_most(10)
-    assert read("1") == 1 and read("10") == 10
-    with pytest.raises(argparse.ArgumentTypeError, match="from 1 to 10"):
-        read(text)
 
 
 def test_a_reader_that_stops_listening_is_nobodys_mistake() -> None:

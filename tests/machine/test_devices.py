@@ -61,3 +61,38 @@ def test_free_memory_within_the_containers_limit(tmp_path: Path, limit: str, exp
 
 def test_free_memory_where_the_system_says_nothing(tmp_path: Path) -> None:
     assert devices.free_memory(tmp_path) is None
+
+
+def test_device_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.pick_device("auto") == devices.pick_device("cpu") == torch.device("cpu")
+    for name in ("cuda", "cuda:1"):
+        with pytest.raises(UserError, match=f"'{name}'.*no GPU"):
+            devices.pick_device(name)
+
+
+def test_device_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert devices.pick_device("auto") == torch.device("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x"])
+def test_device_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(UserError, match="device"):
+        devices.pick_device(name)
+
+
+def test_out_of_memory() -> None:
+    for error in (
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+        ),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+    ):
+        assert devices.out_of_memory(error)
+    for error in (RuntimeError("size mismatch"), ValueError("out of memory"), KeyboardInterrupt()):
+        assert not devices.out_of_memory(error)

@@ -20,10 +20,8 @@ from hypothesis import strategies as st
 
 from conftest import mounted
 from sphere_repro.errors import UserError
-from sphere_repro.machine import devices
 from sphere_repro.machine import files as machine_files
 from sphere_repro.machine.files import atomic_output, read_json, write_json, write_text
-from sphere_repro.machine.progress import duration, progress
 
 
 def files(folder: Path) -> list[str]:
@@ -261,46 +259,3 @@ def test_json_nested_too_deep(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(UserError, match="not a readable JSON file"):
         read_json(tmp_path / "a.json")
-
-
-# -- progress and device
-
-
-def test_progress_passes_everything_and_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(progress(iter(range(5)), label="test", total=5)) == [0, 1, 2, 3, 4]
-    captured = capsys.readouterr()
-    assert captured.out == captured.err == ""
-
-
-def test_device_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.pick_device("auto") == devices.pick_device("cpu") == torch.device("cpu")
-    for name in ("cuda", "cuda:1"):
-        with pytest.raises(UserError, match=f"'{name}'.*no GPU"):
-            devices.pick_device(name)
-
-
-def test_device_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert devices.pick_device("auto") == torch.device("cuda")
-
-
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:x"])
-def test_device_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(UserError, match="device"):
-        devices.pick_device(name)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0.0 s"), (0.01, "< 0.1 s"), (3, "3.0 s"), (119, "119.0 s"), (7200, "2.0 h"), (8e7, "2.5 years")],
-)
-def test_times_for_people(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

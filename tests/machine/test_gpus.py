@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from conftest import ROOT
-from sphere_repro import verbs
+from sphere_repro.commands import encode, generate, sample
 from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus
 from sphere_repro.sampling import sets
@@ -167,9 +167,9 @@ def test_a_verb_holds_its_gpu_while_it_computes(two_gpus, monkeypatch, tmp_path)
     file.touch()
     for name in ("draw_set", "encode_set", "draw_generation"):
         monkeypatch.setattr(sets, name, compute)
-    verbs.sample(jobs.SampleJob.model_construct(run="a", set="b"), file, file, out, "auto")
-    verbs.encode(job, file, file, out, "auto")
-    verbs.generate(file, out, Generation(steps=1), count=1, seed=0, weights="raw", device="auto")
+    sample.sample(jobs.SampleJob.model_construct(run="a", set="b"), file, file, out, "auto")
+    encode.encode(job, file, file, out, "auto")
+    generate.generate(file, out, Generation(steps=1), count=1, seed=0, weights="raw", device="auto")
     assert len(done) == 3
 
 

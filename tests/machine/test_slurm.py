@@ -83,12 +83,10 @@ def test_a_slurm_that_does_not_answer_is_told_and_stops_nothing(cluster, monkeyp
 
 
 def test_only_an_interrupted_training_asks_for_another_turn(cluster, monkeypatch):
-    from sphere_repro import dispatch
-
-    def interrupt(_options):
+    def interrupt(_verb, _options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dispatch, "run", interrupt)
+    monkeypatch.setattr(cli, "run", interrupt)
     folder = cluster()
     job = ["--job", "{}", "--data", "a.zip", "--out", "b"]
     assert cli.main(["sample", *job, "--model", "c"]) == 130 and orders(folder) == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sphere_repro import verbs
+from sphere_repro.commands.claims import claims
 from sphere_repro.errors import UserError
 from sphere_repro.results.claims import FAILS, HOLDS, UNDECIDED
 from sphere_repro.results.published import NAME, published_claims
@@ -86,14 +86,14 @@ def test_the_verb_adds_them_to_the_other_claims(tmp_path: Path) -> None:
     scores = tmp_path / "scores.json"
     scores.write_text(json.dumps(head | {"records": [score | {"frechet_se": 0.1}]}))
     path = table(tmp_path, ROW)
-    verbs.claims([scores], [], path, tmp_path / "claims.json")
+    claims([scores], [], path, tmp_path / "claims.json")
     written = json.loads((tmp_path / "claims.json").read_text())
     assert [claim["claim"] for claim in written["claims"]][-2:] == [NAME, NAME]
     assert len(written["claims"]) == 5
     assert str(path) in written["provenance"]["inputs"]
     text = (tmp_path / "claims.md").read_text()
     assert "within 5 %" in text and "published 10 (released model card)" in text
-    verbs.claims([scores], [], None, tmp_path / "claims.json")
+    claims([scores], [], None, tmp_path / "claims.json")
     assert NAME not in (tmp_path / "claims.json").read_text()
 
 

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from sphere_repro import seeds
+from sphere_repro.commands import train as train_command
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.data.loading import batch_indices, load_training_images, to_unit
 from sphere_repro.errors import UserError
@@ -27,7 +28,6 @@ from sphere_repro.study.recipe import Execution
 from sphere_repro.training import loop, losses, optim
 from sphere_repro.training.loop import Files, Result, train
 from sphere_repro.training.stepper import make_batch
-from sphere_repro.verbs import estimates
 
 SIZE = {"width": 16, "layers": 1, "heads": 2}
 CPU = torch.device("cpu")
@@ -78,7 +78,7 @@ class Place:
         return Files(archive, self.model, self.log, self.state)
 
     def train(self, job: TrainJob, archive: Path) -> Result:
-        known = estimates(job, self.execution or Execution())
+        known = train_command.estimates(job, self.execution or Execution())
         result = train(job, self.files(archive), CPU, self.execution, estimates=known)
         assert result is not None
         return result
@@ -571,14 +571,13 @@ def test_images_of_another_resolution(
 def test_the_record_beside_the_model_says_where_it_comes_from(
     places: Callable[[str], Place], digits_archive: Path
 ) -> None:
-    from sphere_repro import verbs
     from sphere_repro.models.autoencoder import parameter_count
     from sphere_repro.provenance.code import MODEL, code_hash
     from sphere_repro.provenance.hashes import file_hash
     from sphere_repro.provenance.record import commit, versions
 
     place, job = places("a"), tiny_job()
-    line = verbs.train(job, place.files(digits_archive), "cpu")
+    line = train_command.train(job, place.files(digits_archive), "cpu", Execution())
     assert line.startswith("train tiny: 6 steps in ")
     record = json.loads(place.model.with_suffix(".json").read_text())
     assert TrainJob.model_validate(record["parameters"]) == TrainJob.model_validate(record["job"]) == job

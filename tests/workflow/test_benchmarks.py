@@ -20,6 +20,13 @@ def load(name: str):
     return module
 
 
+def test_start_up() -> None:
+    benchmark = load("start_up")
+    found = benchmark.measured(1)
+    assert list(found) == list(benchmark.COMMANDS)
+    assert all(0 < row["least"] <= row["median"] for row in found.values())
+
+
 def test_training() -> None:
     benchmark = load("training")
     job = benchmark.without_perceptual(train_job(load_study(ROOT / "params/smoke.yaml"), "digits"), 8)

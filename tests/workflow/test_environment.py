@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,7 +21,8 @@ LOCK = [
     for line in (ROOT / "requirements.lock").read_text().splitlines()
     if line.strip() and not line.startswith("#")
 ]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 
 
 def script(name):
@@ -45,6 +47,7 @@ def test_every_requirement_is_in_the_lock_and_satisfied_by_it():
         version = next(iter(requirement.specifier)).version
         pins.setdefault(canonicalize_name(requirement.name), []).append(version)
     wanted = [
+        *PYPROJECT["build-system"]["requires"],  # the package is installed without fetching anything else
         *PROJECT["dependencies"],
         *(r for group in PROJECT["optional-dependencies"].values() for r in group),
     ]
@@ -67,6 +70,26 @@ def test_environment_is_what_the_lock_says():
         (ROOT / "requirements.lock").read_text(), (ROOT / "pyproject.toml").read_text()
     )
     assert (ROOT / "environment.yml").read_text() == written
+
+
+def test_the_command_is_installed_and_runs_anywhere(tmp_path):
+    """`make env` puts sphere-repro beside the interpreter; the package named by PYTHONPATH goes before it."""
+    command = str(Path(sys.executable).with_name("sphere-repro"))
+    bare = environment()
+    del bare["PYTHONPATH"]
+    assert _printed(command, tmp_path, bare).startswith("sphere-repro ")
+    other = tmp_path / "src" / "sphere_repro"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    (other / "cli.py").write_text("def main():\n    print('of another checkout')\n")
+    assert _printed(command, tmp_path, environment()) == "of another checkout\n"
+
+
+def _printed(command, folder, variables):
+    done = subprocess.run(
+        [command, "--version"], cwd=folder, env=variables, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 def test_parameter_ledger_and_schema_are_up_to_date():

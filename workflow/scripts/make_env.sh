@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make the environment ENV exactly as LOCK pins it. Usage: make_env.sh ENV LOCK
+# Make the environment ENV exactly as LOCK pins it, with this checkout's sphere-repro. Usage: make_env.sh ENV LOCK
 set -euo pipefail
 env=$1 lock=$2
 
@@ -25,3 +25,5 @@ if [ -z "$uv" ]; then
 fi
 # Bytecode is compiled now: where it cannot be written later, every start of torch and snakemake pays for it.
 "$uv" pip install --quiet --python "$env/bin/python" --compile-bytecode --requirement "$lock"
+# The package itself is installed as the folder it lies in. What builds it is in the lock too: nothing else is fetched.
+"$uv" pip install --quiet --python "$env/bin/python" --no-deps --no-build-isolation --editable "$(dirname "$0")/../.."

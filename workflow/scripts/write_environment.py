@@ -11,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = """\
 # Written by `make lock` from requirements.lock; do not edit.
-# Serves `conda env create` and each rule's conda:.
+# Serves `conda env create` and each rule's conda:. The command sphere-repro, which rules do without, comes by
+# `pip install --no-deps --editable .` (no path may stand here: Snakemake copies this file away).
 name: sphere-repro
 channels:
   - conda-forge

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from sphere_repro import dispatch, verbs
-from sphere_repro.cli import _parser
 from sphere_repro.errors import UserError
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
@@ -38,26 +35,6 @@ OPTIONS = {
 }
 
 
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[Any, ...]]:
-    """What a command would hand to its verb."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[Any, ...]:
-        found: list[tuple[Any, ...]] = []
-        options = _parser().parse_args(arguments)
-
-        def record(*given: Any, **named: Any) -> str:
-            found.append((*given, named) if named else given)
-            return "done"
-
-        monkeypatch.setattr(verbs, options.verb.replace("-", "_"), record)
-        assert dispatch.run(options) == "done"
-        return found[0]
-
-    return run
-
-
 @pytest.mark.parametrize("verb", DERIVE)
 def test_study_and_json_ask_for_the_same_job(asked: Callable[..., tuple[Any, ...]], verb: str) -> None:
     job = DERIVE[verb](load_study(SMOKE))
@@ -71,15 +48,6 @@ def test_study_and_json_ask_for_the_same_job(asked: Callable[..., tuple[Any, ...
     assert Path("out.dat") in files
 
 
-def test_every_verb_of_the_command_line_is_known() -> None:
-    parser = _parser()
-    (choices,) = [
-        action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)
-    ]
-    assert set(choices or ()) == set(dispatch._VERBS)
-    assert set(dispatch.BESIDE) <= set(dispatch._VERBS)
-
-
 def test_another_extractor(asked: Callable[..., tuple[Any, ...]]) -> None:
     study = ["--study", str(SMOKE), "--run", "digits", "--out", "o.npz"]
     job = asked("reference", *study, *OPTIONS["reference"], "--extractor", "inception")[0]
@@ -87,25 +55,6 @@ def test_another_extractor(asked: Callable[..., tuple[Any, ...]]) -> None:
     assert asked("reference", *study, *OPTIONS["reference"])[0].score.extractor == "efficientnet-lite0"
     with pytest.raises(UserError, match=r"--extractor: extractor: .*'nonsense'"):
         asked("reference", *study, *OPTIONS["reference"], "--extractor", "nonsense")
-
-
-def test_figures_and_their_files(asked: Callable[..., tuple[Any, ...]]) -> None:
-    given = asked(
-        "figure", "samples", "real=a.zip", "x=odd=name.zip", "--subject", "digits", "--out", "o.png"
-    )
-    assert given == ("samples", {"real": Path("a.zip"), "x": Path("odd=name.zip")}, "digits", Path("o.png"))
-    for item in ("real", "=a.zip", "real="):
-        with pytest.raises(UserError, match="not of the form KEY=PATH"):
-            asked("figure", "samples", item, "--out", "o.png")
-
-
-def test_generation_by_hand(asked: Callable[..., tuple[Any, ...]]) -> None:
-    model, out, settings, rest = asked(
-        "generate", "m.safetensors", "o.zip", "--steps", "6", "--guidance", "1.4", "--position", "enc"
-    )
-    assert (model, out) == (Path("m.safetensors"), Path("o.zip"))
-    assert settings.name == "generation-6-fixed-shared-enc1.4"
-    assert rest == {"count": 64, "seed": 0, "weights": "raw", "device": "auto"}
 
 
 @pytest.mark.parametrize("extra", [["--study", "s.yaml"], ["--run", "digits"]])
@@ -150,18 +99,3 @@ def test_jobs_by_hand(
     job = json.loads(jobs.as_text(DERIVE[verb](load_study(SMOKE)))) | change
     with pytest.raises(UserError, match=words):
         asked(verb, "--job", json.dumps(job), *OPTIONS[verb], "--out", "o.dat")
-
-
-def test_check_lists_runs_and_sets() -> None:
-    text = dispatch.run(_parser().parse_args(["check", str(SMOKE)]))
-    study = load_study(SMOKE)
-    assert text.splitlines()[0].endswith(f"study 'smoke', {len(study.runs)} runs")
-    for name, run in study.runs.items():
-        assert f"  {name}: {run.dataset.archive}, {run.model.kind}, sets {', '.join(run.sets)}" in text
-
-
-def test_a_link_to_an_input_is_that_input(asked: Callable[..., tuple[Any, ...]], tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    (tmp_path / "link.zip").symlink_to("model.safetensors")
-    with pytest.raises(UserError, match="both --model and --out"):
-        asked("generate", "model.safetensors", "link.zip")

@@ -1,0 +1,116 @@
+"""`sphere-repro train`: train a run, in one process or as the launcher of several."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sphere_repro.commands import job as jobs_of
+from sphere_repro.commands import records
+from sphere_repro.commands.verb import Verb
+from sphere_repro.machine import gpus, launch
+from sphere_repro.machine.notes import note
+from sphere_repro.machine.processes import is_worker
+from sphere_repro.provenance import code
+from sphere_repro.provenance.hashes import file_hash
+from sphere_repro.provenance.record import provenance_of
+
+if TYPE_CHECKING:
+    from sphere_repro.study.jobs import TrainJob
+    from sphere_repro.study.recipe import Execution
+    from sphere_repro.training.loop import Estimates, Files
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    jobs_of.add_options(parser)
+    parser.add_argument("--data", type=Path, required=True, help="prepared image archive")
+    parser.add_argument("--curves", type=Path, required=True, help="CSV of the losses to write")
+    parser.add_argument("--live", type=Path, help="folder of curves that grow during training (DVCLive)")
+    parser.add_argument("--state", type=Path, default=Path(".state"), help="folder of half-trained models")
+    parser.add_argument("--execution", help="how to compute, as JSON: processes, micro_batch_size, …")
+
+
+def run(o: argparse.Namespace) -> str:
+    from sphere_repro.study import jobs
+
+    job = jobs_of.asked(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
+    execution = _execution(o)
+    if execution.world_size > 1 and not is_worker():
+        o.status = launch.launch(o.arguments, launch.Workers(execution.processes, execution.nodes), o.device)
+        if o.status == launch.INTERRUPTED:
+            raise KeyboardInterrupt
+        return ""
+    from sphere_repro.training.loop import Files
+
+    files = Files(archive=o.data, model=o.out, curves=o.curves, state=o.state, live=o.live)
+    return train(job, files, o.device, execution, o.log)
+
+
+def _execution(o: argparse.Namespace) -> Execution:
+    """How to compute: from `--execution JSON`, which wins, or as the study says."""
+    from sphere_repro.strict import parse
+    from sphere_repro.study.config import load_study
+    from sphere_repro.study.recipe import Execution
+
+    if o.execution is not None:
+        return parse(Execution, jobs_of.json_object(o.execution, "--execution"), "--execution")
+    return load_study(o.study).runs[o.run].execution if o.study is not None else Execution()
+
+
+def train(job: TrainJob, files: Files, device: str, execution: Execution, log: Path | None = None) -> str:
+    """Train a run: model file, training curves, provenance; lines on progress go to `log`.
+
+    A process that only helps others writes nothing.
+    """
+    from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.training.loop import train as run
+
+    with gpus.device(device) as chosen:
+        started = time.time()
+        tell = functools.partial(note, log=log)
+        result = run(job, files, chosen, execution, tell, estimates(job, execution))
+    if result is None:
+        return ""
+    facts = {
+        "steps": result.steps,
+        "resumed_at_step": result.resumed_at,
+        "training_seconds": round(result.seconds, 3),
+        "images_per_second": round(result.images_per_second, 1),
+        "utilisation": result.utilisation and round(result.utilisation, 4),
+        "processes": result.processes,
+        "execution": records.plain(execution),
+        "parameter_count": parameter_count(job.architecture),
+        "last": result.last,
+        "sha256": file_hash(files.model),
+    }
+    origin = provenance_of(
+        records.plain(job), inputs={"data": files.archive}, code=code.MODEL, device=str(chosen), **facts
+    )
+    records.write(job, started, origin, [files.model, files.curves])
+    return (
+        f"train {job.run}: {result.steps} steps in {result.seconds:.0f} s "
+        f"({result.images_per_second:.0f} images/s), loss {result.last['loss']:.4f}"
+    )
+
+
+def estimates(job: TrainJob, execution: Execution) -> Estimates:
+    """The planner's, which is loaded when it is asked."""
+    from sphere_repro.training.loop import Estimates
+
+    def flops_per_image() -> int:
+        from sphere_repro.planning.training_cost import flops_per_image
+
+        return flops_per_image(job)
+
+    def memory_advice(free: int) -> str:
+        from sphere_repro.planning.advice import memory_advice
+
+        return memory_advice(job, execution, free)
+
+    return Estimates(flops_per_image, memory_advice)
+
+
+VERB = Verb("train", "train a run", add_options, run, beside=(".json",), takes_turns=True)

@@ -1,0 +1,44 @@
+"""What each verb tells the command line of itself, and a reader of whole numbers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+DEVICE = "auto, cpu, cuda, cuda:1, … (default auto)"
+MORE_MEMORY = "Use a machine with more of it."
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: how it is called, and how it is carried out.
+
+    `run` takes the parsed options and returns the line that says what was done ("" says nothing); it may set
+    `options.status`, the exit status of a verb that raised nothing (0).
+    """
+
+    name: str
+    text: str  # one line of help
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], str]
+    torch: bool = True  # whether it computes with torch, whose threads are then set before it runs
+    device: str = DEVICE  # help of --device
+    beside: tuple[str, ...] = ()  # suffixes of what it writes beside --out under the same name
+    out_of_memory: str = MORE_MEMORY  # what then helps
+    takes_turns: bool = False  # whether an interrupted one asks Slurm for another turn
+
+
+def at_most(most: int) -> Callable[[str], int]:
+    """A reader of whole numbers from 1 to `most`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = 0
+        if not 1 <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}, not '{text}'")
+        return value
+
+    return read
