@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import read_json
 from sphere_repro.models.released import planned_content
 from sphere_repro.planning import flops, memory, perceptual_cost, training_cost
+from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.sampling.sets import ENCODE_BATCH
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
@@ -124,8 +124,8 @@ def archive_bytes(images: int, pixels: int) -> int:
 
 def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     run, home = study.runs[name], f"results/{study.study}"
-    images = _image_count(run, folder)
-    yield _prepare(name, run, images, _is_done(folder, jobs.prepare_job(run), _prepared(run)))
+    images = image_count(run, folder)
+    yield _prepare(name, run, images, _is_done(folder, jobs.prepare_job(run), prepared(run)))
     record = f"{home}/{name}/model.json"
     if run.released is None:
         yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
@@ -149,7 +149,7 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
     archive = run.dataset.archive
     disk = archive_bytes(images, run.dataset.pixels)
-    return Need(name, "prepare", archive, _prepared(run), images=images, disk=disk, done=done)
+    return Need(name, "prepare", archive, prepared(run), images=images, disk=disk, done=done)
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
@@ -306,30 +306,6 @@ def _bytes_of(images: int, shape: Architecture) -> int:
     return 3 * images * shape.image_size**2
 
 
-def _prepared(run: Run) -> str:
-    return f"data/prepared/{run.dataset.archive}.json"
-
-
-def _image_count(run: Run, folder: Path) -> int:
-    """Images of the prepared archive where there is one, else those of the table of datasets."""
-    counted = _recorded(folder, _prepared(run)).get("images")
-    known: int | None = counted if isinstance(counted, int) else run.dataset.source.images
-    if known is None:
-        raise UserError(
-            f"How many images '{run.dataset.name}' has is known only once it is prepared. Run 'sphere-repro "
-            f"prepare' with --out data/prepared/{run.dataset.archive}.zip first."
-        )
-    return known
-
-
 def _is_done(folder: Path, job: Strict, record: str) -> bool:
     """Whether a result is there and says of itself that it was made by this very job."""
-    return _recorded(folder, record).get("job") == job.model_dump(mode="json")
-
-
-def _recorded(folder: Path, record: str) -> dict[str, object]:
-    try:
-        found = read_json(folder / record)
-    except UserError:  # not there, or broken: the job is to be done
-        return {}
-    return found if isinstance(found, dict) else {}
+    return recorded(folder / record).get("job") == job.model_dump(mode="json")

@@ -10,6 +10,9 @@ from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Limited, LimitedPositive, NonNegative, Positive, Strict
 
 
+REFERENCE_BATCH = 256  # images; rates are stated for this batch
+
+
 class Training(Strict):
     """Optimizer, schedule and length (section 3)."""
 
@@ -100,6 +103,15 @@ class Training(Strict):
                 f"warmup_epochs {self.warmup_epochs:g} must be at most half of epochs {self.epochs:g}"
             )
         return self
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Optimizer steps, at least one."""
+        return max(1, round(self.epochs * steps_per_epoch))
+
+    @property
+    def scale(self) -> float:
+        """What rates are multiplied by: the global batch over 256."""
+        return self.batch_size / REFERENCE_BATCH
 
 
 class Execution(Strict):
