@@ -33,7 +33,7 @@ from sphere_repro.machine.processes import die_with_parent, is_worker
 VERBS = (
     *("prepare", "train", "import", "sample", "encode", "reference", "score", "uniformity"),
     *("figure", "table", "claims"),
-    *("download", "check", "plan", "tied", "explain", "import-released", "generate"),
+    *("download", "new", "check", "plan", "tied", "explain", "import-released", "generate"),
 )
 MODULES = {"import": "import_"}  # a word of Python's names no module
 MOST_THREADS = 1024

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.results.variety import variety
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.results import degenerate
 from sphere_repro.results.scores import metric_label, read_scores, set_label, set_order
+from sphere_repro.results.variety import variety
 
 Row = tuple[str, style.Images]
 

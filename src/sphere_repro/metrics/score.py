@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.results.variety import variety
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
@@ -32,6 +31,7 @@ from sphere_repro.metrics.statistics import (
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results import degenerate
+from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.generation import Generation

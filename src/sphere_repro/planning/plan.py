@@ -92,9 +92,7 @@ def plan(study: Study, device: str, utilisation: float = UTILISATION, folder: Pa
     found = needs(study, folder)
     chosen = devices.find(device)
     room = devices.free_room(folder)
-    return Plan(
-        study.study, chosen, utilisation, found, checks(found, chosen, room), reaches(study, folder)
-    )
+    return Plan(study.study, chosen, utilisation, found, checks(found, chosen, room), reaches(study, folder))
 
 
 def checks(found: Iterable[Need], device: Device, room: Room) -> list[Check]:

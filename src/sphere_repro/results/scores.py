@@ -155,7 +155,7 @@ def judged_set(run: RunScores) -> SetScore | None:
 
 
 def of_runs(runs: Iterable[RunScores]) -> str:
-    """A sentence on the degenerate sets of some runs, for the foot of a figure; empty where there are none."""
+    """A sentence on the degenerate sets of some runs, for the foot of a figure; empty without any."""
     told = [f"{run.run}: {run.doubts}" for run in runs if run.doubts]
     return degenerate.sentence("; ".join(told))
 

@@ -94,7 +94,7 @@ def metrics(score_files: list[Path], out: Path) -> None:
 def markdown_table(table: Path) -> str:
     """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
 
-    The Inception Score, the published numbers and what is degenerate have a column only where any row has one.
+    The Inception Score, the published numbers and what is degenerate have a column only where any row has it.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.

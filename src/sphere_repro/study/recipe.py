@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Limited, LimitedPositive, NonNegative, Positive, Strict
 
-
 REFERENCE_BATCH = 256  # images; rates are stated for this batch
 
 
