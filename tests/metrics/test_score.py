@@ -13,10 +13,12 @@ import pytest
 
 from sphere_repro.data.archive import ImageArchive, write_archive
 from sphere_repro.errors import UserError
+from sphere_repro.metrics import reference
 from sphere_repro.metrics import score as score_module
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
-from sphere_repro.metrics.score import ScoreInputs, make_reference, score_run
+from sphere_repro.metrics.reference import make_reference
+from sphere_repro.metrics.score import ScoreInputs, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
 from sphere_repro.results.tables import fid_table
 from sphere_repro.study.generation import Generation, Guidance
@@ -169,7 +171,8 @@ def small_inception(monkeypatch: pytest.MonkeyPatch) -> Extractor:
     def make(name: str, *, device: str) -> Extractor:
         return small if name == small.name else made(name, device=device)
 
-    monkeypatch.setattr(score_module, "make_extractor", make)
+    for module in (reference, score_module):
+        monkeypatch.setattr(module, "make_extractor", make)
     return small
 
 

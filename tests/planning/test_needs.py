@@ -19,8 +19,8 @@ from sphere_repro.metrics.features import make_extractor
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.models.checkpoint import save_model
-from sphere_repro.planning import flops, memory, needs, perceptual_cost
-from sphere_repro.planning.needs import Need
+from sphere_repro.planning import flops, memory, needs, perceptual_cost, scoring_needs
+from sphere_repro.planning.need import Need
 from sphere_repro.planning.tracing import peak_bytes
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import SIZES, Architecture
@@ -171,7 +171,7 @@ def test_sample_sets(tmp_path: Path) -> None:
 
 def test_scoring(tmp_path: Path) -> None:
     found = planned(SMOKE, tmp_path)
-    lite = needs.EXTRACTORS["efficientnet-lite0"]
+    lite = scoring_needs.EXTRACTORS["efficientnet-lite0"]
     reference = found["results/smoke/reference/digits-8px.efficientnet-lite0.json"]
     assert reference.images == 128 and reference.flops == 128 * lite.flops
     assert found["results/smoke/digits/scores.efficientnet-lite0.json"].images == 3 * 64
@@ -180,7 +180,10 @@ def test_scoring(tmp_path: Path) -> None:
 def test_every_extractor_has_its_reference_and_scores(tmp_path: Path) -> None:
     raw = SMOKE.model_dump(mode="json", exclude_unset=True)
     raw["score"]["also"] = ["inception-legacy"]
-    found, inception = planned(Study.model_validate(raw), tmp_path), needs.EXTRACTORS["inception-legacy"]
+    found, inception = (
+        planned(Study.model_validate(raw), tmp_path),
+        scoring_needs.EXTRACTORS["inception-legacy"],
+    )
     assert found["results/smoke/reference/digits-8px.inception-legacy.json"].flops == 128 * inception.flops
     for run in ("digits", "digits-vae"):
         assert found[f"results/smoke/{run}/scores.inception-legacy.json"].flops == 3 * 64 * inception.flops
@@ -189,7 +192,7 @@ def test_every_extractor_has_its_reference_and_scores(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", pytest.param("inception", marks=pytest.mark.slow)])
 def test_the_extractors_cost_is_counted_on_the_network(name: str) -> None:
-    extractor, cost = make_extractor(name), needs.EXTRACTORS[name]
+    extractor, cost = make_extractor(name), scoring_needs.EXTRACTORS[name]
     images = torch.zeros(1, 3, extractor.pixels or 0, extractor.pixels or 0)
     with torch.inference_mode():
         extractor.network(images)  # the first call compiles

@@ -14,7 +14,7 @@ from sphere_repro.cli import main
 from sphere_repro.machine import devices
 from sphere_repro.machine.devices import DEVICES, Device, Room
 from sphere_repro.planning import plan
-from sphere_repro.planning.needs import Need
+from sphere_repro.planning.need import Need
 from sphere_repro.study.config import load_study
 
 SMOKE = ROOT / "params" / "smoke.yaml"

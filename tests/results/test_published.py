@@ -11,9 +11,9 @@ import pytest
 
 from sphere_repro.commands.claims import claims
 from sphere_repro.errors import UserError
-from sphere_repro.results.claims import FAILS, HOLDS, UNDECIDED
 from sphere_repro.results.published import NAME, published_claims
 from sphere_repro.results.tables import COLUMNS
+from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED
 
 ROW = {
     "run": "large",

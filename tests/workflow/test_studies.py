@@ -13,7 +13,7 @@ from conftest import ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import parameter_count
 from sphere_repro.planning.plan import plan
-from sphere_repro.results import claims
+from sphere_repro.results import statements
 from sphere_repro.strict import UniqueKeys, parse
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study, load_study
@@ -166,7 +166,7 @@ def test_each_ablation_changes_its_axis_and_nothing_else(name: str) -> None:
     assert axes == set(AXES)
     values = [(run.ablation.axis, run.ablation.value) for _, run in others if run.ablation]
     assert len(set(values)) == len(values)
-    assert (claims.LOSS_AXIS, claims.ALONE) in values and claims.ANGLE_AXIS in axes
+    assert (statements.LOSS_AXIS, statements.ALONE) in values and statements.ANGLE_AXIS in axes
     assert study.figures == ("ablations",)
 
 

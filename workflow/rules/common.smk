@@ -194,7 +194,8 @@ METRICS = modules(
         f"metrics/{name}"
         for name in ("features", "frechet", "inception", "inception_score", "kernel")
     ],
-    *["metrics/reconstruction", "metrics/score", "metrics/statistics"],
+    *["metrics/reconstruction", "metrics/reference", "metrics/score"],
+    *["metrics/statistics", "results/degenerate", "results/variety"],
 )
 
 

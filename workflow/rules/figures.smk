@@ -1,7 +1,7 @@
 rule figure_samples:
     input:
         results=lambda wildcards: list(samples_inputs(wildcards.run).values()),
-        code=modules("figures/samples", "figures/style", "results/scores"),
+        code=modules("figures/samples", "figures/style", "results/degenerate", "results/scores", "results/variety"),
     output:
         image=report(
             "{place}/figures/samples-{run}.png",
@@ -23,7 +23,7 @@ rule figure_samples:
 rule figure_posterior_hole:
     input:
         results=lambda wildcards: list(posterior_hole_inputs(wildcards.run).values()),
-        code=modules("figures/posterior_hole", "figures/style", "results/scores"),
+        code=modules("figures/posterior_hole", "figures/style", "results/degenerate", "results/scores"),
     output:
         image=report(
             "{place}/figures/posterior-hole-{run}.png",
@@ -66,7 +66,7 @@ rule figure_uniformity:
 rule figure_distance_by_steps:
     input:
         results=list(all_scores_inputs().values()),
-        code=modules("figures/distance_by_steps", "figures/style", "results/scores"),
+        code=modules("figures/distance_by_steps", "figures/style", "results/degenerate", "results/scores"),
     output:
         image=report(
             "{place}/figures/distance-by-steps.png",
@@ -87,7 +87,7 @@ rule figure_distance_by_steps:
 rule figure_training_curves:
     input:
         results=list(all_curves_inputs().values()),
-        code=modules("figures/training_curves", "figures/style"),
+        code=modules("figures/training_curves", "figures/style", "results/degenerate"),
     output:
         image=report(
             "{place}/figures/training-curves.png",
@@ -108,7 +108,7 @@ rule figure_training_curves:
 rule figure_ablations:
     input:
         results=list(all_scores_inputs().values()),
-        code=modules("figures/ablations", "figures/style", "results/scores"),
+        code=modules("figures/ablations", "figures/style", "results/degenerate", "results/scores"),
     output:
         image=report(
             "{place}/figures/ablations.png",

@@ -3,7 +3,10 @@ rule fid_table:
         scores=score_files(*study.score.extractors),
         expected="params/expected.yaml",
         made_by=made_by_files(),
-        code=modules("results/tables", "results/expected", "provenance/record")
+        code=modules(
+            *("results/tables", "results/expected", "results/degenerate"),
+            "provenance/record",
+        )
         + MODEL_MODULES,
     output:
         table=report(
@@ -27,7 +30,10 @@ rule fid_table_by_extractor:
         scores=lambda wildcards: score_files(wildcards.extractor),
         expected="params/expected.yaml",
         made_by=made_by_files(),
-        code=modules("results/tables", "results/expected", "provenance/record")
+        code=modules(
+            *("results/tables", "results/expected", "results/degenerate"),
+            "provenance/record",
+        )
         + MODEL_MODULES,
     output:
         table=report(
@@ -51,7 +57,10 @@ rule claims:
         uniformity=uniformity_files(),
         table="{place}/fid_table.csv",
         code=modules(
-            "results/claims", "results/published", "results/tables", "results/scores"
+            *("results/claims", "results/degenerate", "results/distance_claims"),
+            "results/published",
+            *("results/scores", "results/statements", "results/tables"),
+            *("results/uniformity_claim", "results/verdicts"),
         ),
     output:
         record="{place}/claims.json",

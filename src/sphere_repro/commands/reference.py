@@ -34,7 +34,7 @@ def run(o: argparse.Namespace) -> str:
 
 def reference(job: ReferenceJob, data: Path, out: Path, device: str) -> str:
     """Make the reference statistics of a dataset."""
-    from sphere_repro.metrics.score import make_reference
+    from sphere_repro.metrics.reference import make_reference
     from sphere_repro.sampling.sets import open_archive
 
     open_archive(data, job.dataset, job.dataset.source.classes)

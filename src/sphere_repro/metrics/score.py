@@ -1,4 +1,4 @@
-"""From archives to numbers: reference statistics of real images, and the scores of one run's sample sets."""
+"""From archives to numbers: the scores of one run's sample sets against reference statistics."""
 
 from __future__ import annotations
 
@@ -10,24 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import read_json, write_json
+from sphere_repro.machine.files import write_json
 from sphere_repro.machine.notes import notice
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
-from sphere_repro.metrics.frechet import FrechetReference, frechet_distance, frechet_estimate
+from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
 from sphere_repro.metrics.reconstruction import psnr
-from sphere_repro.metrics.statistics import (
-    Statistics,
-    jackknife_groups,
-    load_statistics,
-    make_statistics,
-    save_statistics,
-)
+from sphere_repro.metrics.reference import DESCRIPTION, checked_reference
+from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics, make_statistics
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results import degenerate
@@ -36,31 +30,6 @@ from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.scoring import Score
-
-REFERENCE_SPLIT = "train"  # method, section 6: the published distances are taken to the training set
-REFERENCE_SEED = 0  # the reference belongs to the dataset, not to a study
-DESCRIPTION = ("extractor", "metric", "resize", "weights_sha256")
-
-
-class Floor(BaseModel):
-    """The distance between two halves of the real images, and the images per half."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-    frechet: float
-    count: int = Field(ge=2)
-
-
-class ReferenceRecord(BaseModel):
-    """What the JSON beside reference statistics must say, whatever else stands there."""
-
-    model_config = ConfigDict(strict=True)
-    extractor: str
-    metric: str
-    resize: str
-    weights_sha256: str
-    reference_split: str
-    count: int = Field(ge=4)
-    floor: Floor
 
 
 @dataclass(frozen=True)
@@ -74,7 +43,7 @@ class ScoreInputs:
         sets: set name → archive, in the order of the tables.
         generations: set name → how it was generated (`config.Generation` or its fields as a mapping).
         real: the dataset's archive, which the reconstructions are held against.
-        reference: statistics made by `make_reference`, with their JSON beside.
+        reference: statistics made by `reference.make_reference`, with their JSON beside.
         ablation: what the run varies; None where it varies nothing.
     """
 
@@ -86,51 +55,6 @@ class ScoreInputs:
     real: Path
     reference: Path
     ablation: Ablation | None = None
-
-
-def make_reference(
-    archive_path: Path, out: Path, *, dataset: str, score: Score, device: torch.device | str
-) -> None:
-    """Write features and moments of real images to `out` (npz), and what they are to the JSON beside.
-
-    Fewer than all images (`score.reference_count`) are a seeded random choice, so that the order of the
-    archive (by class, say) does not matter. `floor` is the distance between two random halves of them: what a
-    perfect model would get with that many images.
-
-    Raises:
-        UserError: the archive is broken, holds too few images, or the network's weights are missing.
-    """
-    archive = ImageArchive(archive_path)
-    extractor = make_extractor(score.extractor, device=device)
-    generator = np.random.default_rng(REFERENCE_SEED)
-    indices = _choice(archive, score.reference_count, generator)
-    features = extract(
-        archive,
-        extractor,
-        batch_size=score.batch_size,
-        indices=indices,
-        device=device,
-        label=f"reference {dataset}",
-    )
-    save_statistics(out, make_statistics(features))
-    parameters = {"dataset": dataset, "score": score.model_dump(mode="json")}
-    write_json(
-        out.with_suffix(".json"),
-        {
-            "dataset": dataset,
-            **_described(extractor),
-            "reference_split": REFERENCE_SPLIT,
-            "count": len(indices),
-            "floor": _floor(features, generator),
-            "provenance": provenance_of(
-                parameters,
-                inputs={"archive": archive_path},
-                code=SCORE,
-                device=str(device),
-                seed=REFERENCE_SEED,
-            ),
-        },
-    )
 
 
 def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> str:
@@ -155,7 +79,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     extractor = make_extractor(score.extractor, device=device)
     provenance = _provenance(inputs, score, seed, device)
     real_sha256 = provenance["inputs"]["real"]["sha256"]
-    reference = _checked_reference(inputs.reference, len(statistics), extractor, real_sha256)
+    reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256)
     scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run))
     records = []
     for name, archive in archives.items():
@@ -266,70 +190,6 @@ def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.devi
     }
     files = {"real": inputs.real, "reference": inputs.reference, **inputs.sets}
     return provenance_of(parameters, inputs=files, code=SCORE, device=str(device), seed=seed)
-
-
-def _described(extractor: Extractor) -> dict[str, str]:
-    """What must agree between a reference and the sets that are held against it."""
-    return {
-        "extractor": extractor.name,
-        "metric": extractor.metric,
-        "resize": extractor.resize_name,
-        "weights_sha256": extractor.weights_sha256,
-    }
-
-
-def _fault(error: Exception) -> str:
-    """Which value of a reference's JSON is wrong, where that is known."""
-    if not isinstance(error, ValidationError):
-        return ""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f" ({place}: {first['msg'][0].lower()}{first['msg'][1:]})" if place else ""
-
-
-def _checked_reference(path: Path, images: int, extractor: Extractor, real_sha256: str) -> dict[str, Any]:
-    """The reference's JSON, held against its `images`, the extractor and the real images of this job."""
-    beside = path.with_suffix(".json")
-    reference = read_json(beside)
-    try:
-        described = ReferenceRecord.model_validate(reference)
-        made_from = reference["provenance"]["inputs"]["archive"]["sha256"]
-    except (ValidationError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{beside} does not describe reference statistics{_fault(error)}. Delete it and make it again."
-        ) from error
-    if described.count != images:
-        raise UserError(
-            f"{beside} speaks of {described.count} images, but {path} holds {images}. Delete both and make "
-            "them again."
-        )
-    for key, value in _described(extractor).items():
-        if reference[key] != value:
-            raise UserError(
-                f"Reference {path} has {key} '{reference[key]}', but this job has '{value}'. "
-                "Make the reference again with the same scoring."
-            )
-    if made_from != real_sha256:
-        raise UserError(
-            f"Reference {path} was made from other images than the dataset has now. Make it again."
-        )
-    return dict(reference)
-
-
-def _choice(archive: ImageArchive, count: int | None, generator: np.random.Generator) -> NDArray[np.int64]:
-    if len(archive) < 4:
-        raise UserError(f"{archive.path} holds {len(archive)} images; reference statistics need at least 4.")
-    if count is None or count >= len(archive):
-        return np.arange(len(archive))
-    return np.sort(generator.choice(len(archive), count, replace=False))
-
-
-def _floor(features: NDArray[np.float32], generator: np.random.Generator) -> dict[str, float | int]:
-    """The distance between two random halves of the real images, and the images per half."""
-    half = len(features) // 2
-    order = generator.permutation(len(features))
-    first, second = (make_statistics(features[part]) for part in (order[:half], order[half : 2 * half]))
-    return {"frechet": frechet_distance(first, second), "count": half}
 
 
 def _details(name: str, generations: Mapping[str, Generation | Mapping[str, Any]]) -> dict[str, Any]:

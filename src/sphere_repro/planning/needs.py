@@ -4,92 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.errors import UserError
 from sphere_repro.models.released import planned_content
-from sphere_repro.planning import flops, memory, perceptual_cost, training_cost
+from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.counts import image_count, prepared, recorded
+from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.sampling.sets import ENCODE_BATCH
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
-from sphere_repro.study.scoring import Score
 from sphere_repro.training import optim
 
-FLOAT, DOUBLE = 4, 8  # bytes
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
 DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
-
-
-@dataclass(frozen=True)
-class Extractor:
-    """A feature network's cost: FLOPs and bytes alive for one image, bytes of its weights."""
-
-    flops: int
-    activations: int
-    weights: int
-    dimension: int
-
-
-# Counted on the networks themselves at 299 and 128 pixels; tests/test_needs.py counts again.
-EXTRACTORS = {
-    "inception": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
-    "inception-legacy": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
-    "efficientnet-lite0": Extractor(250_715_136, 4_243_840, 18_826_032, 1280),
-}
-
-
-@dataclass(frozen=True)
-class Need:
-    """One job's cost.
-
-    Attributes:
-        run: the run that it is done for; a job of several runs stands with the first.
-        job: the verb.
-        subject: the sample set, or the archive.
-        record: the JSON that the job leaves beside its result.
-        parameters: of the network that works, fixed position embeddings included; None where there is none.
-        images: passed through the networks, counting every pass of a training.
-        flops: multiply-add = 2; of training and networks only.
-        half: those of them that are computed in bfloat16; the rest is float32.
-        recomputed: those of them that activation checkpointing computes again.
-        processes: on each node, each on a device of its own.
-        nodes: machines.
-        device: bytes on each device.
-        host: bytes in the memory of each node besides, for all of its processes.
-        disk: bytes of the results.
-        working: bytes of disk while the job runs, besides.
-        done: whether its result is there, made by this very job.
-        notes: what these numbers leave out.
-    """
-
-    run: str
-    job: str
-    subject: str
-    record: str
-    parameters: int | None = None
-    images: int = 0
-    flops: int = 0
-    half: int = 0
-    recomputed: int = 0
-    processes: int = 1
-    nodes: int = 1
-    device: int = 0
-    host: int = 0
-    disk: int = 0
-    working: int = 0
-    done: bool = False
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def devices(self) -> int:
-        """Devices that share the work."""
-        return self.processes * self.nodes
 
 
 def needs(study: Study, folder: Path) -> list[Need]:
@@ -141,9 +73,9 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     for extractor in study.score.extractors:
         reference = jobs.reference_job(study, run, extractor)
         record = f"{home}/reference/{run.dataset.archive}.{extractor}.json"
-        yield _reference(name, reference, images, record, _is_done(folder, reference, record))
+        yield scoring_needs.of_reference(name, reference, images, record, _is_done(folder, reference, record))
         score, record = jobs.score_job(study, name, extractor), f"{home}/{name}/scores.{extractor}.json"
-        yield _score(score, run, images, record, _is_done(folder, score, record))
+        yield scoring_needs.of_score(score, run, images, record, _is_done(folder, score, record))
 
 
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
@@ -255,50 +187,6 @@ def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, 
         disk=FLOAT * numbers + DOUBLE * count,
         done=done,
     )
-
-
-def _reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
-    network, count = EXTRACTORS[job.score.extractor], min(job.score.reference_count or images, images)
-    size = network.dimension
-    return Need(
-        run=name,
-        job="reference",
-        subject=job.dataset.archive,
-        record=record,
-        images=count,
-        flops=count * network.flops,
-        device=_extractor_bytes(job.score, count),
-        host=_moment_bytes(count, size),
-        disk=FLOAT * count * size + DOUBLE * (size**2 + size),
-        done=done,
-    )
-
-
-def _score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool) -> Need:
-    network, largest = EXTRACTORS[job.score.extractor], run.sampling.count
-    count = sum(min(largest, images) if item == "reconstruction" else largest for item in job.sets)
-    known = FLOAT * min(job.score.reference_count or images, images) * network.dimension
-    return Need(
-        run=job.run,
-        job="score",
-        subject=f"{len(job.sets)} sets",
-        record=record,
-        images=count,
-        flops=count * network.flops,
-        device=_extractor_bytes(job.score, largest),
-        host=known + _moment_bytes(largest, network.dimension),
-        done=done,
-    )
-
-
-def _extractor_bytes(score: Score, images: int) -> int:
-    network = EXTRACTORS[score.extractor]
-    return network.weights + min(score.batch_size, images) * network.activations
-
-
-def _moment_bytes(images: int, dimension: int) -> int:
-    """Features, their float64 copy, that copy centred, and the matrices of a Fréchet distance (complex)."""
-    return images * dimension * (FLOAT + 2 * DOUBLE) + 6 * 2 * DOUBLE * dimension**2
 
 
 def _bytes_of(images: int, shape: Architecture) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 from sphere_repro.machine import devices
 from sphere_repro.machine.devices import Device, Room
 from sphere_repro.machine.progress import duration
-from sphere_repro.planning.needs import Need, needs
+from sphere_repro.planning.need import Need
+from sphere_repro.planning.needs import needs
 from sphere_repro.planning.reach import Reach, reaches, warnings
 from sphere_repro.study.config import Study
 

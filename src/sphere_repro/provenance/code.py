@@ -22,7 +22,7 @@ SAMPLE = (
 SCORE = ("metrics/", "data/archive.py", "results/variety.py", "seeds.py")
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
-TABLE = ("results/tables.py", "results/expected.py")
+TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py")
 
 
 @functools.cache

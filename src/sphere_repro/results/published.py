@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sphere_repro.errors import UserError
-from sphere_repro.results.claims import TEXTS, TOLERANCE, Claim, Number, decide
+from sphere_repro.results.statements import TEXTS, TOLERANCE, Claim
 from sphere_repro.results.tables import read_table
+from sphere_repro.results.verdicts import UNDECIDED, Number, decide
 
 NAME = "published-number-reached"
 
@@ -47,9 +48,10 @@ def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:
 def _claim(
     row: Mapping[str, str], metric: str, measured: Number, published: float, *, lower_is_better: bool
 ) -> Claim:
-    difference = Number(measured.value - published, math.sqrt(2) * measured.se, measured.doubt)
+    difference = Number(measured.value - published, math.sqrt(2) * measured.se)
     lag = difference.value if lower_is_better else -difference.value
     text, rule = TEXTS[NAME]
+    note = f"{row['set']}: published {published:g} ({row['published_source']})"
     return Claim(
         claim=NAME,
         text=text,
@@ -57,11 +59,7 @@ def _claim(
         run=row["run"],
         dataset=row["dataset"],
         metric=metric,
-        verdict=decide(Number(TOLERANCE * published - lag, difference.se, measured.doubt)),
+        verdict=UNDECIDED if measured.doubt else decide(Number(TOLERANCE * published - lag, difference.se)),
         numbers={"measured": measured, "measured minus published": difference},
-        note="; ".join(
-            filter(
-                None, [f"{row['set']}: published {published:g} ({row['published_source']})", measured.doubt]
-            )
-        ),
+        note="; ".join(filter(None, [note, measured.doubt])),
     )

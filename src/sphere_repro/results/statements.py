@@ -1,0 +1,90 @@
+"""What the paper states, as this project words and judges it, and one such statement tested on one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sphere_repro.results.verdicts import UNDECIDED, Number
+
+MANY_STEPS = 4
+TOLERANCE = 0.05  # of a published number: an assumption, see published.py
+FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
+LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
+LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
+ANGLE_AXIS = "alpha-max"
+
+TEXTS = {
+    "few-steps-beat-one": (
+        f"{MANY_STEPS} steps give better images than one.",
+        f"distance of 1 step minus distance of {MANY_STEPS} steps (fixed, shared) is above 0",
+    ),
+    "fixed-shared-is-best": (
+        f"Fixed strength with shared noise is the best scheme at {MANY_STEPS} steps.",
+        "distance of the best other scheme minus distance of fixed + shared is above 0",
+    ),
+    "vae-prior-far-worse": (
+        "Prior samples of a VAE are far worse than its reconstructions.",
+        f"distance of the prior samples is above {FAR_WORSE:g} times that of the reconstructions",
+    ),
+    "sphere-prior-not-far-worse": (
+        "One-step samples of the Sphere Encoder stay near its reconstructions, where those of a VAE do not.",
+        "the ratio of the one-step samples' distance to the reconstructions' is below "
+        f"1/{FAR_WORSE:g} of the VAE's ratio (prior to reconstruction), and the one-step samples are nearer "
+        "than the VAE's prior samples",
+    ),
+    "latents-uniform": (
+        "Latents of the training images are uniform on the sphere, as a whole and in each class.",
+        f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
+        f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
+        "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "published-number-reached": (
+        f"The published number is reached, within {100 * TOLERANCE:g} %.",
+        "the distance is above the published one, or the Inception Score below it, by less than "
+        f"{100 * TOLERANCE:g} % of the published value (an assumption: how far another training moves it is "
+        "not known); the published value counts with the standard error of the measured one",
+    ),
+    "all-losses-beat-one": (
+        "All three losses give better images than the reconstruction loss alone.",
+        f"distance of the run '{ALONE}' minus distance of the baseline ({MANY_STEPS} steps, fixed, shared) "
+        "is above 0",
+    ),
+    "angle-is-best": (
+        "The paper's largest noise angle is the best of those tried.",
+        f"distance of the best other angle minus distance of the baseline ({MANY_STEPS} steps, fixed, "
+        "shared) is above 0",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement, tested on one run."""
+
+    claim: str
+    text: str
+    rule: str
+    run: str
+    dataset: str
+    metric: str
+    verdict: str
+    numbers: dict[str, Number] = field(default_factory=dict)
+    note: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """The claim as a JSON-able value."""
+        numbers = {name: {"value": number.value, "se": number.se} for name, number in self.numbers.items()}
+        return {**self.__dict__, "numbers": numbers}
+
+
+def claim_of(
+    name: str, run: str, dataset: str, metric: str, verdict: str, numbers: dict[str, Number], note: str = ""
+) -> Claim:
+    """A claim in the words of `TEXTS`; undecided, and why, where one of its numbers says nothing."""
+    text, rule = TEXTS[name]
+    doubts = dict.fromkeys(number.doubt for number in numbers.values() if number.doubt)
+    verdict = UNDECIDED if doubts else verdict
+    note = "; ".join(filter(None, [note, *doubts]))
+    return Claim(name, text, rule, run, dataset, metric, verdict, numbers, note)

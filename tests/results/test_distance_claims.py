@@ -1,0 +1,105 @@
+"""The paper's statements on distances, on scores made for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from study_results import METRIC, sphere, vae, varied
+
+from sphere_repro.results.distance_claims import score_claims
+from sphere_repro.results.scores import RunScores, SetScore
+from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED, Number
+
+
+def verdicts(*runs: RunScores) -> dict[str, str]:
+    return {claim.claim: claim.verdict for claim in score_claims(runs)}
+
+
+def test_clear_results_hold() -> None:
+    assert verdicts(sphere(), vae()) == {
+        "few-steps-beat-one": HOLDS,
+        "fixed-shared-is-best": HOLDS,
+        "sphere-prior-not-far-worse": HOLDS,
+        "vae-prior-far-worse": HOLDS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "four", "se", "expected"),
+    [(200, 120, 1, HOLDS), (120, 200, 1, FAILS), (121, 120, 1, UNDECIDED), (200, 120, 40, UNDECIDED)],
+)
+def test_few_steps(one: float, four: float, se: float, expected: str) -> None:
+    assert verdicts(sphere(se=se, one=one, shared=four))["few-steps-beat-one"] == expected
+
+
+@pytest.mark.parametrize(("rival", "expected"), [(150, HOLDS), (100, FAILS), (121, UNDECIDED)])
+def test_best_scheme(rival: float, expected: str) -> None:
+    assert verdicts(sphere(independent=rival))["fixed-shared-is-best"] == expected
+
+
+@pytest.mark.parametrize(("prior", "expected"), [(600, HOLDS), (60, FAILS), (101, UNDECIDED)])
+def test_vae_prior(prior: float, expected: str) -> None:
+    assert verdicts(vae(prior=prior))["vae-prior-far-worse"] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, HOLDS),
+        ({"one": 500.0}, FAILS),
+        ({"one": 300.0}, UNDECIDED),  # exactly half of the VAE's ratio
+        ({"one": 700.0, "reconstruction": 400.0}, FAILS),  # a small ratio made by bad reconstructions
+    ],
+)
+def test_sphere_prior(changes: dict[str, float], expected: str) -> None:
+    assert verdicts(sphere(**changes), vae())["sphere-prior-not-far-worse"] == expected
+
+
+def test_what_was_not_measured_is_undecided_and_says_so() -> None:
+    found = {claim.claim: claim for claim in score_claims([sphere()])}
+    assert found["sphere-prior-not-far-worse"].verdict == UNDECIDED
+    assert "a scored VAE" in found["sphere-prior-not-far-worse"].note
+    bare = RunScores("r", "d", "sphere", METRIC, None, (), Path("c.json"))
+    assert {claim.verdict for claim in score_claims([bare])} == {UNDECIDED}
+
+
+@pytest.mark.parametrize(
+    ("alone", "se", "expected"), [(180, 1, HOLDS), (90, 1, FAILS), (121, 1, UNDECIDED), (180, 40, UNDECIDED)]
+)
+def test_all_losses_against_one(alone: float, se: float, expected: str) -> None:
+    runs = [sphere(se=se), varied("loss-terms", "L_pix-recon alone", alone, se)]
+    other = varied("loss-terms", "without L_lat-con", 10.0, se)  # another term left out says nothing of it
+    assert verdicts(*runs, other)["all-losses-beat-one"] == expected
+    (claim,) = [claim for claim in score_claims(runs) if claim.claim == "all-losses-beat-one"]
+    assert claim.run == "digits"
+    assert claim.numbers["lead over the best other"] == Number(alone - 120, pytest.approx(se * 2**0.5))
+
+
+@pytest.mark.parametrize(("best", "expected"), [(150, HOLDS), (100, FAILS), (121, UNDECIDED)])
+def test_the_papers_angle_against_the_best_other(best: float, expected: str) -> None:
+    runs = [sphere(), varied("alpha-max", "75°", 300), varied("alpha-max", "85°", best)]
+    assert verdicts(*runs)["angle-is-best"] == expected
+    assert verdicts(*runs)["all-losses-beat-one"] == UNDECIDED  # no such run
+
+
+def test_ablations_are_judged_once_and_only_where_there_are_any() -> None:
+    found = score_claims([sphere(), varied("ratio", "3", 130)])
+    assert {claim.run for claim in found} == {"digits"}
+    named = {claim.claim: claim for claim in found}
+    assert "lacks a run 'L_pix-recon alone'" in named["all-losses-beat-one"].note
+    assert "lacks runs on the axis alpha-max" in named["angle-is-best"].note
+    assert not {"angle-is-best", "all-losses-beat-one"} & set(verdicts(sphere()))
+
+
+def test_baseline_must_share_dataset_and_metric() -> None:
+    other = RunScores("v", "other", "vae", METRIC, None, vae().records, Path("d.json"))
+    assert verdicts(sphere(), other)["sphere-prior-not-far-worse"] == UNDECIDED
+
+
+def test_guided_sets_are_compared_with_guided_sets() -> None:
+    run = sphere(guidance=1.4)
+    unguided = SetScore("c", "generation", 1.0, 1.0, 100, steps=4, strength="fixed", noise="shared")
+    mixed = RunScores(**{**run.__dict__, "records": (*run.records, unguided)})
+    found = next(claim for claim in score_claims([mixed]) if claim.claim == "few-steps-beat-one")
+    assert found.numbers["4 steps"].value == 120
