@@ -1,7 +1,13 @@
 rule figure_samples:
     input:
         results=lambda wildcards: list(samples_inputs(wildcards.run).values()),
-        code=modules("figures/samples", "figures/style", "results/degenerate", "results/scores", "results/variety"),
+        code=modules(
+            "figures/samples",
+            "figures/style",
+            "results/degenerate",
+            "results/scores",
+            "results/variety",
+        ),
     output:
         image=report(
             "{place}/figures/samples-{run}.png",
@@ -23,7 +29,12 @@ rule figure_samples:
 rule figure_posterior_hole:
     input:
         results=lambda wildcards: list(posterior_hole_inputs(wildcards.run).values()),
-        code=modules("figures/posterior_hole", "figures/style", "results/degenerate", "results/scores"),
+        code=modules(
+            "figures/posterior_hole",
+            "figures/style",
+            "results/degenerate",
+            "results/scores",
+        ),
     output:
         image=report(
             "{place}/figures/posterior-hole-{run}.png",
@@ -66,7 +77,12 @@ rule figure_uniformity:
 rule figure_distance_by_steps:
     input:
         results=list(all_scores_inputs().values()),
-        code=modules("figures/distance_by_steps", "figures/style", "results/degenerate", "results/scores"),
+        code=modules(
+            "figures/distance_by_steps",
+            "figures/style",
+            "results/degenerate",
+            "results/scores",
+        ),
     output:
         image=report(
             "{place}/figures/distance-by-steps.png",
@@ -108,7 +124,12 @@ rule figure_training_curves:
 rule figure_ablations:
     input:
         results=list(all_scores_inputs().values()),
-        code=modules("figures/ablations", "figures/style", "results/degenerate", "results/scores"),
+        code=modules(
+            "figures/ablations",
+            "figures/style",
+            "results/degenerate",
+            "results/scores",
+        ),
     output:
         image=report(
             "{place}/figures/ablations.png",

@@ -70,9 +70,14 @@ def moved(rows: Sequence[Mapping[str, float | str]]) -> dict[str, Any]:
 
     Args:
         rows: of the training log, in order. Where the objective has no reconstruction, it is the whole loss.
+
+    Raises:
+        ValueError: there are none, or one lacks a number.
     """
     term = next(name for name in TERMS if name == TERMS[-1] or any(float(row.get(name, 0)) for row in rows))
     values = [float(row[term]) for row in rows]
+    if not values:
+        raise ValueError("it has no rows")
     count = min(ROWS, max(1, len(values) // 2))
     return {"term": term, "first": sum(values[:count]) / count, "last": sum(values[-count:]) / count}
 
