@@ -31,7 +31,7 @@ from sphere_repro.machine.signals import interruptible
 VERBS = (
     *("prepare", "train", "import", "sample", "encode", "reference", "score", "uniformity"),
     *("figure", "table", "claims"),
-    *("download", "check", "plan", "tied", "explain", "import-released", "generate"),
+    *("download", "new", "check", "plan", "tied", "explain", "import-released", "generate"),
 )
 MODULES = {"import": "import_"}  # a word of Python's names no module
 MOST_THREADS = 1024

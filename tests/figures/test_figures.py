@@ -341,3 +341,36 @@ def test_logarithmic_axes_have_labels_whatever_they_span(smallest: float, tmp_pa
     low, high = axes.get_ylim()
     shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
     assert 2 <= len(shown) <= 12
+
+
+def grey(path: Path, classes: int = 4) -> Path:
+    write_archive(path, np.full((40, 8, 8, 3), 128, dtype=np.uint8), [i % classes for i in range(40)])
+    return path
+
+
+def test_samples_that_are_all_alike_are_told_under_the_figure(tmp_path: Path) -> None:
+    assert "Degenerate" not in words(draw_samples(tmp_path))
+    sets = {"generation-1": grey(tmp_path / "g.zip"), "reconstruction": archive(tmp_path / "r.zip", seed=1)}
+    drawn = samples.draw(sets, archive(tmp_path / "real.zip"))
+    (sentence,) = [text for text in words(drawn).splitlines() if text.startswith("Degenerate")]
+    assert "1 step: its images are alike" in sentence and "reconstruction" not in sentence
+    drawn.draw_without_rendering()
+    assert drawn.get_supxlabel() and drawn.findobj(Text)
+
+
+def test_scores_that_say_nothing_are_told_under_the_figure(tmp_path: Path) -> None:
+    good = words(draw_distances(tmp_path)) + words(draw_posterior_hole(tmp_path))
+    assert "Degenerate" not in good + words(draw_training(tmp_path))
+    for name in ("digits", "a"):
+        still = {"term": "pix_recon_l1", "first": 0.09, "last": 0.09}
+        (tmp_path / "model.json").write_text(json.dumps({"moved": still}))
+        assert scores(tmp_path / f"{name}.json").is_file()
+    assert "its model learned nothing" in words(draw_distances(tmp_path)).replace("\n", " ")
+    assert "its model learned nothing" in words(draw_posterior_hole(tmp_path)).replace("\n", " ")
+
+
+def test_curves_that_hardly_move_are_told_under_the_figure(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"step": range(1, 41), "loss": 0.5, "pix_recon_l1": 0.1})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    drawn = training_curves.draw({"stamps": tmp_path / "a.csv"})
+    assert "stamps: its loss pix_recon_l1 hardly moved (0.1 at first, 0.1 at last)" in words(drawn)

@@ -259,3 +259,19 @@ def test_tiny_archive_makes_no_reference(tmp_path: Path) -> None:
     write_archive(tmp_path / "three.zip", images(3, 0), None)
     with pytest.raises(UserError, match="at least 4"):
         make_reference(tmp_path / "three.zip", tmp_path / "r.npz", dataset="toy", score=SCORE, device="cpu")
+
+
+def test_a_set_of_one_colour_is_told(
+    inputs: ScoreInputs, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score_run(inputs, tmp_path / "good.json", score=SCORE, seed=3, device="cpu") == ""
+    assert capsys.readouterr().err == ""
+    grey = tmp_path / "grey.zip"
+    write_archive(grey, np.full((20, 8, 8, 3), 128, dtype=np.uint8), None)
+    changed = dataclasses.replace(inputs, sets={**inputs.sets, "generation-1": grey})
+    told = score_run(changed, tmp_path / "bad.json", score=SCORE, seed=3, device="cpu")
+    assert told.startswith("generation-1: its images are alike: they vary 0 % as much as the real ones")
+    assert "its standard error is nothing" in told
+    assert "scores of toy that say nothing" in capsys.readouterr().err
+    record = json.loads((tmp_path / "bad.json").read_text())["records"][-1]
+    assert record["variety"]["overall"] == 0 and record["variety"]["real_overall"] > 50

@@ -98,7 +98,8 @@ def modules(prefixes):
 def figure_code(wildcards):
     """The files that draw a figure."""
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
-    return modules([f"figures/{drawn_by}.py", "figures/style.py", "results/scores.py"])
+    shared = ("results/degenerate.py", "results/scores.py", "results/variety.py")
+    return modules([f"figures/{drawn_by}.py", "figures/style.py", *shared])
 
 
 def subject(figure):

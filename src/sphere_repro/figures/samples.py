@@ -16,7 +16,9 @@ from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
+from sphere_repro.results import degenerate
 from sphere_repro.results.scores import metric_label, read_scores, set_label, set_order
+from sphere_repro.results.variety import variety
 
 Row = tuple[str, style.Images]
 UPRIGHT, LONGEST = 6, 18  # letters of a class's name that stand above a column, or fit aslant
@@ -62,6 +64,7 @@ def draw(
         )
     opened = open_alike([*([real] if real else []), *sets.values()])
     found = {name: opened[path] for name, path in sets.items()}
+    warning = alike(found, opened[real]) if real else ""
     rows, labels = _real_rows(found, opened[real], columns) if real else ([], None)
     if generated:
         archives = [found[name] for name in generated]
@@ -73,7 +76,19 @@ def draw(
         ]
         labels = shortest.labels[indices] if shortest.labels is not None else None
     note = _class_note(opened[real], found[generated[0]]) if real and generated else ""
-    return _grid(rows, labels, title, next(iter(opened.values())).class_names, note)
+    drawn = _grid(rows, labels, title, next(iter(opened.values())).class_names, note)
+    style.warning(drawn, warning)
+    return drawn
+
+
+def alike(sets: Mapping[str, ImageArchive], real: ImageArchive) -> str:
+    """A sentence on sets whose images are alike or nearly so; empty where none's are."""
+    pairs = []
+    for name, archive in sets.items():
+        first = len(archive) if name == "reconstruction" else None
+        found = degenerate.described(variety(archive), variety(real, first))
+        pairs += [(set_label(name), why) for why in degenerate.of_variety(found)]
+    return degenerate.sentence(degenerate.listed(pairs))
 
 
 def table(sets: Mapping[str, Path], scores: Path | None = None) -> pd.DataFrame:

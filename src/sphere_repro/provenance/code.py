@@ -21,13 +21,14 @@ SAMPLE = (
     "study/architecture.py", "study/generation.py",
 )  # fmt: skip
 SCORE = (
-    "data/archive", "data/images.py", "metrics/features.py", "metrics/frechet.py", "metrics/inception",
-    "metrics/kernel.py", "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py",
-    "metrics/statistics.py", "seeds.py", "study/scoring.py",
+    "data/archive", "data/frequencies.py", "data/images.py", "metrics/features.py", "metrics/frechet.py",
+    "metrics/inception", "metrics/kernel.py", "metrics/reconstruction.py", "metrics/reference.py",
+    "metrics/score.py", "metrics/statistics.py", "results/degenerate.py", "results/variety.py", "seeds.py",
+    "study/scoring.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
-TABLE = ("results/tables.py", "results/expected.py")
+TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py")
 
 
 @functools.cache

@@ -17,6 +17,8 @@ from sphere_repro.strict import (
     Strict,
 )
 
+REFERENCE_BATCH = 256  # images; rates are stated for this batch
+
 
 class Training(Strict):
     """Optimizer, schedule and length (section 3)."""
@@ -118,6 +120,15 @@ class Training(Strict):
                 f"{self.learning_rate:g}"
             )
         return self
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Optimizer steps, at least one."""
+        return max(1, round(self.epochs * steps_per_epoch))
+
+    @property
+    def scale(self) -> float:
+        """What rates are multiplied by: the global batch over 256."""
+        return self.batch_size / REFERENCE_BATCH
 
 
 class Execution(Strict):
