@@ -16,10 +16,10 @@ MODEL = (
 )  # fmt: skip
 IMPORT = ("models/", "study/architecture.py")
 SAMPLE = (
-    "data/archive", "data/loading.py", "models/", "sampling/", "seeds.py", "sphere.py",
+    "data/archive", "data/frequencies.py", "data/loading.py", "models/", "sampling/", "seeds.py", "sphere.py",
     "study/architecture.py", "study/generation.py",
 )  # fmt: skip
-SCORE = ("metrics/", "data/archive", "seeds.py")
+SCORE = ("metrics/", "data/archive", "data/frequencies.py", "seeds.py")
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = ("results/tables.py", "results/expected.py")
