@@ -11,7 +11,7 @@ import pytest
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
-from sphere_repro.data.class_names import class_number, class_word, one_each
+from sphere_repro.data.class_names import class_number, class_word, one_each, short_word
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.prepare import prepare
 from sphere_repro.errors import UserError
@@ -85,5 +85,6 @@ def test_no_such_class(asked: str, classes: int, names: tuple[str, ...] | None, 
 def test_every_class_has_a_word() -> None:
     assert [class_word(label, NAMES) for label in range(3)] == ["cat", "dog", "2"]
     assert class_word(1, None) == "1"
+    assert [short_word(0, ["elephant"], letters) for letters in (8, 5)] == ["elephant", "elep…"]
     assert one_each(NAMES, 3) == ("cat", "dog", "2") and one_each(NAMES, 1) == ("cat",)
     assert one_each(None, 3) is None

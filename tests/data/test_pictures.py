@@ -140,6 +140,7 @@ def test_the_limit_is_memory_and_not_pillows(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(pictures, "free_memory", lambda: 35 * pictures.PIXEL_BYTES)
     file.seek(0)
     assert read_picture(file).pixels.shape == RGB.shape
+    assert "memory" in refused(stored(Image.fromarray(RGB).convert("RGBA")).getvalue())  # takes twice as much
 
 
 # -- what a file is that is no picture

@@ -187,6 +187,18 @@ def test_samples_name_the_classes_and_say_where_frequencies_differ(tmp_path: Pat
     assert "frequencies" not in " ".join(words_of(alike))
 
 
+def test_uniformity_names_the_classes(tmp_path: Path) -> None:
+    path = latents(tmp_path / "u.json", 3, baseline=False)
+    plain = words_of(uniformity.draw(path))
+    assert "cat" not in plain and "2" in plain
+    with np.load(tmp_path / "latents.npz") as stored:
+        np.savez(tmp_path / "named.npz", **stored, class_names=np.array(["cat", "dog", "a very long name"]))
+    judged = config.Uniformity(count=80, null_draws=20)
+    statistics.uniformity(tmp_path / "named.npz", path, run="r", classes=3, settings=judged, seed=0)
+    assert json.loads(path.read_text())["class_names"] == ["cat", "dog", "a very long name"]
+    assert {"all", "cat", "dog", "a very …"} <= set(words_of(uniformity.draw(path)))
+
+
 def words_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text)]
 

@@ -16,6 +16,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, build
 from sphere_repro.models.checkpoint import FORMAT, load_model, save_model
 from sphere_repro.sampling import refine, sets
+from sphere_repro.sampling.latents import read_latents
 from sphere_repro.sampling.sets import draw_generation, draw_set, encode_set
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model
@@ -456,6 +457,15 @@ def test_reconstructions_have_the_datasets_names(
 ) -> None:
     draw_set(sample_job("reconstruction"), models["sphere"], named_archive, tmp_path / "a.zip", CPU)
     assert ImageArchive(tmp_path / "a.zip").class_names == NAMES
+
+
+def test_latents_have_the_datasets_names(
+    models: dict[str, Path], named_archive: Path, digits_archive: Path, tmp_path: Path
+) -> None:
+    encode_set(encode_job(), models["sphere"], named_archive, tmp_path / "a.npz", CPU)
+    assert read_latents(tmp_path / "a.npz", COUNT, 10).class_names == NAMES
+    encode_set(encode_job(), models["sphere"], digits_archive, tmp_path / "b.npz", CPU)
+    assert read_latents(tmp_path / "b.npz", COUNT, 10).class_names is None
 
 
 def test_generate_draws_the_classes_that_are_asked_for_by_name(

@@ -38,3 +38,9 @@ def one_each(names: Sequence[str] | None, classes: int) -> tuple[str, ...] | Non
 def class_word(label: int, names: Sequence[str] | None) -> str:
     """How the class `label` is called: its name, or its number where it has none."""
     return names[label] if names and label < len(names) else str(label)
+
+
+def short_word(label: int, names: Sequence[str] | None, letters: int) -> str:
+    """The same in at most `letters` letters."""
+    word = class_word(label, names)
+    return word if len(word) <= letters else f"{word[: letters - 1]}…"

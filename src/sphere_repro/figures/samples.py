@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.data.class_names import class_word
+from sphere_repro.data.class_names import short_word
 from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
@@ -170,7 +170,7 @@ def _grid(
         raise UserError("The figure 'samples' needs the dataset's archive beside the reconstructions.")
     columns = min(len(images) for _, images in rows)
     grid = np.stack([images[:columns] for _, images in rows])
-    words = [] if labels is None else [_short(class_word(int(label), names)) for label in labels[:columns]]
+    words = [] if labels is None else [short_word(int(label), names, LONGEST) for label in labels[:columns]]
     slanted = max(map(len, words), default=0) > UPRIGHT
     drawn = style.figure(height=0.75 + len(rows) * 8.6 / max(columns, 6) + SLANTED * slanted)
     axes = drawn.subplots()
@@ -188,7 +188,3 @@ def _grid(
         caption += f" {'Names' if names else 'Numbers'} above the columns are classes.{note}"
     style.heading(drawn, title, caption)
     return drawn
-
-
-def _short(word: str) -> str:
-    return word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…"

@@ -78,7 +78,8 @@ def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: to
     """Write latents of training images for the uniformity statistics; return their number.
 
     The file holds `latents` float32 (n, L): points of the sphere, or draws from the VAE's posterior;
-    `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images.
+    `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images;
+    `class_names`, where the classes have names.
     The n images are spread evenly over the dataset.
     """
     checkpoint, source = _open(job, model, archive, device)
@@ -99,6 +100,8 @@ def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: to
         "labels": labels.astype(np.int64),
         "pixels": to_unit(images).flatten(1).numpy(),
     }
+    if source.class_names:
+        arrays["class_names"] = np.array(source.class_names)
     with atomic_output(out) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
     return count
