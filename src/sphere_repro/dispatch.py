@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 from sphere_repro import verbs
 from sphere_repro.errors import UserError, nearest
-from sphere_repro.machine import launch
-from sphere_repro.machine.devices import free_memory
+from sphere_repro.machine import devices, launch
 from sphere_repro.machine.files import check_writable
 from sphere_repro.machine.processes import is_worker
 from sphere_repro.strict import Strict, parse
@@ -197,7 +196,7 @@ def _check(o: argparse.Namespace) -> str:
         f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         for name, run in study.runs.items()
     ]
-    lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]
+    lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, devices.free_memory())]
     return "\n".join(lines)
 
 
