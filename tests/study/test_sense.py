@@ -154,7 +154,7 @@ def test_latents_larger_than_the_memory_here_are_doubtful(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = study(tmp_path, model="ratio: 0.01")  # 16 tokens of 1200 channels, 64 images: 4.9 MB
-    monkeypatch.setattr("sphere_repro.machine.devices.free_memory", lambda: 4_000_000)
+    monkeypatch.setattr(devices, "free_memory", lambda: 4_000_000)
     assert main(["check", str(path)]) == 0
     said = capsys.readouterr().out
     assert "doubtful: runs.a: the latents of one pass take 0.00492 GB, more than the 0.004 GB" in said

@@ -57,7 +57,8 @@ class Bench:
         )
 
     def uv_calls(self) -> list[str]:
-        return self.calls.read_text().splitlines()
+        """The calls that install what is pinned."""
+        return [line for line in self.calls.read_text().splitlines() if "--requirement" in line]
 
 
 @pytest.fixture
