@@ -21,6 +21,7 @@ from sphere_repro.machine import notes
 from sphere_repro.provenance import code, record
 from sphere_repro.provenance.code import code_hash
 from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.machine import machine
 from sphere_repro.provenance.record import PACKAGES, commit, interpreter, provenance_of, versions
 
 
@@ -230,6 +231,49 @@ def test_versions() -> None:
     assert found["numpy"] != "not installed"
 
 
+def test_the_machine_below_the_packages() -> None:
+    import torch
+
+    found = machine()
+    assert found["processor"] and found["system"].startswith(platform.system())
+    assert found["instructions"] == torch.backends.cpu.get_cpu_capability()
+    assert found["threads"] == torch.get_num_threads()
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_gpu_is_named_with_its_driver_and_switches(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91000)
+    monkeypatch.setattr("sphere_repro.provenance.machine._driver", lambda: "570.1")
+    found = machine()
+    assert (found["gpu"], found["driver"]) == ("NVIDIA H100", "570.1")
+    assert set(found["tf32"]) == {"products", "convolutions"} and {"cuda", "cudnn"} <= found.keys()
+
+
+def test_who_does_not_use_torch_does_not_load_it_for_a_record() -> None:
+    code = (
+        "import sys; from sphere_repro.provenance.record import provenance_of\n"
+        "made = provenance_of({}, inputs={}, code=('seeds.py',))\n"
+        "assert made['machine']['processor'] and 'threads' not in made['machine']\n"
+        "assert 'torch' not in sys.modules"
+    )
+    source = str(Path(record.__file__).resolve().parents[2])
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=True)
+
+
+def test_a_result_trained_by_two_codes_says_so(tmp_path: Path) -> None:
+    from sphere_repro.provenance.explain import trace
+
+    today = {"modules": ["seeds.py"], "sha256": code_hash("seeds.py"), "commit": None, "dirty": None}
+    pieces = [{"from_step": 0, "code": {"sha256": "0" * 64}}, {"from_step": 70, "code": today}]
+    (tmp_path / "a.json").write_text(json.dumps({"code": today, "segments": pieces}))
+    changes = trace(tmp_path / "a.json")["changes"]
+    assert changes == ["steps from 70 on were trained by other code than those before"]
+
+
 def test_versions_of_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "PACKAGES", ("no-such-package-here",))
     assert versions()["no-such-package-here"] == "not installed"
@@ -280,6 +324,7 @@ def test_record_is_complete_and_json(tmp_path: Path) -> None:
     assert {"commit", "dirty"} < set(made["code"])
     assert made["versions"] == versions()
     assert made["interpreter"] == interpreter()
+    assert made["machine"] == machine()
 
 
 def test_record_of_a_missing_input(tmp_path: Path) -> None:

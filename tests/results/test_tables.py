@@ -206,6 +206,10 @@ def test_rows_say_whose_code_has_changed(tmp_path: Path) -> None:
     ]
     text = markdown_table(tmp_path / "t.csv")
     assert "changed since: digits (training), digits (training sampling)." in text
+    mixed = {"code": today, "segments": [{"code": {"sha256": "0" * 64}}, {"code": today}]}
+    scores.with_name("model.json").write_text(json.dumps(mixed))
+    fid_table([write_scores(tmp_path, "digits", sets[:1])], tmp_path / "t.csv")
+    assert [row["code_changed"] for row in rows(tmp_path / "t.csv")] == ["training"]
     scores.with_name("model.json").write_text(json.dumps({"code": today}))
     fid_table([write_scores(tmp_path, "digits", sets[:1])], tmp_path / "t.csv")
     assert "changed since" not in markdown_table(tmp_path / "t.csv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,15 @@ def code_hash(*modules: str) -> str:
     return digest.hexdigest()
 
 
-def code_has_changed(code: Mapping[str, Any]) -> bool:
-    """Whether today's modules differ from those of a record's `code` (its `modules` and their `sha256`)."""
+def code_has_changed(code: Mapping[str, Any], segments: Iterable[Mapping[str, Any]] = ()) -> bool:
+    """Whether today's modules differ from those that made a result.
+
+    Args:
+        code: of its record: `modules` and their `sha256`.
+        segments: of a training that went on under other code, the stretches that its record lists.
+    """
+    hashes = {code["sha256"], *(segment["code"]["sha256"] for segment in segments)}
     try:
-        return bool(code_hash(*code["modules"]) != code["sha256"])
+        return hashes != {code_hash(*code["modules"])}
     except ValueError:  # a module is gone
         return True

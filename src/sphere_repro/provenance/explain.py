@@ -129,7 +129,13 @@ def _code_changes(record: Link | None) -> list[str]:
     if not record:
         return []
     changes = []
-    code = record["code"]
+    code, segments = record["code"], record.get("segments", [])
+    hashes = [segment["code"]["sha256"] for segment in segments]
+    changes += [
+        f"steps from {segment['from_step']} on were trained by other code than those before"
+        for segment, before, now in zip(segments[1:], hashes, hashes[1:], strict=False)
+        if before != now
+    ]
     if code_has_changed(code):
         changes.append(f"the code that makes it has changed since (modules {', '.join(code['modules'])})")
     today = versions()

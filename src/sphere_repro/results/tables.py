@@ -151,6 +151,7 @@ def _published(known: Expected, row: Mapping[str, Any], scores: Path) -> dict[st
 def _rows(path: Path) -> list[dict[str, Any]]:
     scores = read_json(path)
     training = _code(path.with_name("model.json"))
+    segments = _recorded(path.with_name("model.json")).get("segments", ())
     try:
         floor = scores["floor"] or {"frechet": None, "count": None}
         common = {
@@ -171,11 +172,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     for row in rows:
-        code = {"training": training, "sampling": _code(path.parent / "samples" / f"{row['set']}.json")}
-        changed = [
-            name for name, made_by in code.items() if "modules" in made_by and code_has_changed(made_by)
-        ]
-        row["code_changed"] = " ".join(changed)
+        sampling = _code(path.parent / "samples" / f"{row['set']}.json")
+        code = {"training": (training, segments), "sampling": (sampling, ())}
+        row["code_changed"] = " ".join(
+            name for name, made_by in code.items() if "modules" in made_by[0] and code_has_changed(*made_by)
+        )
     return rows
 
 
