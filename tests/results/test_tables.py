@@ -119,6 +119,7 @@ def test_cells(tmp_path: Path) -> None:
             "published_frechet": "",
             "published_inception_score": "",
             "published_source": "",
+            "degenerate": "",
             "code": "0123456789ab",
             "code_changed": "",
         }
