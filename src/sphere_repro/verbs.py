@@ -173,7 +173,7 @@ def score(
     job: jobs.ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: Path, device: str
 ) -> str:
     """Compare all sample sets of a run with the real images."""
-    from sphere_repro.metrics.score import ScoreInputs, score_run
+    from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
     from sphere_repro.sampling.sets import open_archive
 
     found = {path.stem: path for path in sets}
@@ -196,7 +196,7 @@ def score(
         started = time.time()
         score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
     seconds = _stamp(out, job, started)
-    return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s"
+    return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s{class_note(out)}"
 
 
 def uniformity(job: jobs.UniformityJob, latents: Path, baseline: Path | None, out: Path) -> str:
