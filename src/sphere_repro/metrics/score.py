@@ -107,6 +107,13 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     return _doubtful(inputs.run, records)
 
 
+def class_note(scores: Path) -> str:
+    """What a log says of sets whose classes occur in other frequencies than among the real images."""
+    apart = [record for record in read_json(scores)["records"] if "class_difference" in record]
+    told = ", ".join(f"{record['set']} ({record['class_difference'] * 100:.0f} %)" for record in apart)
+    return f"; classes in other frequencies than among the real images: {told}" if told else ""
+
+
 class _Scorer:
     """Holds images of one run against one reference; every set gets the same random choices."""
 
