@@ -40,6 +40,6 @@ def outside_paths(study: Study) -> list[str]:
         if place is not None:
             found.append(Path(place).expanduser().as_posix())
         if run.released is not None:
-            checkpoint = Path(run.released)
-            found += [checkpoint.as_posix(), released.configuration(checkpoint).as_posix()]
+            place = Path(run.released)
+            found += [released.weights(place).as_posix(), released.configuration(place).as_posix()]
     return list(dict.fromkeys(found))

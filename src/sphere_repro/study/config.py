@@ -67,7 +67,8 @@ class Run(Strict):
         None,
         min_length=1,
         exclude_if=is_none,
-        description="a released checkpoint (.pth, beside it its .json), scored instead of a training",
+        description="a released checkpoint, scored instead of a training: a .pth or .safetensors with its "
+        ".json beside it, or a folder with cfg.json and ckpt/latest.pth",
         json_schema_extra=ledger(
             section="published numbers", reason="scores the authors' weights instead of trained ones"
         ),
@@ -111,8 +112,6 @@ class Run(Strict):
     def _check_released(self) -> None:
         if self.released is not None and self.model.kind == "vae":
             raise ValueError("released has no meaning for a VAE: only Sphere Encoders were released")
-        if self.released is not None and not self.released.endswith(".pth"):
-            raise ValueError(f"released: {quoted(self.released)} is no .pth file")
 
     @cached_property
     def architecture(self) -> Architecture:
