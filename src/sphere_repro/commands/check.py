@@ -13,9 +13,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(o: argparse.Namespace) -> str:
+    from sphere_repro.planning.outside import refuse_missing
     from sphere_repro.study.config import load_study
 
     study = load_study(o.study)
+    refuse_missing(study)
     lines = [f"{o.study}: study '{study.study}', {len(study.runs)} runs"]
     lines += [
         f"  {name}: {run.dataset.archive}, {run.model.kind}"

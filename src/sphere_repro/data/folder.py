@@ -20,6 +20,7 @@ from sphere_repro.machine.notes import notice
 from sphere_repro.machine.progress import progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+ANY = 1 << 30  # more classes than there are
 _SLOW = 2 << 30  # bytes to hash before one is told why nothing seems to happen
 
 
@@ -85,8 +86,10 @@ def image_files(folder: Path, classes: int) -> tuple[list[str], list[int] | None
     return names, labels
 
 
-def contents(place: Path, cache: Path | None = None) -> str:
+def contents(place: Path, cache: Path | None = None, names: list[str] | None = None) -> str:
     """SHA-256 over the names and contents of the images below the folder `place`, or over the file `place`.
+
+    `names`: take these files, by their paths from `place`, instead of looking for images.
 
     Names, sizes and times decide whether a file has to be read again: with `cache`, a file where the last
     answer is kept, an unchanged folder costs a listing. Times alone are never believed to be a change, since
@@ -96,7 +99,8 @@ def contents(place: Path, cache: Path | None = None) -> str:
         UserError: `place` cannot be read.
     """
     try:
-        names = [""] if place.is_file() else sorted(_walk(place))
+        if names is None:
+            names = [""] if place.is_file() else sorted(_walk(place))
         stats = [(place / name).stat() for name in names]
         listing = hashlib.sha256()
         for name, stat in zip(names, stats, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from sphere_repro.data import folder
+from sphere_repro.data import folder, lists
 from sphere_repro.data.sources import OWN_RESOLUTION
 
 
@@ -16,6 +16,8 @@ def completed(data: dict[str, Any], kind: Literal["folder", "zip"] | str, place:
         UserError: something has to be looked up, and the images are missing or unreadable.
     """
     filled = data | {"name": data.get("name") or folder.own_name(place)}
+    if kind == "list":
+        return lists.completed(filled)
     path = Path(place).expanduser()
     if kind == "folder":
         if data.get("resolution") is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sphere_repro.data import folder, raw
+from sphere_repro.data import folder, lists, raw
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Images
@@ -55,10 +55,8 @@ def prepare(
     inputs = {"raw": raw.checked_record(downloads)} if dataset.source.files else {}
     found = own_content(dataset, state)
     if content is not None and found != content:
-        raise UserError(
-            f"The images at {dataset.folder or dataset.zip} have changed while the workflow ran. Run it "
-            "again."
-        )
+        place = dataset.folder or dataset.zip or dataset.list
+        raise UserError(f"The images at {place} have changed while the workflow ran. Run it again.")
     identity = value_hash(
         {
             "dataset": dataset.model_dump(mode="json"),
@@ -84,6 +82,9 @@ def own_content(dataset: Dataset, state: Path = STATE) -> str | None:
     Raises:
         UserError: they cannot be read.
     """
+    if dataset.list is not None:
+        root = None if dataset.root is None else Path(dataset.root)
+        return lists.contents(Path(dataset.list), root, state / "contents" / f"{dataset.name}.json")
     place = dataset.folder or dataset.zip
     if place is None:
         return None
@@ -101,7 +102,11 @@ def planned_content(dataset: Dataset, prepared: Path) -> str | None:
         UserError: the images are at hand and cannot be read.
     """
     place = dataset.folder or dataset.zip
-    if place is None or Path(place).expanduser().exists():
+    if dataset.list is not None:
+        at_hand = lists.at_hand(Path(dataset.list), None if dataset.root is None else Path(dataset.root))
+    else:
+        at_hand = place is None or Path(place).expanduser().exists()
+    if at_hand:
         return own_content(dataset)
     try:
         found = read_json(prepared / f"{dataset.archive}.json")["job"]["content"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sphere_repro.data import folder, imagenet
+from sphere_repro.data import folder, imagenet, lists
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files, Images
 from sphere_repro.data.sources import Source
@@ -38,6 +38,9 @@ def images_of(dataset: Dataset, raw: Path) -> Images:
             images: Images = _embedded(dataset)
         case "folder":
             images = own_folder(Path(str(dataset.folder)), source.classes)
+        case "list":
+            root = None if dataset.root is None else Path(dataset.root)
+            images = lists.images_of_list(Path(str(dataset.list)), root, source.classes)
         case "zip":
             images = _own_zip(Path(str(dataset.zip)), source.classes)
         case _:

@@ -12,7 +12,7 @@ TABLE = Path(__file__).resolve().parents[3] / "data" / "sources.yaml"
 OWN_RESOLUTION = 64  # pixels, of a folder of one's own where the study says nothing
 
 Loader = Literal[
-    "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip"
+    "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip", "list"
 ]  # data/publishers.py
 
 
@@ -54,7 +54,7 @@ def load_sources(path: Path = TABLE) -> dict[str, Source]:
     return {name: Source.model_validate(row) for name, row in rows.items()}
 
 
-def own_source(loader: Literal["folder", "zip"], place: str, classes: int) -> Source:
+def own_source(loader: Literal["folder", "zip", "list"], place: str, classes: int) -> Source:
     """The row of images that the user brings along."""
     return Source(
         title=f"Images of {place}",

@@ -178,6 +178,23 @@ class Study(Strict):
         return self
 
     @model_validator(mode="after")
+    def _references_fit(self) -> Self:
+        given = self.score.reference
+        archives = {run.dataset.archive: run.dataset.name for run in self.runs.values()}
+        names = list(archives.values())
+        if isinstance(given, str) and len(archives) > 1:
+            raise ValueError(
+                f"score.reference: statistics are of one dataset, but the study has {', '.join(archives)}; "
+                f"write score.reference: {{{names[0]}: PATH}}"
+            )
+        for name in given if isinstance(given, dict) else ():
+            if name not in names:
+                raise ValueError(f"score.reference: no run is on '{name}'{nearest(name, names)}")
+            if names.count(name) > 1:
+                raise ValueError(f"score.reference: '{name}' is there at more than one resolution")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_free(self) -> Self:
         for name in {"reference", "jobs"} & set(self.runs):
             raise ValueError(f"runs.{name}: this name is taken by a folder of results; choose another")
