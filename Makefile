@@ -6,25 +6,34 @@
 # there is one; otherwise pip fetches uv into the environment first.
 
 ENV ?= .venv
+# the build of torch: cpu saves the GPU's libraries; an environment keeps the one it was made with
+made_with = $(or $(shell cat "$(ENV)/torch.txt" 2>/dev/null),default)
+TORCH ?= $(made_with)
 STUDY ?= params/demo.yaml
 CORES ?= all
 # processes that run tests; 0 runs them in one
 TESTERS ?= logical
 SHELL := /bin/bash
+# every line below runs where HOME cannot be written, too
+.SHELLFLAGS := workflow/scripts/home.sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-export PATH := $(abspath $(ENV))/bin:$(PATH)
+# not abspath, which splits paths at spaces
+export PATH := $(if $(filter /%,$(ENV)),$(ENV),$(CURDIR)/$(ENV))/bin:$(PATH)
 # the package of this checkout, also where ENV was made by another one
 export PYTHONPATH := $(CURDIR)/src
+# packages in ~/.local are no part of the environment, and would win over it
+export PYTHONNOUSERSITE := 1
 
-SNAKEMAKE = exec python workflow/scripts/run.py --configfile $(STUDY) --cores $(CORES)
+quoted = '$(subst ','\'',$(1))'
+SNAKEMAKE = exec python workflow/scripts/run.py --configfile $(call quoted,$(STUDY)) --cores $(CORES)
 
-.PHONY: help env parameters demo demo-inception pipeline report docs test lint format lock clean
+.PHONY: help env parameters demo demo-inception pipeline report docs test lint format lock clean other-torch
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
-	@echo 'make env              only the environment'
+	@echo 'make env              only the environment (TORCH=cpu: without the libraries of a GPU)'
 	@echo 'make demo-inception   score the finished demo with Inception as well (about an hour on 2 cores)'
 	@echo 'make report           results/report.html, of the finished demo'
 	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
@@ -36,9 +45,11 @@ help:
 
 env: $(ENV)/.ready
 
-$(ENV)/.ready: requirements.lock pyproject.toml
-	@bash workflow/scripts/make_env.sh "$(ENV)" requirements.lock
+$(ENV)/.ready: requirements.lock pyproject.toml $(if $(filter-out $(made_with),$(TORCH)),other-torch)
+	@bash workflow/scripts/make_env.sh "$(ENV)" requirements.lock $(TORCH)
 	@touch $@
+
+other-torch: # than the environment was made with
 
 demo: env
 	$(SNAKEMAKE)
@@ -50,7 +61,7 @@ report: env demo
 	$(SNAKEMAKE) --report results/report.html
 
 pipeline: env
-	python workflow/scripts/write_pipeline.py $(STUDY)
+	python workflow/scripts/write_pipeline.py $(call quoted,$(STUDY))
 
 docs: env
 	python workflow/scripts/fill_docs.py

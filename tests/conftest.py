@@ -14,6 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
+
+# No test is one of speed: machines here are shared. What never comes is ended by the suite's own time limit.
+PATIENCE = 3000  # seconds
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -33,6 +39,13 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said once for a process is said once for each test."""
+    for name in ("SPHERE_REPRO_SAID", "SPHERE_REPRO_TOLD"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -72,7 +85,7 @@ def lively(tiny_shape):
 @pytest.fixture
 def digits_archive(tmp_path):
     """An archive of the first 96 digits."""
-    from sphere_repro.data.archive import write_archive
+    from sphere_repro.data.archive_writing import write_archive
     from sphere_repro.data.embedded import digits
 
     images, labels = digits()
@@ -85,7 +98,7 @@ SMOKE = "params/smoke.yaml"
 TARGETS = {"all", "data", "references", "uniformities", "tables", "figures", "tables_apart", "figures_apart"}
 
 
-def run(folder: Path, *command: str, check: bool = True, **settings) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
     """A command in a temporary checkout, as a user with the environment active would type it."""
     done = subprocess.run(
         command,
@@ -93,9 +106,9 @@ def run(folder: Path, *command: str, check: bool = True, **settings) -> subproce
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=PATIENCE,
         check=False,
-        **settings,
+        **options,
     )
     if check and done.returncode:
         raise AssertionError(
@@ -109,7 +122,8 @@ def environment() -> dict[str, str]:
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONPATH", "DVC"))
     }
-    kept.pop("OMP_NUM_THREADS", None)
+    for name in ("OMP_NUM_THREADS", "SPHERE_REPRO_SAID"):
+        kept.pop(name, None)
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     names = {
         "GIT_AUTHOR_NAME": "t",
@@ -225,7 +239,10 @@ def recorded(once, finished):
         shutil.copytree(finished, folder, symlinks=True)
         before = contents(folder)
         run(folder, "dvc", "repro", "-q")
-        assert contents(folder) == before
+        after = contents(folder)
+        assert {path: after[path] for path in before} == before
+        made = {path.relative_to(folder).as_posix() for path in after.keys() - before.keys()}
+        assert all(name.startswith("results/smoke/jobs/") for name in made)  # what DVC is told of the jobs
         run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(parent / "store"))
         run(folder, "dvc", "push", "-q")
         run(folder, "git", "add", "-A")

@@ -26,7 +26,7 @@ import psutil
 COMMANDS = ("sbatch", "srun", "squeue", "sacct", "sacctmgr", "scancel", "scontrol", "sinfo")
 ROOT = Path(os.environ.get("FAKE_SLURM", "."))
 NODES = "127.0.0."  # every node is this machine
-KILL_WAIT = 20.0
+KILL_WAIT = 60.0
 
 
 def install(folder: Path) -> dict[str, str]:

@@ -9,15 +9,12 @@ it; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import importlib
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sphere_repro import __version__
@@ -26,14 +23,15 @@ from sphere_repro.commands.verb import Verb, at_most
 from sphere_repro.errors import UserError
 from sphere_repro.machine import slurm
 from sphere_repro.machine.devices import out_of_memory
-from sphere_repro.machine.notes import note
+from sphere_repro.machine.notes import note, print_anything
 from sphere_repro.machine.processes import die_with_parent, is_worker
+from sphere_repro.machine.signals import interruptible
 
 # In the order of the help. A new verb needs its module in `commands`, found by its name, and its place here.
 VERBS = (
     *("prepare", "train", "import", "sample", "encode", "reference", "score", "uniformity"),
     *("figure", "table", "claims"),
-    *("download", "check", "plan", "tied", "explain", "import-released", "generate"),
+    *("download", "new", "check", "plan", "tied", "explain", "import-released", "generate"),
 )
 MODULES = {"import": "import_"}  # a word of Python's names no module
 MOST_THREADS = 1024
@@ -50,17 +48,22 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
+    print_anything()
     options = parser().parse_args(arguments)
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     verb = verbs()[options.verb]
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
+    with interruptible(ends=arguments is None):  # temporary files are removed on the way out
+        return _status(verb, options)
+
+
+def _status(verb: Verb, options: argparse.Namespace) -> int:
     try:
-        with _ended_tidily():
-            if os.environ.get("SPHERE_REPRO_TIED"):  # set by the workflow's rules
-                die_with_parent()
-            line = run(verb, options)
+        if os.environ.get("SPHERE_REPRO_TIED"):  # set by the workflow's rules
+            die_with_parent()
+        line = run(verb, options)
     except UserError as error:
-        return _complain(str(error), options.log)
+        return _complain(str(error), options.log, at_once=error.at_once)
     except KeyboardInterrupt:
         return _interrupted(verb, options.log)
     except (MemoryError, RuntimeError) as error:
@@ -98,19 +101,6 @@ def _set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-@contextlib.contextmanager
-def _ended_tidily() -> Iterator[None]:
-    """While this lasts, SIGTERM ends the work as Ctrl-C does: temporary files are removed on the way out."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may ask for signals
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _print(line: str) -> None:
     """Print to whoever listens; one who stops listening, as head does, is nobody's mistake."""
     try:
@@ -130,8 +120,8 @@ def _interrupted(verb: Verb, log: Path | None) -> int:
     return 130
 
 
-def _complain(sentence: str, log: Path | None) -> int:
-    if os.environ.get("RANK", "0") != "0":
+def _complain(sentence: str, log: Path | None, *, at_once: bool = False) -> int:
+    if os.environ.get("RANK", "0") != "0" and not at_once:
         time.sleep(LEADER_FIRST_SECONDS)
     text = " ".join(sentence.split())
     text += "" if text.endswith((".", "?")) else "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 import yaml
@@ -14,7 +15,9 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=60)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# Bounds far beyond use: products of two such numbers, and what they make of a loss, still fit float32.
+# Bounds far beyond use, so that a slip of the pen is told at once. Names in an archive have eight digits.
+MOST_IMAGES, MOST_BATCH, MOST_DRAWS = 100_000_000, 1_000_000, 1_000_000
+# Products of two such numbers, and what they make of a loss, still fit float32.
 MOST = 1e6
 Limited = Annotated[float, Field(ge=0, le=MOST)]
 LimitedPositive = Annotated[float, Field(gt=0, le=MOST)]
@@ -38,6 +41,15 @@ class UniqueKeys(yaml.SafeLoader):
             self._refuse_doubles(node)
         super().flatten_mapping(node)
 
+    def construct_number(self, node: Any) -> Any:
+        """A number as people read it: YAML 1.1 takes 1:30 for 90 (base 60) and 010 for 8 (base 8)."""
+        kind, text = str(node.tag).rpartition(":")[2], str(node.value)
+        number = getattr(self, f"construct_yaml_{kind}")(node)
+        if ":" in text or (kind == "int" and re.match(r"[-+]?0[0-7_]+$", text)):
+            problem = f"YAML reads {text} as the number {number:g}: write that, or '{text}' in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return number
+
     def _refuse_doubles(self, node: Any) -> None:
         seen: set[Any] = set()
         for key_node, _ in node.value:
@@ -46,6 +58,10 @@ class UniqueKeys(yaml.SafeLoader):
                 problem = f"key '{key}' is given twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
+
+
+for _kind in ("int", "float"):
+    UniqueKeys.add_constructor(f"tag:yaml.org,2002:{_kind}", UniqueKeys.construct_number)
 
 
 class Strict(BaseModel):

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from sphere_repro.cli import main
-from sphere_repro.data.archive import image_name
+from sphere_repro.data.archive_writing import image_name
 from sphere_repro.study import jobs
 from sphere_repro.study.config import load_study
 

@@ -13,7 +13,7 @@ import yaml
 
 from bad_input.bench import OLD, OLDER, SETS, STUDY, Bench, contents
 from sphere_repro.cli import main
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.embedded import digits
 
 

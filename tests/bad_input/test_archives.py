@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from bad_input.bench import SETS, Bench, archive_of, picture, spoil
-from sphere_repro.data.archive import ImageArchive, image_name
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import image_name
 
 READERS = ("train", "sample", "encode", "reference")
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from bad_input.bench import INTERRUPTED, OLD, OLDER, VERBS, Bench, contents, in_run
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 
 def test_the_commands_are_good(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +71,12 @@ def test_interrupted_while_writing(
     bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, name: str
 ) -> None:
     handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(os, "fsync", lambda _: signal.raise_signal(getattr(signal, name)))
+
+    def impatient(_: int) -> None:
+        for _ in range(3):  # a training waits for the state to be written until the third
+            signal.raise_signal(getattr(signal, name))
+
+    monkeypatch.setattr(os, "fsync", impatient)
     assert bench.run(verb) == 130
     assert capsys.readouterr().err == INTERRUPTED
     assert signal.getsignal(signal.SIGTERM) is handler
@@ -99,7 +104,7 @@ def typed(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        timeout=120,
+        timeout=PATIENCE,
         **settings,
     )
 
@@ -118,7 +123,7 @@ def test_typed_mistakes(bench: Bench) -> None:
 
 def test_typed_and_stopped(bench: Bench) -> None:
     """A training that is stopped leaves no temporary file, and what was there before."""
-    bench.with_study(in_run("execution", value={"checkpoint_seconds": 1e-6}))
+    bench.with_study(in_run("execution", value={"checkpoint_seconds": 1e-6, "checkpoint_share": 1}))
     bench.with_study(in_run("training", "epochs", value=400))
     child = subprocess.Popen(
         [sys.executable, "-m", "sphere_repro", *bench.command("train")],
@@ -127,16 +132,15 @@ def test_typed_and_stopped(bench: Bench) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
     try:
-        deadline = time.monotonic() + 60
-        while not list((bench.out / "state").glob("*.pt")) and time.monotonic() < deadline:
+        while not list((bench.out / "state").glob("*.pt")) and child.poll() is None:
             time.sleep(0.02)
         child.send_signal(signal.SIGTERM)
-        _, message = child.communicate(timeout=60)
+        _, message = child.communicate(timeout=PATIENCE)
     finally:
         child.kill()
     assert child.returncode == 130
     assert message == INTERRUPTED
     names = [path.name for path in bench.out.rglob("*") if path.is_file()]
     assert [name for name in names if ".part" in name] == []
-    assert len([name for name in names if name.endswith(".pt")]) == 1
+    assert 1 <= len([name for name in names if name.endswith(".pt")]) <= 2
     assert (bench.out / "a.safetensors").read_bytes() == OLD

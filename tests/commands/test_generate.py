@@ -13,4 +13,4 @@ def test_generation_by_hand(asked: Callable[..., tuple[Any, ...]]) -> None:
     )
     assert (model, out) == (Path("m.safetensors"), Path("o.zip"))
     assert settings.name == "generation-6-fixed-shared-enc1.4"
-    assert rest == {"count": 64, "seed": 0, "weights": "raw", "device": "auto"}
+    assert rest == {"count": 64, "seed": 0, "weights": "raw", "device": "auto", "classes": []}

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sphere_repro.data.archive import ImageArchive, image_name, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import image_name, write_archive
 from sphere_repro.errors import UserError
 
 

@@ -17,8 +17,8 @@ from sphere_repro.data import embedded
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.embedded import Crop, digits, photo_patches
-from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare
+from sphere_repro.data.resizing import fit
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 from sphere_repro.provenance.hashes import file_hash

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sphere_repro.data import folder
-from sphere_repro.data.folder import class_folders, contents, image_files, own_name
+from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.folder import class_folders, contents, image_files
+from sphere_repro.data.publishers import images_of
 from sphere_repro.errors import UserError
 
 
@@ -79,11 +81,71 @@ def test_no_folder(tmp_path: Path) -> None:
         class_folders(fill(tmp_path, "a.png") / "a.png")
 
 
-def test_own_names_are_names_and_differ(tmp_path: Path) -> None:
-    names = [own_name(place) for place in ("~/Pictures/My Cats!", "/data/cats", "/old/cats", "cats.zip", "…")]
-    assert names[0].startswith("my-cats-") and names[1].startswith("cats-") and names[4].startswith("images-")
-    assert len(set(names)) == 5
-    assert own_name("/data/cats") == names[1]
+# -- what can be understood in more than one way
+
+
+SPLITS = {
+    "train and val with classes": ["train/cat/a.png", "train/dog/b.png", "val/cat/c.png", "val/dog/d.png"],
+    "train and test without": ["train/a.png", "test/b.png"],
+    "capitals and years": ["Train2017/a.png", "Val2017/b.png", "annotations/list.json"],
+    "train alone with classes": ["train/cat/a.png", "train/dog/b.png"],
+    "with another folder": ["train/cat/a.png", "train/dog/b.png", "unlabeled/c.png"],
+    "three parts and another": ["training/a.png", "validation/b.png", "testing/c.png", "extra/d.png"],
+}
+
+
+@pytest.mark.parametrize("names", SPLITS.values(), ids=SPLITS.keys())
+def test_parts_of_a_dataset_are_no_classes(tmp_path: Path, names: list[str]) -> None:
+    fill(tmp_path, *names)
+    part = names[0].split("/")[0]
+    with pytest.raises(UserError, match=rf"holds .*{part} \(.*Say split: {part} .* or classes: 0"):
+        class_folders(tmp_path)
+    for said in ({}, {"classes": 2}):  # what the study says of classes proves nothing here
+        with pytest.raises((ValueError, UserError), match=f"split: {part}"):
+            image_files(tmp_path, Dataset.model_validate({"folder": str(tmp_path), **said}).classes or 0)
+    count = sum(name.endswith(".png") for name in names)
+    assert len(image_files(tmp_path, 0)[0]) == count
+
+
+def test_one_part_is_used_where_it_is_asked_for(tmp_path: Path) -> None:
+    fill(tmp_path, *SPLITS["train and val with classes"], "train/cat/e.png")
+    dataset = Dataset.model_validate({"folder": str(tmp_path), "split": "train"})
+    assert dataset.classes == 2 and dataset.place == tmp_path / "train"
+    images = images_of(dataset, tmp_path)
+    assert [images.name(index) for index in range(len(images))] == [
+        str(tmp_path / "train" / name) for name in ("cat/a.png", "cat/e.png", "dog/b.png")
+    ]
+    fill(tmp_path, *SPLITS["train and test without"])
+    assert Dataset.model_validate({"folder": str(tmp_path), "split": "test"}).classes == 0
+    with pytest.raises(ValueError, match=r"no subfolder 'valid'.*test, train, val"):
+        Dataset.model_validate({"folder": str(tmp_path), "split": "valid"})
+
+
+@pytest.mark.parametrize("split", ["", "a/b", "..", "."])
+def test_a_part_is_the_name_of_a_subfolder(tmp_path: Path, split: str) -> None:
+    with pytest.raises(ValueError, match="split"):
+        Dataset.model_validate({"folder": str(tmp_path), "split": split, "classes": 0})
+
+
+def test_a_class_may_be_called_train_where_the_study_says_so(tmp_path: Path) -> None:
+    fill(tmp_path, "car/a.png", "plane/b.png", "train/c.png")
+    with pytest.raises(ValueError, match=r"'train' among 3 subfolders\. Say classes: 3 if it is a class"):
+        Dataset.model_validate({"folder": str(tmp_path)})
+    dataset = Dataset.model_validate({"folder": str(tmp_path), "classes": 3})
+    assert image_files(tmp_path, dataset.classes or 0)[1] == [0, 1, 2]
+
+
+def test_class_folders_one_level_down_are_not_lost(tmp_path: Path) -> None:
+    fill(tmp_path, "images/cat/a.png", "images/dog/b.png")
+    with pytest.raises(UserError, match=r"one subfolder, 'images', .*\(cat, dog\).*folder: .*images"):
+        class_folders(tmp_path)
+    assert image_files(tmp_path, 0)[0] == ["images/cat/a.png", "images/dog/b.png"]
+
+
+def test_a_folder_that_holds_images_and_parts(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "train/b.png", "val/c.png")
+    with pytest.raises(UserError, match="images itself and in the subfolder 'train'"):
+        class_folders(tmp_path)
 
 
 # -- has it changed?

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sphere_repro.data import folder, lists
+from sphere_repro.data import lists
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.prepare import own_content, planned_content, prepare
+from sphere_repro.data.summary import own_count, own_images
 from sphere_repro.errors import UserError
 from sphere_repro.planning.outside import outside_paths
 from sphere_repro.strict import parse
@@ -65,6 +66,26 @@ def test_images_and_labels_in_the_lists_order(rows: list[dict[str, Any]]) -> Non
     assert [int(found.read(index)[0, 0, 0]) // 40 for index in range(6)] == [3, 0, 5, 1, 4, 2]
     assert found.labels is not None and found.labels.tolist() == [1, 0, 1, 1, 0, 0]
     assert lists.read_list(Path(PLACE)).class_names == CLASSES
+    assert found.class_names == CLASSES
+    record = json.loads(Path("out.json").read_text())
+    assert record["class_names"] == list(CLASSES) and record["class_counts"] == [3, 3]
+
+
+def test_check_says_what_will_be_trained_on(rows: list[dict[str, Any]]) -> None:
+    write(rows[:-1])
+    told = "\n".join(own_images([dataset(classes=3)]))
+    assert f"5 images of {PLACE}, 3 classes" in told
+    assert "class   0  cats  2 images" in told and "class   1  dogs  3 images" in told
+    assert "1 of the classes have no image" in told
+    assert own_count(dataset()) == own_count(dataset(classes=0)) == 5
+
+
+def test_broken_pictures_may_be_left_out(rows: list[dict[str, Any]]) -> None:
+    Path("set", rows[0]["image_path"]).write_text("<html>")
+    with pytest.raises(UserError, match=r"3\.png"):
+        archive(dataset())
+    found = archive(dataset(on_broken="skip"))
+    assert len(found) == 5 and found.labels is not None and found.labels.tolist() == [0, 1, 1, 0, 0]
 
 
 def test_a_study_leaves_the_rest_to_the_list(rows: list[dict[str, Any]]) -> None:
@@ -180,4 +201,4 @@ def test_a_list_may_leave_out_names_and_flags(rows: list[dict[str, Any]]) -> Non
     write([{key: each[key] for key in ("class_id", "image_path")} for each in rows])
     assert lists.read_list(Path(PLACE)).class_names == ()
     assert archive(dataset()).labels is not None
-    assert lists.read_list(Path(PLACE), classes=folder.ANY).class_names == ()
+    assert lists.read_list(Path(PLACE), classes=lists.ANY).class_names == ()

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.loading import (
     Ahead,
     ArchivedImages,

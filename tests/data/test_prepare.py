@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,14 +18,21 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from conftest import environment
+from conftest import PATIENCE, environment
+from data import profiles
 from sphere_repro.data import parts
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files
-from sphere_repro.data.parts import Form, fit, write_prepared
+from sphere_repro.data.parts import Form, write_prepared
+from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.prepare import own_content, planned_content, prepare
+from sphere_repro.data.publishers import own_folder
+from sphere_repro.data.report import told
+from sphere_repro.data.resizing import fit
 from sphere_repro.errors import UserError
+from sphere_repro.machine import locks
 
 
 def pictures(root: Path, count: int, side: int = 10) -> Path:
@@ -55,7 +63,7 @@ def test_a_folder_with_classes(tmp_path: Path) -> None:
     assert archive.labels is not None and archive.labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
     names = ["even/0000", "even/0002", "even/0004", "even/0006", "odd/0001", "odd/0003", "odd/0005"]
     for index, name in enumerate(names):
-        wanted = fit(np.asarray(Image.open(root / f"{name}.png")), 8)
+        wanted = fit(np.asarray(Image.open(root / f"{name}.png")), 8, "bicubic")
         np.testing.assert_array_equal(archive.read(index), wanted)
     assert facts["images"] == 7 and facts["class_counts"] == [4, 3]
     assert facts["content"] == own_content(dataset, tmp_path / "state")
@@ -108,6 +116,123 @@ def test_where_the_folder_is_not_at_hand_the_archives_own_record_counts(tmp_path
         made(dataset, tmp_path)
 
 
+def test_the_record_says_what_was_done_and_what_left_out(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p", 6)
+    profile = profiles.display(profiles.P3)
+    Image.open(root / "even" / "0000.png").save(root / "even" / "0000.png", icc_profile=profile)
+    frames = [Image.new("L", (9, 9), level) for level in (10, 200)]
+    frames[0].save(root / "odd" / "moving.gif", save_all=True, append_images=frames[1:])
+    (root / "odd" / "phone.HEIC").write_bytes(b"x")
+    (root / "notes.txt").write_text("x")
+    os.mkfifo(root / "odd" / "pipe.png")
+    _, facts = made(Dataset.model_validate({"folder": str(root), "resolution": 8}), tmp_path)
+    assert facts["class_names"] == ["even", "odd"] and facts["class_counts"] == [3, 4]
+    assert (facts["converted_to_srgb"], facts["first_of_several"], facts["unreadable"]) == (1, 1, [])
+    assert facts["left_out"] == {".heic": 1, ".txt": 1, "no ordinary file": 1}
+    text = told(facts)
+    assert text == (
+        "1 converted to sRGB; 1 of which the first frame is used; "
+        "left out: 1 .heic, 1 .txt, 1 no ordinary file"
+    )
+
+
+# -- unreadable pictures that may be left out
+
+
+def spoiled(root: Path, *names: str) -> Path:
+    pictures(root, 10)
+    for name in names:
+        (root / name).write_text("<html>404")
+    return root
+
+
+def test_unreadable_pictures_are_left_out_where_the_study_says_so(tmp_path: Path) -> None:
+    root = spoiled(tmp_path / "p", "even/0002.png", "odd/0009.png")
+    plain = Dataset.model_validate({"folder": str(root), "resolution": 8})
+    with pytest.raises(UserError, match=r"2 of the images .*0002\.png \(a web page\).*on_broken: skip"):
+        made(plain, tmp_path)
+    skipping = Dataset.model_validate({"folder": str(root), "resolution": 8, "on_broken": "skip"})
+    assert skipping.archive != plain.archive
+    archive, facts = made(skipping, tmp_path)
+    assert archive.labels is not None and archive.labels.tolist() == [0] * 4 + [1] * 4
+    assert facts["images"] == 8 and facts["class_counts"] == [4, 4]
+    named = [str(root / "even/0002.png"), str(root / "odd/0009.png")]
+    assert facts["unreadable"] == [[name, "a web page"] for name in named]
+    assert told(facts) == "; ".join([f"2 unreadable: {named[0]} (a web page)", f"{named[1]} (a web page)"])
+    wanted = fit(np.asarray(Image.open(root / "even/0004.png")), 8, "bicubic")
+    np.testing.assert_array_equal(archive.read(1), wanted)
+
+
+def test_nothing_left_of_a_class_or_at_all(tmp_path: Path) -> None:
+    root = spoiled(tmp_path / "p", *(f"odd/{index:04d}.png" for index in range(1, 10, 2)))
+    skipping = Dataset.model_validate({"folder": str(root), "resolution": 8, "on_broken": "skip"})
+    with pytest.raises(UserError, match=r"No image of the class odd can be read.*a web page"):
+        made(skipping, tmp_path)
+    for path in (root / "even").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"None of the 10 images can be read.*empty"):
+        made(skipping, tmp_path)
+
+
+def test_the_number_of_processes_changes_no_report(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p", 2100)
+    for index in (3, 1500, 2099):
+        (root / "odd" / f"{index:04d}.png").unlink(missing_ok=True)
+        (root / "odd" / f"{index:04d}.png").write_bytes(b"")
+    reports = []
+    for workers in (1, 3):
+        images = own_folder(root, 2)
+        form = Form(6, skip_broken=True)
+        reports.append(write_prepared(tmp_path / "a.zip", images, form, tmp_path / "s", workers))
+        assert len(ImageArchive(tmp_path / "a.zip")) == len(images) - 3
+    assert reports[0] == reports[1] and len(reports[0].unreadable) == 3
+
+
+def test_a_disk_that_fails_is_no_unreadable_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = pictures(tmp_path / "p", 4)
+
+    def failing(self: Pictures, index: int) -> None:
+        raise OSError(5, "Input/output error", self.name(index))
+
+    monkeypatch.setattr(Pictures, "picture", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_prepared(tmp_path / "a.zip", own_folder(root, 2), Form(6, skip_broken=True), tmp_path / "s")
+    assert not (tmp_path / "a.zip").exists()
+
+
+# -- how images are made small
+
+
+@pytest.mark.parametrize("resize", [None, "bicubic", "lanczos", "box", "nearest"])
+def test_own_pictures_are_made_small_with_antialiasing_unless_asked(
+    tmp_path: Path, resize: str | None
+) -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255  # their mean is grey; every other column of them is white
+    (tmp_path / "p").mkdir()
+    Image.fromarray(stripes).save(tmp_path / "p" / "a.png")
+    archive, _ = made(
+        Dataset.model_validate({"folder": str(tmp_path / "p"), "resolution": 16, "resize": resize}), tmp_path
+    )
+    middle = archive.read(0)[:, 2:-2].astype(int)
+    assert (np.ptp(middle) == 0 and middle[0, 0, 0] in (0, 255)) == (resize == "nearest")
+    assert (np.abs(middle - 127).max() < 12) == (resize != "nearest")
+
+
+@pytest.mark.parametrize(("pixels", "resize"), [(16, "nearest"), (64, "nearest"), (65, "bicubic")])
+def test_the_papers_datasets_are_made_small_as_they_were(pixels: int, resize: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(fit(image, pixels), fit(image, pixels, resize))
+    assert Dataset(name="cifar10").resize is None
+
+
+def test_the_tables_datasets_are_resized_otherwise_where_the_study_says_so(tmp_path: Path) -> None:
+    plain, _ = made(Dataset(name="digits", resolution=5), tmp_path)
+    nearest = plain.load()
+    smooth, _ = made(Dataset(name="digits", resolution=5, resize="lanczos"), tmp_path)
+    assert (smooth.load() != nearest).any()
+
+
 # -- archives that are brought along
 
 
@@ -116,7 +241,7 @@ def test_an_archive_of_the_right_size_is_taken_as_it_is(tmp_path: Path) -> None:
     own = tmp_path / "own.zip"
     write_archive(own, images, [2, 0, 1, 2, 0])
     dataset = Dataset.model_validate({"zip": str(own)})
-    assert (dataset.pixels, dataset.classes) == (8, 3) and dataset.name.startswith("own-")
+    assert (dataset.pixels, dataset.classes) == (8, 3) and dataset.name == "own"
     made(dataset, tmp_path)
     assert (tmp_path / "out.zip").read_bytes() == own.read_bytes()
 
@@ -126,7 +251,7 @@ def test_an_archive_of_another_size_is_resized(tmp_path: Path) -> None:
     own = tmp_path / "own.zip"
     write_archive(own, images, [2, 0, 1, 2, 0])
     archive, _ = made(Dataset.model_validate({"zip": str(own), "resolution": 8}), tmp_path)
-    np.testing.assert_array_equal(archive.load(), np.stack([fit(image, 8) for image in images]))
+    np.testing.assert_array_equal(archive.load(), np.stack([fit(image, 8, "bicubic") for image in images]))
     assert archive.labels is not None and archive.labels.tolist() == [2, 0, 1, 2, 0]
     archive, _ = made(Dataset.model_validate({"zip": str(own), "resolution": 8, "classes": 0}), tmp_path)
     assert archive.labels is None
@@ -243,17 +368,17 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
 
 
 def test_two_preparations_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    locks: list[Path] = []
-    real = FileLock.acquire
+    taken: list[Path] = []
+    real = locks.opened
 
-    def noting(self: FileLock, *arguments: object, **options: object) -> object:
-        locks.append(Path(self.lock_file))
-        return real(self, *arguments, **options)  # type: ignore[arg-type]
+    def noting(path: Path) -> int:
+        taken.append(path)
+        return real(path)
 
-    monkeypatch.setattr(FileLock, "acquire", noting)
+    monkeypatch.setattr(locks, "opened", noting)
     made(Dataset(name="digits"), tmp_path)
     monkeypatch.undo()
-    with FileLock(locks[-1]), pytest.raises(UserError, match="is being prepared already"):
+    with FileLock(taken[-1]), pytest.raises(UserError, match="is being prepared already"):
         made(Dataset(name="digits"), tmp_path)
 
 
@@ -265,18 +390,17 @@ def test_a_killed_preparation_goes_on_and_leaves_no_process(tmp_path: Path) -> N
     command = [sys.executable, "-m", "sphere_repro", "prepare", "--job", json.dumps(job), "--threads", "2"]
     settings = {"cwd": tmp_path, "env": environment() | {"PYTHONPATH": str(source)}}
     with subprocess.Popen([*command, "--out", "a.zip"], stdin=subprocess.DEVNULL, **settings) as process:  # type: ignore[call-overload]
-        deadline = time.monotonic() + 200
         while not (parts_now := list(tmp_path.glob(".state/prepare/*/?????.zip"))):
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.02)
         others = psutil.Process(process.pid).children(recursive=True)
         process.kill()
-    _, alive = psutil.wait_procs(others, timeout=60)
+    _, alive = psutil.wait_procs(others, timeout=PATIENCE)
     assert others and not alive
     assert all(part.is_file() for part in parts_now) and not (tmp_path / "a.zip").exists()
     for out, state in (("a.zip", ".state"), ("b.zip", "other")):
         again = [*command, "--out", out, "--state", state]
-        subprocess.run(again, check=True, timeout=300, stdin=subprocess.DEVNULL, **settings)  # type: ignore[call-overload]
+        subprocess.run(again, check=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, **settings)  # type: ignore[call-overload]
     assert sha(tmp_path / "a.zip") == sha(tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert len(archive.namelist()) == 6001

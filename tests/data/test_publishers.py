@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +19,10 @@ from sphere_repro.data import raw
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.download import Patience
-from sphere_repro.data.parts import fit
 from sphere_repro.data.prepare import prepare
 from sphere_repro.data.publishers import images_of
-from sphere_repro.data.sources import SOURCES
+from sphere_repro.data.resizing import fit
+from sphere_repro.data.sources import SOURCES, Source
 from sphere_repro.errors import UserError
 
 
@@ -107,6 +109,87 @@ def test_animal_faces(monkeypatch: pytest.MonkeyPatch, server: Server, folder: P
     held = json.loads((folder / "animal-faces.first.json").read_text())
     assert list(held) == ["afhq.zip"] and len(held["afhq.zip"]) == 64
     shows(prepared("animal-faces", 16, folder), pixels, labels)
+
+
+def repacked(server: Server, top: str) -> bytes:
+    """The same files as in afhq.zip in another archive, with another top folder and what a Mac adds."""
+    buffer = io.BytesIO()
+    whole = io.BytesIO(server.files["afhq.zip"])
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as other:
+        for name in reversed(archive.namelist()):
+            if not name.endswith("/"):
+                inside = name.removeprefix("afhq/")
+                other.writestr(top + inside, archive.read(name))
+                place, _, image = inside.rpartition("/")
+                other.writestr(f"__MACOSX/{top}{place}/._{image}", b"rubbish")
+    return buffer.getvalue()
+
+
+def second_source(server: Server, source: Source, url: str) -> Source:
+    """The same dataset with a second address."""
+    file = source.files[0].model_copy(update={"url": url, "repacked": (server.url("other.zip"),)})
+    return source.model_copy(update={"files": (file,)})
+
+
+@pytest.mark.parametrize("top", ["", "animal-faces/", "a/b/afhq/"])
+@pytest.mark.parametrize("first", ["missing", "a page"])
+def test_animal_faces_from_the_second_source(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path, top: str, first: str
+) -> None:
+    """The same images under another top folder make the same dataset, and agree with the first download."""
+    source, pixels, labels = replicas.animal_faces(monkeypatch, server)
+    both = second_source(server, source, server.url("afhq.zip"))
+    raw.download("animal-faces", both, folder / "animal-faces")
+    held = (folder / "animal-faces.first.json").read_bytes()
+    tree = json.loads((folder / "animal-faces.json").read_text())["tree"]
+    assert json.loads(held) == {"tree": tree} and len(tree) == 64
+    shutil.rmtree(folder / "animal-faces")
+    server.files["other.zip"] = repacked(server, top)
+    del server.files["afhq.zip"]
+    if first == "a page":
+        server.files["afhq.zip"] = b"<html>Too many people want this file</html>"
+    quick = Patience(attempts=1, pause=0)
+    raw.download("animal-faces", both, folder / "animal-faces", quick)
+    assert (folder / "animal-faces.first.json").read_bytes() == held
+    shows(prepared("animal-faces", 16, folder), pixels, labels)
+
+
+def test_other_images_from_the_second_source_are_refused(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path
+) -> None:
+    source, _, _ = replicas.animal_faces(monkeypatch, server)
+    both = second_source(server, source, server.url("afhq.zip"))
+    raw.download("animal-faces", both, folder / "animal-faces")
+    shutil.rmtree(folder / "animal-faces")
+    other = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(server.files["afhq.zip"])) as archive, zipfile.ZipFile(other, "w") as new:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+        for name, source_name in zip(names, [names[0], *names[:-1]], strict=True):
+            new.writestr(name, archive.read(source_name))
+    server.files["other.zip"] = other.getvalue()
+    del server.files["afhq.zip"]
+    with pytest.raises(UserError, match="are not those of the first download"):
+        raw.download("animal-faces", both, folder / "animal-faces", Patience(attempts=1, pause=0))
+
+
+def test_where_neither_source_answers_a_copy_of_ones_own_will_do(
+    monkeypatch: pytest.MonkeyPatch, server: Server, folder: Path
+) -> None:
+    source, pixels, labels = replicas.animal_faces(monkeypatch, server)
+    both = second_source(server, source, server.url("gone.zip"))
+    with pytest.raises(UserError) as told:
+        raw.download("animal-faces", both, folder / "animal-faces", Patience(attempts=1, pause=0))
+    said = str(told.value)
+    assert "gone.zip: HTTP status 404" in said and "other.zip: HTTP status 404" in said
+    assert "Any other zip of the same files will do" in said
+    (folder / "animal-faces" / "afhq.zip").write_bytes(repacked(server, "mine/"))
+    raw.download("animal-faces", both, folder / "animal-faces")
+    shows(prepared("animal-faces", 16, folder), pixels, labels)
+
+
+def test_the_table_names_a_second_source_of_animal_faces() -> None:
+    (file,) = SOURCES["animal-faces"].files
+    assert len({file.url, *file.mirrors, *file.repacked}) >= 2
 
 
 @pytest.mark.parametrize("place", ["", "train", "ILSVRC/Data/CLS-LOC/train", "link"])
@@ -256,7 +339,7 @@ def test_a_misspelt_name_and_a_missing_network_are_sentences(
     assert main(["download", "cifar"]) == 2
     assert "no dataset 'cifar'; did you mean 'cifar10'?" in capsys.readouterr().err
     gone = f"http://127.0.0.1:{closed_port()}/afhq.zip"
-    file = SOURCES["animal-faces"].files[0].model_copy(update={"url": gone})
+    file = SOURCES["animal-faces"].files[0].model_copy(update={"url": gone, "repacked": ()})
     replicas.offer(monkeypatch, "animal-faces", files=(file,))
     monkeypatch.setattr(Patience.__init__, "__defaults__", (20.0, 60.0, 1, 0.0))  # ask once only
     assert main(["download", "animal-faces", "--raw", str(tmp_path / "animal-faces")]) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -155,6 +156,23 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
     path = tmp_path / "a.tgz"
     path.write_bytes(gzip.compress(b"<html>sign in</html>"))
     refused(path, "damaged")
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_a_damaged_byte_at_any_place_of_a_zips_directory(tmp_path: Path, value: int) -> None:
+    path = write_zip(tmp_path / "a.zip", CONTENTS)
+    whole = path.read_bytes()
+    found: set[str] = set()
+    for place in range(whole.index(b"PK\x01\x02"), len(whole)):  # 691 set to 1: an offset before the start
+        content = bytearray(whole)
+        content[place] = value
+        path.write_bytes(content)
+        try:
+            unpack(path, tmp_path / "unpacked")
+        except UserError as error:
+            found.add(str(error))
+        shutil.rmtree(tmp_path / "unpacked", ignore_errors=True)
+    assert found and not any("Errno" in text for text in found)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
     distance_by_steps,
@@ -172,6 +172,37 @@ def test_samples_rows_are_in_reading_order(tmp_path: Path) -> None:
     ]
 
 
+def test_samples_name_the_classes_and_say_where_frequencies_differ(tmp_path: Path) -> None:
+    images = np.zeros((40, 8, 8, 3), np.uint8)
+    names = ["cat", "dog", "a very long name of a class", "cow"]
+    write_archive(tmp_path / "real.zip", images, [0] * 30 + [1] * 4 + [2] * 3 + [3] * 3, names)
+    write_archive(tmp_path / "drawn.zip", images, [0, 1, 2, 3] * 10, names)
+    figure = samples.draw({"generation-1": tmp_path / "drawn.zip"}, tmp_path / "real.zip")
+    words = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert words[:4] == ["cat", "dog", "a very long name …", "cow"]
+    text = " ".join(words_of(figure)).replace("\n", " ")
+    assert "Names above the columns are classes." in text
+    assert "other frequencies than the dataset's: 50 % of the images differ" in text
+    alike = samples.draw({"generation-1": tmp_path / "real.zip"}, tmp_path / "real.zip")
+    assert "frequencies" not in " ".join(words_of(alike))
+
+
+def test_uniformity_names_the_classes(tmp_path: Path) -> None:
+    path = latents(tmp_path / "u.json", 3, baseline=False)
+    plain = words_of(uniformity.draw(path))
+    assert "cat" not in plain and "2" in plain
+    with np.load(tmp_path / "latents.npz") as stored:
+        np.savez(tmp_path / "named.npz", **stored, class_names=np.array(["cat", "dog", "a very long name"]))
+    judged = config.Uniformity(count=80, null_draws=20)
+    statistics.uniformity(tmp_path / "named.npz", path, run="r", classes=3, settings=judged, seed=0)
+    assert json.loads(path.read_text())["class_names"] == ["cat", "dog", "a very long name"]
+    assert {"all", "cat", "dog", "a very …"} <= set(words_of(uniformity.draw(path)))
+
+
+def words_of(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
 def test_samples_show_the_same_images_in_each_row(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.zip")
     figure = samples.draw({"generation-1": path, "generation-4-fixed-shared": path})
@@ -322,3 +353,36 @@ def test_logarithmic_axes_have_labels_whatever_they_span(smallest: float, tmp_pa
     low, high = axes.get_ylim()
     shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
     assert 2 <= len(shown) <= 12
+
+
+def grey(path: Path, classes: int = 4) -> Path:
+    write_archive(path, np.full((40, 8, 8, 3), 128, dtype=np.uint8), [i % classes for i in range(40)])
+    return path
+
+
+def test_samples_that_are_all_alike_are_told_under_the_figure(tmp_path: Path) -> None:
+    assert "Degenerate" not in words(draw_samples(tmp_path))
+    sets = {"generation-1": grey(tmp_path / "g.zip"), "reconstruction": archive(tmp_path / "r.zip", seed=1)}
+    drawn = samples.draw(sets, archive(tmp_path / "real.zip"))
+    (sentence,) = [text for text in words(drawn).splitlines() if text.startswith("Degenerate")]
+    assert "1 step: its images are alike" in sentence and "reconstruction" not in sentence
+    drawn.draw_without_rendering()
+    assert drawn.get_supxlabel() and drawn.findobj(Text)
+
+
+def test_scores_that_say_nothing_are_told_under_the_figure(tmp_path: Path) -> None:
+    good = words(draw_distances(tmp_path)) + words(draw_posterior_hole(tmp_path))
+    assert "Degenerate" not in good + words(draw_training(tmp_path))
+    for name in ("digits", "a"):
+        still = {"term": "pix_recon_l1", "first": 0.09, "last": 0.09}
+        (tmp_path / "model.json").write_text(json.dumps({"moved": still}))
+        assert scores(tmp_path / f"{name}.json").is_file()
+    assert "its model learned nothing" in words(draw_distances(tmp_path)).replace("\n", " ")
+    assert "its model learned nothing" in words(draw_posterior_hole(tmp_path)).replace("\n", " ")
+
+
+def test_curves_that_hardly_move_are_told_under_the_figure(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"step": range(1, 41), "loss": 0.5, "pix_recon_l1": 0.1})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    drawn = training_curves.draw({"stamps": tmp_path / "a.csv"})
+    assert "stamps: its loss pix_recon_l1 hardly moved (0.1 at first, 0.1 at last)" in words(drawn)

@@ -10,18 +10,24 @@ import signal
 import stat
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import mounted
+from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.unpack import unpack
 from sphere_repro.errors import UserError
 from sphere_repro.machine import files as machine_files
 from sphere_repro.machine.files import atomic_output, read_json, write_json, write_text
+from sphere_repro.models.checkpoint import save_model
+from sphere_repro.training.state import save_state
 
 
 def files(folder: Path) -> list[str]:
@@ -55,6 +61,43 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o027])
+def test_whatever_is_written_follows_the_umask(tmp_path: Path, lively: Any, mask: int) -> None:
+    """safetensors and temporary folders make files for their owner alone: a group could not read them."""
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("sub/a.txt", "x" * 100)
+    before = os.umask(mask)
+    try:
+        save_model(tmp_path / "made" / "model.safetensors", lively.state_dict(), None, lively.shape, 80.0)
+        save_state(tmp_path / "made" / "state.pt", {"step": 1})
+        write_archive(tmp_path / "made" / "images.zip", [np.zeros((4, 4, 3), np.uint8)], None)
+        unpack(tmp_path / "archive.zip", tmp_path / "made" / "unpacked")
+    finally:
+        os.umask(before)
+    made = [tmp_path / "made", *(tmp_path / "made").rglob("*")]
+    wanted = {path.name: (0o777 if path.is_dir() else 0o666) & ~mask for path in made}
+    assert len(wanted) == 7 and {path.name: stat.S_IMODE(path.stat().st_mode) for path in made} == wanted
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_outputs_have_the_group_of_their_folder(tmp_path: Path, lively: Any) -> None:
+    os.chown(tmp_path, -1, 65534)
+    save_model(tmp_path / "a" / "b" / "model.safetensors", lively.state_dict(), None, lively.shape, 80.0)
+    assert {path.stat().st_gid for path in tmp_path.rglob("*")} == {65534}
+
+
+def test_a_file_system_without_modes_and_groups_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    for name in ("chmod", "fchmod", "chown", "fchown"):
+        monkeypatch.setattr(os, name, refused)
+    write_text(tmp_path / "new" / "a.txt", "x")
+    assert (tmp_path / "new" / "a.txt").read_text() == "x"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +185,8 @@ def test_a_disk_that_is_really_full(small_disk: Path) -> None:
 def test_an_archive_on_a_disk_that_is_really_full(small_disk: Path) -> None:
     import numpy as np
 
-    from sphere_repro.data.archive import ImageArchive, write_archive
+    from sphere_repro.data.archive import ImageArchive
+    from sphere_repro.data.archive_writing import write_archive
 
     path = small_disk / "a.zip"
     images = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
@@ -161,7 +205,7 @@ def test_killed_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     script = (
         "import sys, time; from sphere_repro.machine.files import atomic_output\n"
         "with atomic_output(sys.argv[1]) as t:\n"
-        "    t.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+        "    t.write_text('half'); print('writing', flush=True); time.sleep(3000)\n"
     )
     source = str(Path(machine_files.__file__).resolve().parents[2])
     child = subprocess.Popen(

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT
 from sphere_repro.commands import encode, generate, sample
 from sphere_repro.errors import UserError
-from sphere_repro.machine import gpus
+from sphere_repro.machine import gpus, unused
 from sphere_repro.sampling import sets
 from sphere_repro.study import jobs
 from sphere_repro.study.generation import Generation
@@ -22,7 +22,7 @@ from sphere_repro.study.generation import Generation
 HOLD = """
 import sys, time
 from pathlib import Path
-from sphere_repro.machine import gpus
+from sphere_repro.machine import gpus, unused
 
 count, folder, *names = sys.argv[1:]
 with gpus.lease(int(count), names=names, folder=Path(folder)) as taken:
@@ -58,6 +58,7 @@ def holder(tmp_path):
 def _impatient(monkeypatch):
     monkeypatch.setattr(gpus, "POLL_SECONDS", 0.01)
     monkeypatch.delenv(gpus.SHARE, raising=False)
+    monkeypatch.setattr(unused, "broken", lambda device: None)  # the GPUs here are names only
 
 
 def line(process: subprocess.Popen[str]) -> str:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus, launch
 from sphere_repro.machine.launch import Workers
@@ -32,7 +33,9 @@ if act == "save":
         Path(folder, rank + ".pid").write_text(str(os.getpid()))
         while not stopped():
             time.sleep(0.02)
-        time.sleep(0.5 * int(rank))
+        Path(folder, rank + ".stopping").touch()
+        while rest and not Path(rest[0]).exists():  # a slow save
+            time.sleep(0.02)
         Path(folder, rank + ".saved").touch()
     sys.exit(130)
 if act == "finish":  # an interrupt comes too late
@@ -44,7 +47,7 @@ if act == "mistake":
     if rank == "0":
         print("sphere-repro: a mistake.", file=sys.stderr)
         sys.exit(2)
-    time.sleep(60)
+    time.sleep(3000)
 if act == "everywhere":  # as a training does: each worker finds the mistake, the first one tells it
     if rank == "0":
         print("sphere-repro: a mistake.", file=sys.stderr)
@@ -52,7 +55,7 @@ if act == "everywhere":  # as a training does: each worker finds the mistake, th
 if act == "killed" and rank == "1":
     os.kill(os.getpid(), signal.SIGKILL)
 if act == "killed":
-    time.sleep(60)
+    time.sleep(3000)
 if act == "crash":
     raise ValueError("a bug")
 """
@@ -113,27 +116,30 @@ def test_a_bug_shows_the_workers_traceback_only(worker, capfd):
     assert told.count("Traceback") == 1 and told.rstrip().endswith("ValueError: a bug")
 
 
-def started(act: str, folder: Path, **execution: int) -> subprocess.Popen[str]:
+def started(act: str, folder: Path, *words: str, **execution: int) -> subprocess.Popen[str]:
     """A launcher of two workers in a process of its own, all of whose workers run."""
     workers = Workers(**({"processes": 2} | execution))
     code = (
         "import sys; from sphere_repro.machine.launch import Workers, launch; "
-        f"sys.exit(launch([{act!r}, {str(folder)!r}], {workers!r}, 'cpu', "
-        "'tiny_worker'))"
+        f"sys.exit(launch({[act, str(folder), *words]!r}, {workers!r}, 'cpu', 'tiny_worker'))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 100
-    while len(list(folder.glob("*.pid"))) < 2:
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.05)
+    until(lambda: len(list(folder.glob("*.pid"))) == 2, process)
     return process
+
+
+def until(come: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait for a moment, while the process lives; the suite's own time limit is the only one."""
+    while not come():
+        assert process is None or process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupt_reaches_the_workers_and_waits_for_them_to_save(worker, number):
     process = started("save", worker)
     process.send_signal(number)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE) == 130
     assert {path.name for path in worker.glob("*.saved")} == {"0.saved", "1.saved"}
     assert process.stderr.read() == ""
 
@@ -143,25 +149,38 @@ def test_a_signal_that_reaches_everybody_counts_once(worker):
     for path in worker.glob("*.pid"):  # as Slurm does: to every process of the job step
         os.kill(int(path.read_text()), signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE) == 130
     assert {path.name for path in worker.glob("*.saved")} == {"0.saved", "1.saved"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_group_that_is_told_twice_waits_all_the_same(worker, number):
+    """As from a terminal and then from Snakemake: the launcher hears it again while its workers save."""
+    go = worker / "go"
+    process = started("save", worker, str(go))
+    pids = [int(path.read_text()) for path in worker.glob("*.pid")]
+    for _ in range(2):
+        for pid in (process.pid, *pids):
+            os.kill(pid, number)
+        until(lambda: len(list(worker.glob("*.stopping"))) == 2, process)
+    go.touch()
+    assert process.wait(PATIENCE) == 130
+    assert {path.name for path in worker.glob("*.saved")} == {"0.saved", "1.saved"}
+    assert process.stderr.read() == ""
 
 
 def test_a_training_that_was_through_when_the_signal_came_is_done(worker):
     process = started("finish", worker)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_workers_end_with_their_launcher_and_save_first(worker, number):
     process = started("save", worker)
     process.send_signal(number)
-    assert process.wait(60) == -number
-    deadline = time.monotonic() + 60
-    while len(list(worker.glob("*.saved"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert process.wait(PATIENCE) == -number
+    until(lambda: len(list(worker.glob("*.saved"))) == 2)
 
 
 def test_workers_see_the_gpus_that_were_taken_for_them(worker, monkeypatch, tmp_path):

@@ -17,7 +17,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 from stand_in import publish
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import features as features_module
 from sphere_repro.metrics import inception as inception_module

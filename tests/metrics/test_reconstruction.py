@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.reconstruction import psnr
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import reference
 from sphere_repro.metrics import score as score_module
@@ -139,6 +140,14 @@ def test_scores_of_all_sets(inputs: ScoreInputs, study: Path, tmp_path: Path) ->
     assert generation["frechet"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_classes_in_other_frequencies_are_noted(study: Path, inputs: ScoreInputs, tmp_path: Path) -> None:
+    write_archive(tmp_path / "generation.zip", images(20, 1), [0] * 15 + [1] * 5)  # the dataset: all 0
+    drawn = dict(inputs.sets) | {GENERATION.name: tmp_path / "generation.zip"}
+    found = run(dataclasses.replace(inputs, sets=drawn), tmp_path / "scores.json")
+    apart = {record["set"]: record.get("class_difference") for record in found["records"]}
+    assert apart == {"reconstruction": None, GENERATION.name: 0.25, "generation-1": None}
+
+
 def test_scores_repeat_and_do_not_depend_on_the_other_sets(inputs: ScoreInputs, tmp_path: Path) -> None:
     first = run(inputs, tmp_path / "a.json")
     run(inputs, tmp_path / "b.json")
@@ -250,3 +259,19 @@ def test_tiny_archive_makes_no_reference(tmp_path: Path) -> None:
     write_archive(tmp_path / "three.zip", images(3, 0), None)
     with pytest.raises(UserError, match="at least 4"):
         make_reference(tmp_path / "three.zip", tmp_path / "r.npz", dataset="toy", score=SCORE, device="cpu")
+
+
+def test_a_set_of_one_colour_is_told(
+    inputs: ScoreInputs, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert score_run(inputs, tmp_path / "good.json", score=SCORE, seed=3, device="cpu") == ""
+    assert capsys.readouterr().err == ""
+    grey = tmp_path / "grey.zip"
+    write_archive(grey, np.full((20, 8, 8, 3), 128, dtype=np.uint8), None)
+    changed = dataclasses.replace(inputs, sets={**inputs.sets, "generation-1": grey})
+    told = score_run(changed, tmp_path / "bad.json", score=SCORE, seed=3, device="cpu")
+    assert told.startswith("generation-1: its images are alike: they vary 0 % as much as the real ones")
+    assert "its standard error is nothing" in told
+    assert "scores of toy that say nothing" in capsys.readouterr().err
+    record = json.loads((tmp_path / "bad.json").read_text())["records"][-1]
+    assert record["variety"]["overall"] == 0 and record["variety"]["real_overall"] > 50

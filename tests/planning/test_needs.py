@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.prepare import own_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.features import make_extractor
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
@@ -131,7 +133,7 @@ def test_training_counts_steps_calls_and_copies(tmp_path: Path) -> None:
     assert need.flops == steps * 64 * flops.training_flops(run.architecture, run.loss)
     kept = memory.activation_bytes(run.architecture, run.loss, 64, half=False)
     assert need.device == 5 * stored + kept
-    assert need.disk == 2 * stored and need.working == 8 * stored and need.half == 0
+    assert need.disk == 2 * stored and need.working == 12 * stored and need.half == 0
 
 
 def test_bfloat16_training_and_a_perceptual_network(tmp_path: Path) -> None:
@@ -246,6 +248,29 @@ def test_prepared_images_are_counted_where_they_are(tmp_path: Path) -> None:
     found = planned(SMOKE, tmp_path)
     assert found["data/prepared/digits-8px.json"].images == 640
     assert found["results/smoke/digits/model.json"].images == 640
+
+
+def test_images_of_ones_own_are_counted_and_known_when_they_are_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for index in range(70):
+        place = tmp_path / "pets" / ("cat" if index % 2 else "dog") / f"{index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(place)
+    raw = SMOKE.model_dump(mode="json", exclude_unset=True)
+    raw["runs"]["digits"]["dataset"] = {"folder": "pets", "resolution": 8}
+    study = Study.model_validate(raw)
+    dataset = study.runs["digits"].dataset
+    record = f"data/prepared/{dataset.archive}.json"
+    need = planned(study, tmp_path)[record]
+    assert need.images == 70 and not need.done
+    job = jobs.prepare_job(study.runs["digits"], own_content(dataset)).model_dump(mode="json")
+    (tmp_path / record).parent.mkdir(parents=True)
+    (tmp_path / record).write_text(json.dumps({"images": 70, "job": job}))
+    assert planned(study, tmp_path)[record].done
+    place.unlink()
+    assert not planned(study, tmp_path)[record].done
 
 
 def test_nobody_knows_how_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

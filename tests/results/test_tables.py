@@ -119,6 +119,7 @@ def test_cells(tmp_path: Path) -> None:
             "published_frechet": "",
             "published_inception_score": "",
             "published_source": "",
+            "degenerate": "",
             "code": "0123456789ab",
             "code_changed": "",
         }
@@ -169,7 +170,7 @@ def test_markdown_names_the_measure_and_the_error(tmp_path: Path) -> None:
     assert len({line.count("|") for line in lines}) == 1
     assert "frechet-efficientnet-lite0-128px-bicubic" in lines[2]
     assert "132.0 ± 2.1" in lines[2] and "10.1 ± 1.0" in lines[2] and "13.1" in lines[2]
-    assert lines[3].endswith("| 21.46 |")
+    assert "| 21.46 |" in lines[3]
     assert "| 132 |" in lines[4] and "-0.020 ± 0.031" in lines[4]
     assert "FID" not in lines[0]
 
@@ -206,6 +207,10 @@ def test_rows_say_whose_code_has_changed(tmp_path: Path) -> None:
     ]
     text = markdown_table(tmp_path / "t.csv")
     assert "changed since: digits (training), digits (training sampling)." in text
+    mixed = {"code": today, "segments": [{"code": {"sha256": "0" * 64}}, {"code": today}]}
+    scores.with_name("model.json").write_text(json.dumps(mixed))
+    fid_table([write_scores(tmp_path, "digits", sets[:1])], tmp_path / "t.csv")
+    assert [row["code_changed"] for row in rows(tmp_path / "t.csv")] == ["training"]
     scores.with_name("model.json").write_text(json.dumps({"code": today}))
     fid_table([write_scores(tmp_path, "digits", sets[:1])], tmp_path / "t.csv")
     assert "changed since" not in markdown_table(tmp_path / "t.csv")

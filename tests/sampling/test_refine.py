@@ -47,6 +47,34 @@ def test_shared_noise_differs_from_independent_only_from_the_third_step_on(livel
     assert torch.equal(shared, independent) == (steps < 3)
 
 
+@pytest.mark.parametrize(
+    ("steps", "noise_of", "drawn"),
+    [(1, "shared", 1), (2, "shared", 2), (40, "shared", 2), (1, "independent", 1), (4, "independent", 4)],
+)
+def test_no_noise_is_drawn_that_no_step_uses(lively, steps, noise_of, drawn):
+    generation = Generation(steps=steps, noise=noise_of)
+    assert refine.draws(generation) == drawn
+    asked = refine.condition(lively, torch.arange(3) % 3)
+    many, few = noise(3, steps), noise(3, drawn)
+    wanted = refine.generate(lively, many[0], many[1:], asked, ANGLE, generation)
+    assert torch.equal(refine.generate(lively, few[0], few[1:], asked, ANGLE, generation), wanted)
+
+
+def test_a_set_draws_no_more_than_it_uses(lively, monkeypatch):
+    from sphere_repro.models.checkpoint import Checkpoint
+    from sphere_repro.sampling import sets
+
+    asked_for = []
+    original = refine.sample_noise
+    monkeypatch.setattr(refine, "sample_noise", lambda *given: asked_for.append(given[3]) or original(*given))
+    for steps in (1, 6):
+        found = sets._generations(
+            Checkpoint(lively, ANGLE), (0, "run"), Generation(steps=steps), [range(3)], torch.device("cpu")
+        )
+        assert torch.equal(next(found), draw(lively, 3, Generation(steps=steps)))
+    assert asked_for[:1] + asked_for[2:3] == [1, 2]
+
+
 def test_linear_strength_falls_to_nothing():
     assert refine.strengths(Scheme(strength="linear"), 3, 4) == pytest.approx([0.75, 0.5, 0.25])
     assert refine.strengths(Scheme(strength="fixed"), 3, 4) == [1.0, 1.0, 1.0]

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, build
-from sphere_repro.models.checkpoint import load_model, save_model
+from sphere_repro.models.checkpoint import FORMAT, load_model, save_model
 from sphere_repro.sampling import refine, sets
+from sphere_repro.sampling.latents import read_latents
 from sphere_repro.sampling.sets import draw_generation, draw_set, encode_set
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model
@@ -405,6 +407,114 @@ def test_generate_from_a_vae(models: dict[str, Path], tmp_path: Path) -> None:
         draw_generation(
             models["vae"], tmp_path / "a.zip", Generation(steps=1), count=3, seed=0, weights="raw", device=CPU
         )
+
+
+@pytest.fixture
+def named_archive(tmp_path: Path) -> Path:
+    """Digits of three classes, in other frequencies, with names for all ten."""
+    path = tmp_path / "named.zip"
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    write_archive(path, images, [0] * 28 + [3] * 8 + [9] * 4, NAMES)
+    return path
+
+
+NAMES = tuple(f"class-{word}" for word in "abcdefghij")
+
+
+@pytest.mark.parametrize(
+    ("set_name", "kind"), [("generation-1", "sphere"), ("generation-3", "sphere"), ("prior", "vae")]
+)
+def test_classes_are_drawn_as_often_as_the_dataset_has_them(
+    models: dict[str, Path], named_archive: Path, tmp_path: Path, set_name: str, kind: str
+) -> None:
+    balanced, asked = (
+        sample_job(set_name, kind, count=40, batch_size=7, labels=labels)
+        for labels in ("balanced", "dataset")
+    )
+    draw_set(balanced, models[kind], named_archive, tmp_path / "a.zip", CPU)
+    draw_set(asked, models[kind], named_archive, tmp_path / "b.zip", CPU)
+    first, second = ImageArchive(tmp_path / "a.zip"), ImageArchive(tmp_path / "b.zip")
+    assert first.labels is not None and np.bincount(first.labels).tolist() == [4] * 10
+    assert second.labels is not None
+    assert np.abs(np.bincount(second.labels, minlength=10)[[0, 3, 9]] - [28, 8, 4]).max() <= 1
+    same = first.labels == second.labels  # image i has the same noise: its class alone decides
+    assert same.any() and not same.all()
+    for index in range(40):
+        equal = (first.read(index) == second.read(index)).all()
+        assert equal == same[index]
+    assert first.class_names == second.class_names == NAMES
+
+
+def test_frequencies_of_an_archive_without_labels(models: dict[str, Path], tmp_path: Path) -> None:
+    write_archive(tmp_path / "a.zip", np.zeros((9, 8, 8, 3), np.uint8), None)
+    job = sample_job("generation-1", labels="dataset")
+    with pytest.raises(UserError, match=r"no labels"):
+        draw_set(job, models["sphere"], tmp_path / "a.zip", tmp_path / "b.zip", CPU)
+
+
+def test_reconstructions_have_the_datasets_names(
+    models: dict[str, Path], named_archive: Path, tmp_path: Path
+) -> None:
+    draw_set(sample_job("reconstruction"), models["sphere"], named_archive, tmp_path / "a.zip", CPU)
+    assert ImageArchive(tmp_path / "a.zip").class_names == NAMES
+
+
+def test_latents_have_the_datasets_names(
+    models: dict[str, Path], named_archive: Path, digits_archive: Path, tmp_path: Path
+) -> None:
+    encode_set(encode_job(), models["sphere"], named_archive, tmp_path / "a.npz", CPU)
+    assert read_latents(tmp_path / "a.npz", COUNT, 10).class_names == NAMES
+    encode_set(encode_job(), models["sphere"], digits_archive, tmp_path / "b.npz", CPU)
+    assert read_latents(tmp_path / "b.npz", COUNT, 10).class_names is None
+
+
+def test_generate_draws_the_classes_that_are_asked_for_by_name(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    named = tmp_path / "named.safetensors"
+    plain = load_model(models["sphere"]).model
+    save_model(named, plain.state_dict(), None, plain.shape, 70.0, NAMES)
+    assert load_model(named).class_names == NAMES
+
+    def drawn(model: Path, classes: list[str]) -> ImageArchive:
+        draw_generation(
+            model,
+            tmp_path / "a.zip",
+            Generation(steps=1),
+            count=5,
+            seed=0,
+            weights="raw",
+            device=CPU,
+            classes=classes,
+        )
+        return ImageArchive(tmp_path / "a.zip")
+
+    found = drawn(named, ["class-h", "2"])
+    assert found.labels is not None and found.labels.tolist() == [7, 2, 7, 2, 7]
+    assert found.class_names == NAMES
+    other = drawn(models["sphere"], ["7", "2"])
+    np.testing.assert_array_equal(other.load(), found.load())
+    with pytest.raises(UserError, match="no class 'class-x'"):
+        drawn(named, ["class-x"])
+    with pytest.raises(UserError, match="unconditional"):
+        drawn(models["bare"], ["1"])
+
+
+@pytest.mark.parametrize("names", [NAMES[:9], [*NAMES[:9], 3], "abcdefghij"])
+def test_names_that_do_not_fit_the_model(models: dict[str, Path], tmp_path: Path, names: Any) -> None:
+    import json
+
+    from safetensors.torch import load_file, save_file
+
+    about = {"format": FORMAT, "architecture": shape_of("sphere").model_dump(), "alpha_max": 70.0}
+    path = tmp_path / "model.safetensors"
+    save_file(
+        load_file(models["sphere"]),
+        path,
+        metadata={"sphere-repro": json.dumps(about | {"class_names": names})},
+    )
+    with pytest.raises(UserError, match="no list of as many names"):
+        load_model(path)
 
 
 def test_balanced_labels() -> None:

@@ -18,7 +18,15 @@ from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 from sphere_repro.strict import parse
 from sphere_repro.study import config
-from sphere_repro.study.architecture import SIZES, Architecture, Model, Size, default_patch_size, resolve_size
+from sphere_repro.study.architecture import (
+    MOST_CHANNELS,
+    SIZES,
+    Architecture,
+    Model,
+    Size,
+    default_patch_size,
+    resolve_size,
+)
 from sphere_repro.study.config import Run, Study, load_study
 from sphere_repro.study.generation import Generation, Guidance
 
@@ -98,6 +106,10 @@ def test_channels_are_pixels_over_ratio(patch: int, grid: int, ratio: float) -> 
     model = Model(ratio=ratio, patch_size=patch)
     if 3 * patch**2 / ratio < 1:
         with pytest.raises(ValueError, match="no latent channel"):
+            model.architecture(dataset)
+        return
+    if 3 * patch**2 / ratio > MOST_CHANNELS:
+        with pytest.raises(ValueError, match="too small: a token of the latent would have"):
             model.architecture(dataset)
         return
     architecture = model.architecture(dataset)
@@ -529,7 +541,7 @@ def test_a_folder_alone_is_a_dataset(tmp_path: Path) -> None:
 def test_a_job_looks_at_no_folder(tmp_path: Path) -> None:
     root = pictures(tmp_path / "cats", "cat/a.png", "dog/b.jpg")
     dataset = Dataset.model_validate({"folder": str(root), "name": "mine", "resolution": 32})
-    assert dataset.archive == "mine-32px"
+    assert re.fullmatch(r"mine-[0-9a-f]{6}-32px", dataset.archive)
     said = dataset.model_dump(mode="json")
     root.rename(tmp_path / "gone")
     assert Dataset.model_validate(said) == dataset
@@ -547,6 +559,9 @@ def test_a_job_looks_at_no_folder(tmp_path: Path) -> None:
         ({"folder": 3}, ["runs.a.dataset.folder", "string"]),
         ({"folder": ""}, ["runs.a.dataset.folder"]),
         ({"name": "digits", "classes": 3}, ["classes is for your own images"]),
+        ({"name": "digits", "split": "train"}, ["split is for a folder of your own"]),
+        ({"zip": "x", "split": "train"}, ["split is for a folder of your own"]),
+        ({"folder": "x", "classes": 0, "resize": "cubic"}, ["runs.a.dataset.resize", "'bicubic'"]),
         ({"folder": "x", "classes": 0, "name": "digits"}, ["'digits' is a dataset of data/sources.yaml"]),
         ({"folder": "x", "classes": 0, "name": "My Cats"}, ["'My Cats' is no name", "my-cats"]),
         ({"foldr": "x"}, ["unknown key 'foldr'", "did you mean 'folder'?"]),
@@ -555,3 +570,54 @@ def test_a_job_looks_at_no_folder(tmp_path: Path) -> None:
 )
 def test_what_a_dataset_of_ones_own_may_not_say(tmp_path: Path, dataset: Any, words: list[str]) -> None:
     refused(tmp_path, with_dataset(dataset), *words)
+
+
+# -- what an archive holds follows from its name
+
+
+def own(place: Path | str, **said: Any) -> Dataset:
+    return Dataset.model_validate({"folder": str(place), **said})
+
+
+def test_the_paths_spelling_changes_nothing(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p", "cat/a.png", "dog/b.jpg")
+    same = [own(root), own(f"{root}/"), own(f"{tmp_path}/./p//"), own(root, classes=2, resolution=64)]
+    same.append(own(root, name="p", resize="bicubic"))
+    assert all(dataset == same[0] for dataset in same)
+    assert {dataset.archive for dataset in same} == {same[0].archive}
+    again = Dataset.model_validate(same[0].model_dump(mode="json"))
+    assert again == same[0]
+
+
+def test_another_content_has_another_name(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "p", "train/cat/a.png", "train/dog/b.jpg", "val/cat/a.png", "val/dog/b.jpg")
+    other = pictures(tmp_path / "other" / "p", "cat/a.png", "dog/b.jpg")
+    several = [
+        *(own(root, split="train"), own(root, split="val"), own(root, classes=0), own(other)),
+        *(own(root, split="train", classes=0), own(other, resize="lanczos"), own(other, resolution=32)),
+        *(own(root, classes=0, name="mine"), own(other, name="mine"), own(other, classes=0, name="mine")),
+    ]
+    assert len({dataset.archive for dataset in several}) == len(several)
+
+
+def test_names_of_the_tables_datasets_stand(tmp_path: Path) -> None:
+    for name, source in SOURCES.items():
+        plain = Dataset(name=name)
+        assert plain.archive == f"{name}-{source.native_resolution}px"
+        assert Dataset(name=name, resolution=48).archive == f"{name}-48px"
+        assert Dataset(name=name, resize="lanczos").archive != plain.archive
+
+
+def test_default_names_are_names(tmp_path: Path) -> None:
+    places = ("~/Pictures/My Cats!", "/data/cats", "…", "/data/digits")
+    found = [own(place, classes=0).name for place in places]
+    assert found == ["my-cats", "cats", "images", "own-digits"]
+    assert own("/old/cats", classes=0).archive != own("/data/cats", classes=0).archive
+
+
+def test_labels_as_often_as_the_dataset_has_them_need_classes(tmp_path: Path) -> None:
+    study = with_dataset({"name": "digits"})
+    study["runs"]["a"]["sampling"] = {"labels": "dataset"}
+    assert load(tmp_path, study).runs["a"].sampling.labels == "dataset"
+    study["runs"]["a"]["model"] = study["runs"]["a"].get("model", {}) | {"conditional": False}
+    refused(tmp_path, study, "runs.a: sampling.labels", "unconditional")

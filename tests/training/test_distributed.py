@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from test_loop import CPU, Place, tiny_job
 
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine.distributed import World, even_share
 from sphere_repro.study import jobs
@@ -57,7 +57,7 @@ def start(job: jobs.TrainJob, place: Place, archive: Path, execution: Execution)
 
 def finish(started: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit status, output and errors."""
-    out, err = started.communicate(timeout=300)
+    out, err = started.communicate(timeout=PATIENCE)
     return started.returncode, out, err
 
 
@@ -160,22 +160,25 @@ def test_processes_train_the_weights_of_one(
 
 
 @pytest.mark.slow
-def test_a_stopped_training_of_two_goes_on_to_the_same_weights(
-    place: Callable[..., Place], digits_archive: Path
+@pytest.mark.parametrize(("processes", "epochs"), [(2, 40), (4, 20)])
+def test_a_stopped_training_of_several_goes_on_to_the_same_weights(
+    place: Callable[..., Place], digits_archive: Path, processes: int, epochs: int
 ) -> None:
     whole, broken = place("whole"), place("broken")
-    job, two = tiny_job(epochs=40), Execution(processes=2, checkpoint_seconds=1e-9)
-    assert finish(start(job, whole, digits_archive, two))[0] == 0
-    started = start(job, broken, digits_archive, two)
-    until = time.monotonic() + 120
-    while not list(broken.state.glob("*.pt")) and time.monotonic() < until:
+    job, several = (
+        tiny_job(epochs=epochs),
+        Execution(processes=processes, checkpoint_seconds=1e-9, checkpoint_share=1),
+    )
+    assert finish(start(job, whole, digits_archive, several))[0] == 0
+    started = start(job, broken, digits_archive, several)
+    while not list(broken.state.glob("*.pt")) and started.poll() is None:
         time.sleep(0.01)
     started.send_signal(signal.SIGTERM)
     status, _, err = finish(started)
     assert status == 130 and err.count("\n") == 1 and "takes up the work again" in err
     saved = torch.load(broken.saved, weights_only=True)["step"]
-    assert 0 < saved < 240 and not broken.model.exists()
-    assert finish(start(job, broken, digits_archive, two))[0] == 0
+    assert 0 < saved < 6 * epochs and not broken.model.exists()
+    assert finish(start(job, broken, digits_archive, several))[0] == 0
     assert broken.bytes == whole.bytes
     assert json.loads(broken.model.with_suffix(".json").read_text())["resumed_at_step"] == saved
 

@@ -76,7 +76,7 @@ def names(folder: Path) -> list[str]:
 
 
 def trained(folder: Path, archive: Path, grids: int, told: list[str], stop_at: int | None = None) -> None:
-    execution = Execution(grids=grids, checkpoint_seconds=1e-9)
+    execution = Execution(grids=grids, checkpoint_seconds=1e-9, checkpoint_share=1)
     place = Place(folder)
     files = Files(archive, place.model, place.log, place.state, folder / "live")
     original, calls = optim.set_rates, []

@@ -19,7 +19,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.transforms import functional as transforms
 
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.pretrained import Published
 from sphere_repro.errors import UserError
 from sphere_repro.provenance.hashes import file_hash

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import fake_slurm
-from conftest import ROOT, SMOKE, copy_checkout, environment, snakemake
+from conftest import PATIENCE, ROOT, SMOKE, copy_checkout, environment, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def write_study(folder, execution=None, **training):
     run = study["runs"]["digits"]
     run["training"] |= {"epochs": 8} | training
     run["sampling"] = {"count": 16, "generations": [{"steps": 1}]}
-    run["execution"] = {"checkpoint_seconds": 0.1} | (execution or {})
+    run["execution"] = {"checkpoint_seconds": 0.1, "checkpoint_share": 1} | (execution or {})
     study |= {"study": "cluster", "runs": {"digits": run}, "figures": ["samples"]}
     study["score"] |= {"reference_count": 64, "kid_subsets": 2, "kid_subset_size": 10, "jackknife_groups": 2}
     (folder / STUDY).write_text(yaml.safe_dump(study, sort_keys=False))
@@ -53,7 +53,13 @@ def cluster(tmp_path, checkout):
         (folder / "plan.json").write_text(json.dumps(plan or {}))
         command = ["snakemake", "--profile", "profiles/slurm", "--configfile", STUDY, *QUICK, *arguments]
         return subprocess.run(
-            command, cwd=checkout, env=variables, capture_output=True, text=True, timeout=500, check=False
+            command,
+            cwd=checkout,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
 
     submit.folder = folder
@@ -136,7 +142,7 @@ def test_the_default_study_is_planned_for_the_cluster(tmp_path):
     folder = copy_checkout(tmp_path / "checkout")
     command = ["snakemake", "--profile", "profiles/slurm", "-n"]
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=100, check=False
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr

@@ -204,12 +204,12 @@ def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(tmp_pa
     assert "scores.efficientnet-lite0.json" in claimed and "inception" not in claimed
 
 
-def test_a_pipeline_that_cannot_be_is_refused(finished):
-    script = "workflow/scripts/write_pipeline.py"
-    done = run(finished, "python", script, "data/sources.yaml", check=False)
+def test_a_pipeline_that_cannot_be_is_refused(tmp_path):
+    folder, script = copy_checkout(tmp_path), "workflow/scripts/write_pipeline.py"
+    done = run(folder, "python", script, "data/sources.yaml", check=False)
     assert done.returncode == 2 and "unknown key" in done.stderr and "Traceback" not in done.stderr
-    (finished / "elsewhere.yaml").write_text((finished / SMOKE).read_text())
-    done = run(finished, "python", script, "elsewhere.yaml", check=False)
+    (folder / "elsewhere.yaml").write_text((folder / SMOKE).read_text())
+    done = run(folder, "python", script, "elsewhere.yaml", check=False)
     assert done.returncode == 2 and "params/smoke.yaml, where its pipeline looks" in done.stderr
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from PIL import Image
 
-from conftest import run, snakemake
+from conftest import PATIENCE, run, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,12 @@ def browse(page, folder, *options):
     flags += ["--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"]
     flags += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000", *options]
     return subprocess.run(
-        [CHROMIUM, *flags, page.as_uri()], cwd=folder, capture_output=True, text=True, timeout=120, check=True
+        [CHROMIUM, *flags, page.as_uri()],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
 
 

@@ -229,16 +229,49 @@ def own_study(folder, **dataset):
     return "params/own.yaml"
 
 
-def test_a_folder_of_ones_own_is_prepared_again_when_its_pictures_change(tmp_path):
-    folder = copy_checkout(tmp_path)
+def cats(place):
+    """Eighty pictures in two class folders."""
     random = np.random.default_rng(0)
     for index in range(80):
-        place = folder / "cats" / ("sleeping" if index % 2 else "awake") / f"{index}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).save(place)
+        path = place / ("sleeping" if index % 2 else "awake") / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).save(path)
+
+
+def test_one_study_may_use_images_in_several_ways(tmp_path):
+    folder = copy_checkout(tmp_path)
+    cats(folder / "cats")
+    cats(folder / "more/cats")
+    study = own_study(folder)
+    content = yaml.safe_load((folder / study).read_text())
+    plain = content["runs"]["cats"]
+    ways = {
+        "plain": {"folder": "cats/"},
+        "without": {"folder": "cats", "classes": 0},
+        "others": {"folder": "more/cats"},
+        "named": {"folder": "more/cats", "name": "same"},
+        "alike": {"folder": "cats", "name": "same"},
+        "digits": {"name": "digits"},
+        "digits-again": {"name": "digits", "resolution": 8},
+    }
+    for name, dataset in ways.items():
+        own = {} if "digits" in name else {"resolution": 8}
+        content["runs"][name] = plain | {"dataset": dataset | own, "model": {"conditional": False}}
+    (folder / study).write_text(yaml.safe_dump(content, sort_keys=False))
+    snakemake(folder, "data", study=study, check=True)
+    archives = {path.name: ImageArchive(path) for path in folder.glob("data/prepared/*.zip")}
+    assert len(archives) == 6 and sum(archive.labels is None for archive in archives.values()) == 1
+    assert pending(folder, "data", study=study) == set()
+    assert pending(folder, "references", study=study) == {"reference"}
+
+
+def test_a_folder_of_ones_own_is_prepared_again_when_its_pictures_change(tmp_path):
+    folder = copy_checkout(tmp_path)
+    cats(folder / "cats")
     study = own_study(folder, name="cats")
     snakemake(folder, "data", study=study, check=True)
-    record = json.loads((folder / "data/prepared/cats-8px.json").read_text())
+    (path,) = folder.glob("data/prepared/cats-*-8px.json")
+    record = json.loads(path.read_text())
     assert record["class_counts"] == [40, 40] and record["job"]["content"] == record["content"]
     assert pending(folder, "data", study=study) == set()
     for path in folder.glob("cats/*/*.png"):

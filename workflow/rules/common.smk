@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-# Packages of the user's own (~/.local) would win over the pinned ones.
+# Packages in ~/.local would win over those of the environment, and conda's pip would take them for installed.
 os.environ.update(PYTHONNOUSERSITE="1")
 PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
@@ -41,14 +41,19 @@ try:
 except UserError as error:
     stop(error)
 
+
+def braced(path):
+    """A path of this machine, where Snakemake would take what stands in braces for a name."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+ENVIRONMENT = braced(str(Path(workflow.basedir) / "environment.yml"))
+
 # The package is found in the checkout, installed or not.
 # The shell becomes the job, which ends when Snakemake ends, however that came about.
+PYTHONPATH = braced(shlex.quote(str(PACKAGE.parent)))
 shell.prefix(
-    f"export PYTHONPATH={shlex.quote(str(PACKAGE.parent))} SPHERE_REPRO_TIED=1; exec ".replace(
-        "{", "{{"
-    ).replace(
-        "}", "}}"
-    )
+    f"export PYTHONPATH={PYTHONPATH} PYTHONNOUSERSITE=1 SPHERE_REPRO_TIED=1; exec "
 )
 
 places = files.places
@@ -93,7 +98,8 @@ def modules(prefixes):
 def figure_code(wildcards):
     """The files that draw a figure."""
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
-    return modules([f"figures/{drawn_by}.py", "figures/style.py", "results/scores.py"])
+    shared = ("results/degenerate.py", "results/scores.py", "results/variety.py")
+    return modules([f"figures/{drawn_by}.py", "figures/style.py", *shared])
 
 
 def subject(figure):

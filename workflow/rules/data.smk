@@ -9,7 +9,7 @@ rule download:
     # on a cluster: where Snakemake runs, since machines that compute often have no network
     localrule: True
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         "python -m sphere_repro download {wildcards.dataset} --log {log}"
 
@@ -23,7 +23,7 @@ rule prepare:
     log:
         "logs/prepare/{archive}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: preparing_threads
     params:
         job=job(archive_file("{archive}")),

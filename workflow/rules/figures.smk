@@ -13,7 +13,7 @@ rule figure:
     log:
         "logs/{place}/figures/{figure}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         kind=lambda wildcards: FIGURES[wildcards.figure].kind,
         subject=lambda wildcards: subject(FIGURES[wildcards.figure]),

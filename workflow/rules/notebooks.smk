@@ -13,7 +13,7 @@ rule notebook:
     log:
         "logs/{place}/notebooks/{figure}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         parameters=lambda wildcards: FIGURES[wildcards.figure].parameters,
     shell:

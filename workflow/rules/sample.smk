@@ -7,7 +7,7 @@ rule sample:
     log:
         "logs/sample/{run}/{set}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         gpu=1,
         nodes=1,
@@ -27,7 +27,7 @@ rule encode:
     log:
         "logs/encode/{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         gpu=1,
         nodes=1,

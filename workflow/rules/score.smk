@@ -8,7 +8,7 @@ rule reference:
     log:
         "logs/reference/{archive}.{extractor}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         gpu=1,
         nodes=1,
@@ -29,7 +29,7 @@ rule score:
         "logs/score/{run}.{extractor}.log",
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         gpu=1,
         nodes=1,

@@ -27,7 +27,7 @@ rule fid_table:
     log:
         "logs/{place}/fid_table.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         "python -m sphere_repro table --log {log} {input.scores} --expected {input.expected} "
         "--out {output.table} --metrics {output.metrics}"
@@ -49,7 +49,7 @@ rule fid_table_by_extractor:
     log:
         "logs/{place}/fid_table.{extractor}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         "python -m sphere_repro table --log {log} {input.scores} --expected {input.expected} "
         "--out {output.table}"
@@ -70,7 +70,7 @@ rule claims:
     log:
         "logs/{place}/claims.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         "python -m sphere_repro claims --log {log} --scores {input.scores} "
         "--uniformity {input.uniformity} --table {input.table} --out {output.record}"

@@ -12,7 +12,7 @@ rule train:
     # the long jobs first, the Sphere Encoders before the shorter VAEs
     priority: 100
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     # no parameters, threads and resources: how a model is computed makes no result old
     threads: lambda wildcards: execution_of(wildcards).processes
     resources:
@@ -50,7 +50,7 @@ rule import_released:
         run=one_of(files.imported),
     priority: 100
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         job=job(places.model("{run}")),
     shell:

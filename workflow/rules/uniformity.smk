@@ -8,7 +8,7 @@ rule uniformity:
     log:
         "logs/uniformity/{run}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         job=job(places.uniformity("{run}")),
         baseline=lambda wildcards, input: (

@@ -1,42 +1,63 @@
 """Run Snakemake in this folder, one at a time. Usage: run.py [options and targets of snakemake]
 
-Adds two things to a bare call. A lock that the kernel frees when its holder dies, so that a second call waits
-and a killed one leaves nothing behind; while it is held, a lock of Snakemake's own is stale unless a bare
-snakemake is at work. And an end with the parent: killed make or dvc leaves no workflow behind (Linux).
+Adds to a bare call:
+- a lock that the kernel frees when its holder dies: a second call waits and a killed one leaves nothing
+  behind; while it is held, a lock of Snakemake's own is stale unless a bare snakemake is at work;
+- an end with the parent: killed make or dvc leaves no workflow behind (Linux);
+- an environment without the user's own packages, and with a place for caches where HOME cannot be written.
 """
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "src"))
+
+from sphere_repro.errors import UserError  # noqa: E402
+from sphere_repro.machine.files import make_folder, writing  # noqa: E402
+from sphere_repro.machine.locks import lock, opened  # noqa: E402
+from sphere_repro.machine.notes import TOLD, notice, print_anything  # noqa: E402
+
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
-LOCK = Path(".state/run.lock")
+LOCK, NOTICES = Path(".state/run.lock"), Path(".state/told")
 
 
 def take_lock() -> int:
-    """Wait for the lock of this folder; return its file descriptor, which the lock lives with."""
-    LOCK.parent.mkdir(exist_ok=True)
-    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
-        print(
-            f"Process {holder} is running the workflow in this folder; waiting for its end.", file=sys.stderr
-        )
+    """Wait for the lock of this folder; return its file descriptor, which the lock lives with.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    with writing(LOCK):
+        make_folder(LOCK.parent)
+        descriptor = opened(LOCK)
+    if not lock(descriptor, LOCK):
+        notice(f"{holder(descriptor)} is running the workflow in this folder; waiting for its end.")
         sys.stderr.flush()
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        lock(descriptor, LOCK, wait=True)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except OSError:  # another user's file, open for reading: it locks as well
+        pass
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def holder(descriptor: int) -> str:
+    """Who holds the lock, as it says of itself; one who could not write that left the number of another."""
+    number = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
+    alive = number.isascii() and number.isdigit() and psutil.pid_exists(int(number))
+    return f"Process {number}" if alive else "Another process"
 
 
 def bare_snakemake() -> int | None:
@@ -59,22 +80,43 @@ def remove_stale_lock(arguments: list[str]) -> None:
         )
     print("The last run was killed: removing its stale lock.", file=sys.stderr)
     config = [*arguments[arguments.index("--configfile") :][:2]] if "--configfile" in arguments else []
-    command = ["snakemake", *config, "--unlock"]
+    command = at_home(["snakemake", *config, "--unlock"])
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stderr)
         raise SystemExit(done.returncode)
 
 
+def at_home(command: list[str]) -> list[str]:
+    """The same command with a place for its caches where HOME cannot be written."""
+    return ["bash", str(ROOT / "workflow/scripts/home.sh"), f"exec {shlex.join(command)}"]
+
+
+def start_telling() -> None:
+    """Jobs of this run say once what all of them would say; it is noted in a folder that is empty now."""
+    shutil.rmtree(NOTICES, ignore_errors=True)
+    with writing(NOTICES):
+        make_folder(NOTICES)
+    os.environ[TOLD] = str(NOTICES.absolute())
+
+
 def main(arguments: list[str]) -> None:
+    print_anything()
     if sys.platform.startswith("linux"):
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
         if os.getppid() != parent:
             raise SystemExit(1)
-    take_lock()
+    os.environ["PYTHONNOUSERSITE"] = "1"
+    try:
+        take_lock()
+        start_telling()
+    except UserError as error:
+        notice(str(error))
+        raise SystemExit(2) from error
     remove_stale_lock(arguments)
-    os.execvp("snakemake", ["snakemake", *arguments])
+    command = at_home(["snakemake", *arguments])
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

@@ -33,11 +33,13 @@ def prepare(
 ) -> str:
     """Make the image archive of a dataset."""
     from sphere_repro.data.prepare import prepare as make
+    from sphere_repro.data.report import told
 
     started = time.time()
     facts = make(job.dataset, out, downloads=downloads, state=state, workers=threads, content=job.content)
     stamp(out.with_suffix(".json"), job, started, [out])
-    return f"prepare {job.dataset.archive}: {facts.get('images', '')} images in {out}"
+    line = f"prepare {job.dataset.archive}: {facts['images']} images in {out}"
+    return "; ".join(filter(None, (line, told(facts))))
 
 
 VERB = Verb("prepare", "make a dataset's image archive", add_options, run, torch=False, beside=(".json",))

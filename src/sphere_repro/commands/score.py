@@ -56,9 +56,10 @@ def score(job: ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: 
     )
     with gpus.device(device) as chosen:
         started = time.time()
-        score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
+        doubtful = score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
     seconds = stamp(out, job, started)
-    return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s"
+    told = f"; scores that say nothing: {doubtful}" if doubtful else ""
+    return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s{told}"
 
 
 def _found(job: ScoreJob, sets: Sequence[Path]) -> dict[str, Path]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import functools
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sphere_repro.commands import job as jobs_of
 from sphere_repro.commands import records
 from sphere_repro.commands.verb import Verb
 from sphere_repro.machine import gpus, launch
-from sphere_repro.machine.notes import note
+from sphere_repro.machine.notes import note, notice
 from sphere_repro.machine.processes import is_worker
 from sphere_repro.provenance import code
 from sphere_repro.provenance.hashes import file_hash
@@ -66,6 +67,8 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
     A process that only helps others writes nothing.
     """
     from sphere_repro.models.autoencoder import parameter_count
+    from sphere_repro.models.checkpoint import read_class_names
+    from sphere_repro.results.degenerate import moved_in
     from sphere_repro.training.loop import train as run
 
     with gpus.device(device) as chosen:
@@ -74,7 +77,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         result = run(job, files, chosen, execution, tell, estimates(job, execution))
     if result is None:
         return ""
-    facts = {
+    facts: dict[str, Any] = {
         "steps": result.steps,
         "resumed_at_step": result.resumed_at,
         "training_seconds": round(result.seconds, 3),
@@ -83,7 +86,10 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         "processes": result.processes,
         "execution": records.plain(execution),
         "parameter_count": parameter_count(job.architecture),
+        "segments": result.segments,
+        **({"class_names": names} if (names := read_class_names(files.model)) else {}),
         "last": result.last,
+        "moved": moved_in(files.curves),
         "sha256": file_hash(files.model),
     }
     origin = provenance_of(
@@ -93,7 +99,19 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
     return (
         f"train {job.run}: {result.steps} steps in {result.seconds:.0f} s "
         f"({result.images_per_second:.0f} images/s), loss {result.last['loss']:.4f}"
+        f"{_nothing_learned(job.run, facts['moved'])}"
     )
+
+
+def _nothing_learned(run: str, moved: Mapping[str, Any]) -> str:
+    """Tell people that a training's loss hardly moved; the end of its line in the log."""
+    from sphere_repro.results.degenerate import unmoved
+
+    found = unmoved(moved)
+    if not found:
+        return ""
+    notice(f"{run} learned nothing: {found}. Train it longer or at a higher rate; 'check' shows both.")
+    return f"; it learned nothing: {found}"
 
 
 def estimates(job: TrainJob, execution: Execution) -> Estimates:

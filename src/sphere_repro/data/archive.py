@@ -1,78 +1,18 @@
-"""One zip of equally large square RGB images and their labels: the form of every dataset and sample set.
-
-PNGs (ImageNet: JPEGs) named `00000/img00000000.png` (folder = index // 1000) and `dataset.json` with
-`{"labels": [["00000/img00000000.png", 3], …]}`, or `{"labels": null}` where there are no classes: the layout
-of StyleGAN and EDM, so that their tools read these archives too.
-"""
+"""Archives as `archive_writing` makes them, read strictly: equally large square RGB images, and labels."""
 
 from __future__ import annotations
 
 import io
 import itertools
-import json
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sphere_repro.data.images import encode
+from sphere_repro.data.archive_labels import DAMAGE, REMEDY, Classes, check_classes, read_classes, why
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import atomic_output
-
-LABELS_NAME = "dataset.json"
-Labels = Sequence[int] | np.ndarray
-EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: the same images, the same bytes
-
-# What zipfile and Pillow raise on damaged bytes, by experiment (tests/data/test_archive.py flips them).
-_DAMAGE = (
-    *(OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError, OverflowError),
-    RuntimeError,  # "encrypted"; an unknown compression; JSON nested too deep
-    *(struct.error, zlib.error, zipfile.BadZipFile, Image.DecompressionBombError),
-)
-
-
-def image_name(index: int, suffix: str = ".png") -> str:
-    """Name of image `index` inside an archive."""
-    return f"{index // 1000:05d}/img{index:08d}{suffix}"
-
-
-def write_archive(path: Path, images: Iterable[np.ndarray], labels: Labels | None) -> None:
-    """Write `images` in order as an archive of PNGs, atomically; the same images give the same bytes.
-
-    Images are written as they come, so memory does not grow with their number.
-
-    Args:
-        path: the zip to write.
-        images: uint8 (H, H, 3) each, all of one size.
-        labels: one class per image, or None where there are none.
-
-    Raises:
-        UserError: the disk is full or the folder cannot be written.
-        ValueError: no image, an image of another shape or type, more or fewer labels than images.
-    """
-    write_encoded(path, _encoded(images), labels)
-
-
-def write_encoded(path: Path, images: Iterable[bytes], labels: Labels | None, suffix: str = ".png") -> None:
-    """The same for images that are PNG files already, or JPEG files (suffix `.jpg`)."""
-    with (
-        atomic_output(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        count = 0
-        for count, image in enumerate(images, start=1):
-            archive.writestr(_entry(image_name(count - 1, suffix)), image)
-        if count == 0:
-            raise ValueError(f"there are no images to write to {path}")
-        if labels is not None and len(labels) != count:
-            raise ValueError(f"{count} images but {len(labels)} labels for {path}")
-        with archive.open(_entry(LABELS_NAME), "w") as file:
-            _write_labels(file, labels, suffix)
 
 
 class ImageArchive:
@@ -85,6 +25,7 @@ class ImageArchive:
         path: the zip.
         resolution: H = W, pixels.
         labels: int64 (N,), or None where the archive has none.
+        class_names: of the classes in their order, or None where they have none.
 
     Raises:
         UserError: the file is missing, is no zip or is cut off, its `dataset.json` is missing or malformed,
@@ -94,11 +35,11 @@ class ImageArchive:
     def __init__(self, path: str | Path, classes: int | None = None) -> None:
         """Open `path`; `classes` > 0 demands labels in 0…classes-1, 0 or None demands nothing."""
         self.path = Path(path)
-        self._zip = _open_zip(self.path)
-        self._names = _image_names(self.path, self._zip.namelist())
-        self.labels = _read_labels(self.path, self._zip, self._names)
+        self._zip = open_zip(self.path)
+        self._names, found = self._look_inside(classes)
+        self.labels, self.class_names = found.labels, found.names
         if classes:
-            _check_classes(self.path, self._names, self.labels, classes)
+            check_classes(self.path, self._names, self.labels, classes)
         self.resolution = _square_side(self.path, self._names[0], self._decode(0))
 
     def __len__(self) -> int:
@@ -153,6 +94,11 @@ class ImageArchive:
             images[index] = self.read(index)
         return images
 
+    def _look_inside(self, _classes: int | None) -> tuple[list[str], Classes]:
+        """Names of the images, in order, and their classes."""
+        names = _image_names(self.path, self._zip.namelist())
+        return names, read_classes(self.path, self._zip, names)
+
     def _checked_count(self, count: int | None) -> int:
         if count is None:
             return len(self)
@@ -167,71 +113,50 @@ class ImageArchive:
     def _decode(self, index: int) -> np.ndarray:
         """Whatever RGB image lies under `index`, of any size."""
         name = self._names[index]
+        content = io.BytesIO(self._bytes(name))
         try:
-            with Image.open(io.BytesIO(self._zip.read(name)), formats=[_format(name)]) as image:
+            with Image.open(content, formats=[_format(name)]) as image:
                 mode = image.mode
                 pixels = np.array(image)
-        except _DAMAGE as error:
-            raise UserError(f"Image {name} in {self.path} is broken ({_why(error)}). {_REMEDY}") from error
+        except DAMAGE as error:
+            words = "its bytes are no PNG" if isinstance(error, UnidentifiedImageError) else why(error)
+            raise UserError(f"Image {name} in {self.path} is broken ({words}). {REMEDY}") from error
         if mode != "RGB":
             raise UserError(
                 f"Image {name} in {self.path} has mode {mode}, not RGB. Convert the images and make it again."
             )
         return pixels
 
-
-_REMEDY = "Delete the archive and make it again, or fetch an intact copy."
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, EARLIEST)
-    entry.create_system = 3  # otherwise the zip would say on which operating system it was made
-    entry.external_attr = 0o644 << 16
-    return entry
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return self._zip.read(name)
+        except DAMAGE as error:
+            raise UserError(f"Image {name} in {self.path} is broken ({why(error)}). {REMEDY}") from error
 
 
-def _encoded(images: Iterable[np.ndarray]) -> Iterator[bytes]:
-    shape: tuple[int, ...] | None = None
-    for index, image in enumerate(images):
-        shape = _checked_shape(image, index, shape)
-        yield encode(image)
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """The zip `path`.
 
-
-def _checked_shape(image: np.ndarray, index: int, first: tuple[int, ...] | None) -> tuple[int, ...]:
-    shape = image.shape
-    if image.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or shape[0] == 0:
-        raise ValueError(f"image {index} is {image.dtype} {shape}, not uint8 (H, H, 3)")
-    if first is not None and shape != first:
-        raise ValueError(f"image {index} is {shape}, the first one {first}")
-    return shape
-
-
-def _write_labels(file: IO[bytes], labels: Labels | None, suffix: str) -> None:
-    if labels is None:
-        file.write(b'{"labels": null}\n')
-        return
-    file.write(b'{"labels": [')
-    for index, label in enumerate(labels):
-        file.write(f"{',' if index else ''}\n{json.dumps([image_name(index, suffix), int(label)])}".encode())
-    file.write(b"\n]}\n")
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
+    Raises:
+        UserError: it is missing, no file, or no zip.
+    """
     if not path.exists():
         raise UserError(f"Archive {path} does not exist. Make it first, or check the path.")
+    if not path.is_file():  # reading a named pipe would wait for ever
+        raise UserError(f"{path} is not a readable zip archive (it is no ordinary file). Check the path.")
     try:
         return zipfile.ZipFile(path)
-    except _DAMAGE as error:
-        raise UserError(f"{path} is not a readable zip archive ({_why(error)}). {_REMEDY}") from error
+    except DAMAGE as error:
+        raise UserError(f"{path} is not a readable zip archive ({why(error)}). {REMEDY}") from error
 
 
 def _image_names(path: Path, entries: list[str]) -> list[str]:
     names = sorted(name for name in entries if name.lower().endswith((".png", ".jpg", ".jpeg")))
     if not names:
-        raise UserError(f"{path} holds no PNG or JPEG images. {_REMEDY}")
+        raise UserError(f"{path} holds no PNG or JPEG images. {REMEDY}")
     for name, following in itertools.pairwise(names):
         if name == following:
-            raise UserError(f"{path} holds image {name} twice. {_REMEDY}")
+            raise UserError(f"{path} holds image {name} twice. {REMEDY}")
     return names
 
 
@@ -239,64 +164,8 @@ def _format(name: str) -> str:
     return "PNG" if name.lower().endswith(".png") else "JPEG"
 
 
-def _read_labels(path: Path, archive: zipfile.ZipFile, names: list[str]) -> np.ndarray | None:
-    if LABELS_NAME not in archive.NameToInfo:
-        raise UserError(f'{path} has no {LABELS_NAME}. Add it: {{"labels": null}} without classes.')
-    try:
-        content = json.loads(archive.read(LABELS_NAME).decode("utf-8"))
-    except _DAMAGE as error:
-        raise UserError(f"{LABELS_NAME} in {path} is not readable JSON ({_why(error)}). {_REMEDY}") from error
-    if not isinstance(content, dict) or "labels" not in content:
-        raise UserError(f"{LABELS_NAME} in {path} has no 'labels'. Write null where there are no classes.")
-    rows = content["labels"]
-    if rows is None:
-        return None
-    found = _label_table(path, rows)
-    for name in names:
-        if name not in found:
-            raise UserError(f"Image {name} in {path} has no label. Add it to {LABELS_NAME}.")
-    if len(found) > len(names):
-        stray = min(found.keys() - set(names))
-        raise UserError(f"{LABELS_NAME} in {path} labels {stray}, which the archive does not hold. {_REMEDY}")
-    return np.array([found[name] for name in names], np.int64)
-
-
-def _label_table(path: Path, rows: Any) -> dict[str, int]:
-    """Image name → label, from the rows of `dataset.json`."""
-    where = f"{LABELS_NAME} in {path}"
-    if not isinstance(rows, list):
-        raise UserError(f"'labels' of {where} is neither null nor a list of [name, class] pairs. Correct it.")
-    found: dict[str, int] = {}
-    for row in rows:
-        match row:
-            case [str(name), int(label)] if not isinstance(label, bool) and 0 <= label < 2**63:
-                if name in found:
-                    raise UserError(f"{where} labels {name} twice. Remove one.")
-                found[name] = label
-            case _:
-                raise UserError(f"{where} has the row {row!r:.80}, not [name, class from 0 on]. Correct it.")
-    return found
-
-
-def _check_classes(path: Path, names: list[str], labels: np.ndarray | None, classes: int) -> None:
-    if labels is None:
-        raise UserError(f"{path} has no labels, but {classes} classes are expected. Use a labelled archive.")
-    if int(labels.max()) >= classes:
-        index = int(labels.argmax())
-        raise UserError(
-            f"Image {names[index]} in {path} has label {labels[index]}, but the last class is "
-            f"{classes - 1}. Correct the label, or use the archive that belongs to the model."
-        )
-
-
 def _square_side(path: Path, name: str, image: np.ndarray) -> int:
     height, width = image.shape[:2]
     if height != width:
         raise UserError(f"Image {name} in {path} is {width}×{height} pixels, not square. Crop it first.")
     return int(height)
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):  # its words name an object in memory
-        return "its bytes are no PNG"
-    return " ".join(str(error).split()) or type(error).__name__

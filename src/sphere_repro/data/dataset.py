@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -11,9 +12,11 @@ from sphere_repro.data import own
 from sphere_repro.data.sources import SOURCES, Source, own_source
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import by_dataset, ledger
+from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.strict import NAME_PATTERN, Strict, is_none, quoted
 
 OWN = ("folder", "zip", "list")  # keys that say where images of one's own lie
+Resize = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
 
 class Dataset(Strict):
@@ -73,6 +76,7 @@ class Dataset(Strict):
         None,
         exclude_if=is_none,
         ge=0,
+        le=1_000_000,
         description="classes of your own images; default: what is found there; 0: use none",
         json_schema_extra=ledger(
             unit="classes",
@@ -80,6 +84,32 @@ class Dataset(Strict):
             released=by_dataset(10, 0, 102, 1000),
             reason="the table of datasets holds each one's own; this key is for images of yours",
         ),
+    )
+
+    split: str | None = Field(
+        None,
+        pattern=r"^[^/]*[^/.][^/]*$",
+        exclude_if=is_none,
+        description="the part of your own folder to use, e.g. train; default: the folder has no parts",
+        json_schema_extra=ledger(reason="train and val are no classes, and which one is meant is asked for"),
+    )
+    resize: Resize | None = Field(
+        None,
+        exclude_if=is_none,
+        description="how images are resized; default: own images bicubic, others nearest up to 64 pixels, "
+        "bicubic above (all but nearest with antialiasing)",
+        json_schema_extra=ledger(
+            section="objective",
+            released=by_dataset("nearest", "bicubic", "bicubic", "bicubic"),
+            reason="photographs made small by nearest neighbour are mostly noise",
+        ),
+    )
+
+    on_broken: Literal["stop", "skip"] = Field(
+        "stop",
+        exclude_if=lambda value: value == "stop",
+        description="what own images that cannot be read do: stop the preparation, or be left out and listed",
+        json_schema_extra=ledger(reason="a data set that silently lost images is another one"),
     )
 
     @model_validator(mode="before")
@@ -91,11 +121,8 @@ class Dataset(Strict):
         places = [key for key in OWN if data.get(key) is not None]
         if len(places) > 1:
             raise ValueError(f"{' and '.join(places)} exclude each other: remove one")
-        if data.get("root") is not None and places != ["list"]:
-            raise ValueError("root is for a list of your own images: remove it")
+        _refuse_keys_of_others(data, places)
         if not places:
-            if data.get("classes") is not None:
-                raise ValueError("classes is for your own images (folder, zip or list): remove it")
             return data
         place = data[places[0]]
         if not isinstance(place, str) or not place:
@@ -139,6 +166,36 @@ class Dataset(Strict):
         return self.resolution or self.source.native_resolution
 
     @property
+    def place(self) -> Path | None:
+        """Where images of one's own lie: the folder, its part, the zip or the list; None for the table's."""
+        if self.folder is not None:
+            return Path(self.folder).expanduser() / (self.split or "")
+        other = self.zip or self.list
+        return None if other is None else Path(other).expanduser()
+
+    @property
+    def list_root(self) -> Path | None:
+        """The folder that a list's relative paths start from; None for the list's own."""
+        return None if self.root is None else Path(self.root).expanduser()
+
+    @property
     def archive(self) -> str:
-        """Name of the prepared archive, without suffix: dataset and resolution fix its content."""
-        return f"{self.name}-{self.pixels}px"
+        """Name of the prepared archive, without suffix: it fixes the content.
+
+        A dataset of the table is fixed by its resolution; for images of one's own, and other ways to resize,
+        six digits stand for all that the study says of them.
+        """
+        said = self.model_dump(mode="json", exclude={"name", "resolution"})
+        digest = f"{value_hash(said)[:6]}-" if said else ""
+        return f"{self.name}-{digest}{self.pixels}px"
+
+
+def _refuse_keys_of_others(data: dict[str, Any], places: list[str]) -> None:
+    for key, kinds, words in (
+        ("classes", set(OWN), "your own images (folder, zip or list)"),
+        ("split", {"folder"}, "a folder of your own"),
+        ("root", {"list"}, "a list of your own images"),
+        ("on_broken", set(OWN), "your own images (folder, zip or list)"),
+    ):
+        if data.get(key) is not None and kinds.isdisjoint(places):
+            raise ValueError(f"{key} is for {words}: remove it")

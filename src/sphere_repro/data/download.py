@@ -108,6 +108,7 @@ def _verified(path: Path, target: Path, file: SourceFile, wanted: str | None) ->
         raise UserError(
             f"What {file.url} sent is no whole zip archive. It is kept as {aside}. Run the same command to "
             f"fetch it again, or fetch it with a browser and put it at {target}."
+            f"{_ANY_ARCHIVE if file.repacked else ''}"
         )
     return found["sha256"]
 
@@ -123,19 +124,25 @@ def _put_aside(path: Path, target: Path) -> Path:
     return aside
 
 
+_ANY_ARCHIVE = " Any other zip of the same files will do, whatever its top folder is called."
+
+
 def _fetch_anywhere(file: SourceFile, part: Path, target: Path, patience: Patience) -> None:
     """Fill `part` from the first address that gives the file."""
     reasons = []
-    for url in [url for url in (file.url, *file.mirrors) if url]:
+    addresses = [url for url in (file.url, *file.mirrors, *file.repacked) if url]
+    for url in addresses:
         try:
             _fetch_from(url, file, part, patience)
+            if file.repacked and url != addresses[-1] and not zipfile.is_zipfile(part):
+                raise RefusedError("it sends no whole zip archive")  # a page that asks to come back later
             return
         except (InterruptedTransferError, RefusedError) as error:
             reasons.append(f"{url}: {error}")
     raise UserError(
         f"{file.name} could not be downloaded ({'; '.join(reasons) or 'it has no address'}). Run the same "
         f"command again later: it goes on where it stopped. Or fetch {file.url} on another machine and put "
-        f"it at {target}."
+        f"it at {target}.{_ANY_ARCHIVE if file.repacked else ''}"
     )
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from sphere_repro.data.colours import over_white
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 # What Pillow raises on damaged bytes.
@@ -60,12 +62,11 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Files:
-    """Image files below `root`, by their paths from there; `upright`: turned as their EXIF says."""
+    """A publisher's image files below `root`, by their paths from there."""
 
     root: Path
     names: list[str]
     labels: np.ndarray | None
-    upright: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -75,7 +76,7 @@ class Files:
 
     def read(self, index: int) -> np.ndarray:
         with (self.root / self.names[index]).open("rb") as file:
-            return decode(file, upright=self.upright)
+            return decode(file)
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,14 @@ class Pieces:
             return decode(io.BytesIO(file.read(int(self.sizes[index]))))
 
 
-def decode(file: IO[bytes], *, upright: bool = False) -> np.ndarray:
+def decode(file: IO[bytes]) -> np.ndarray:
     """One image as uint8 (H, W, 3) RGB: grey repeated, CMYK and palettes converted, alpha laid over white.
 
     Raises:
         One of `DAMAGE`: no image, a broken one, or one of a kind that has no 8-bit colours.
     """
     with Image.open(file, formats=FORMATS) as image:
-        turned = ImageOps.exif_transpose(image) if upright else image
-        return np.array(_rgb(turned))
+        return np.array(over_white(image))
 
 
 def encode(image: np.ndarray, jpeg_quality: int | None = None) -> bytes:
@@ -119,14 +119,3 @@ def encode(image: np.ndarray, jpeg_quality: int | None = None) -> bytes:
     else:
         Image.fromarray(image).save(buffer, "JPEG", quality=jpeg_quality, subsampling=0)
     return buffer.getvalue()
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, not 8-bit colours")
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would cut off instead of scaling
-        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")

@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sphere_repro.data import folder
-from sphere_repro.data.images import Files
-from sphere_repro.data.sources import OWN_RESOLUTION
+from sphere_repro.data.pictures import Pictures
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 from sphere_repro.provenance.hashes import value_hash
 
+ANY = 1 << 30  # classes: more than there are
 NAMED = 5  # faults that a message lists
 SHALLOW = 2  # parts of a path, such as /data, that hold too much to be watched whole
 
@@ -82,31 +81,18 @@ def read_list(place: Path, root: Path | None = None, classes: int | None = None)
     return ImageList(start, [row.image_path for row in rows], labels, names)
 
 
-def completed(data: dict[str, Any]) -> dict[str, Any]:
-    """`data`, the keys of a dataset with a `list` and a name, with resolution and classes filled in.
-
-    Raises:
-        UserError: as `read_list`, where the classes have to be looked up.
-    """
-    filled = dict(data)
-    if filled.get("resolution") is None:
-        filled["resolution"] = OWN_RESOLUTION
-    if filled.get("classes") is None:
-        found = max(read_list(Path(filled["list"])).labels) + 1
-        filled["classes"] = found if found > 1 else 0  # one class alone is none, as with folders
-    return filled
-
-
-def images_of_list(place: Path, root: Path | None, classes: int) -> Files:
-    """The listed images; they stand as their EXIF says. With `classes` 0 they have no labels.
+def images_of_list(place: Path, root: Path | None, classes: int) -> Pictures:
+    """The listed images, and the names of their classes. With `classes` 0 they have no labels.
 
     Raises:
         UserError: as `read_list`, or some of them are not there.
     """
     found = read_list(place, root, classes or None)
     _refuse_missing(place, found)
-    labels = np.array(found.labels, np.int64) if classes else None
-    return Files(found.root, found.names, labels, upright=True)
+    if not classes:
+        return Pictures(found.root, found.names, None)
+    labels = np.array(found.labels, np.int64)
+    return Pictures(found.root, found.names, labels, found.class_names or None)
 
 
 def contents(place: Path, root: Path | None, cache: Path) -> str:
@@ -115,7 +101,7 @@ def contents(place: Path, root: Path | None, cache: Path) -> str:
     Raises:
         UserError: one of them is not there or cannot be read.
     """
-    found = read_list(place, root, folder.ANY)
+    found = read_list(place, root, ANY)
     _refuse_missing(place, found)
     return value_hash(
         {
@@ -131,14 +117,14 @@ def at_hand(place: Path, root: Path | None) -> bool:
     Raises:
         UserError: the list is there and is none.
     """
-    return place.expanduser().is_file() and not _missing(read_list(place, root, folder.ANY))
+    return place.expanduser().is_file() and not _missing(read_list(place, root, ANY))
 
 
 def depends_on(place: Path, root: Path | None) -> list[str]:
     """The list and the folders of its images: what DVC has to watch; the list alone where it is not there."""
     places = [place.expanduser()]
     if places[0].is_file():
-        folders = sorted({path.absolute().parent for path in read_list(place, root, folder.ANY).paths})
+        folders = sorted({path.absolute().parent for path in read_list(place, root, ANY).paths})
         common = Path(os.path.commonpath(folders))
         watched = [common] if len(common.parts) > SHALLOW else folders
         here = Path.cwd()
@@ -202,4 +188,4 @@ def _class_names(place: Path, rows: list[_Row], classes: int) -> tuple[str, ...]
             )
     if not any(names.values()):
         return ()
-    return tuple(names.get(label, "") for label in range(classes)) if classes < folder.ANY else ()
+    return tuple(names.get(label, "") for label in range(classes)) if classes < ANY else ()

@@ -33,10 +33,12 @@ class ImagesInMemory:
     Attributes:
         images: uint8 (N, 3, H, H) on the CPU, 0…255.
         labels: int64 (N,), 0…classes-1, or None for an unconditional model.
+        class_names: of the classes in their order, where they have names.
     """
 
     images: torch.Tensor
     labels: torch.Tensor | None
+    class_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """N."""
@@ -60,7 +62,7 @@ class ArchivedImages:
     """
 
     def __init__(self, archive: ImageArchive, labels: torch.Tensor | None) -> None:
-        self.archive, self.labels = archive, labels
+        self.archive, self.labels, self.class_names = archive, labels, archive.class_names
         self.threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), "images")
 
     def __len__(self) -> int:
@@ -132,7 +134,7 @@ def load_training_images(
     images = torch.empty(shape, dtype=torch.uint8)
     for index in range(len(archive)):
         images[index] = torch.from_numpy(archive.read(index)).permute(2, 0, 1)
-    return ImagesInMemory(images, labels)
+    return ImagesInMemory(images, labels, archive.class_names)
 
 
 def to_unit(images: torch.Tensor) -> torch.Tensor:

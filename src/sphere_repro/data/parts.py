@@ -9,6 +9,7 @@ until the archive is whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import shutil
@@ -21,10 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from sphere_repro.data.archive import write_encoded
+from sphere_repro.data.archive_writing import write_encoded
 from sphere_repro.data.images import DAMAGE, Files, Images, Pieces, encode
+from sphere_repro.data.no_image import told
+from sphere_repro.data.pictures import Picture, PictureError, Pictures
+from sphere_repro.data.report import Report
+from sphere_repro.data.resizing import fit
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output
 from sphere_repro.machine.processes import die_with_parent
@@ -32,25 +36,41 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.machine.signals import deferred_interrupt
 
 CHUNK = 1000  # images
-NEAREST_UP_TO = 64  # pixels; larger targets are resized bicubically
 _HELD = {signal.SIGINT, signal.SIGTERM}
 _NAMED = 5  # broken images named in a message
+_REPORT = "report"  # the last entry of a part; the others are called by the indices of their images
 
 
 @dataclass(frozen=True)
 class Form:
-    """What every image becomes: a square of `pixels`, PNG or JPEG of that quality."""
+    """What every image becomes.
+
+    Attributes:
+        pixels: side of the square.
+        jpeg_quality: of a JPEG file; None: PNG.
+        resize: how, as `fit` takes it.
+        skip_broken: whether images that cannot be read are left out; otherwise they stop everything.
+    """
 
     pixels: int
     jpeg_quality: int | None = None
+    resize: str | None = None
+    skip_broken: bool = False
 
     @property
     def suffix(self) -> str:
         return ".png" if self.jpeg_quality is None else ".jpg"
 
 
-def write_prepared(out: Path, images: Images, form: Form, state: Path, workers: int = 1) -> None:
-    """Write `images` as the archive `out`.
+def write_prepared(
+    out: Path,
+    images: Images,
+    form: Form,
+    state: Path,
+    workers: int = 1,
+    class_names: tuple[str, ...] | None = None,
+) -> Report:
+    """Write `images` as the archive `out`; say what was done to them.
 
     Args:
         out: the zip to write.
@@ -59,74 +79,94 @@ def write_prepared(out: Path, images: Images, form: Form, state: Path, workers: 
         state: a folder of this preparation alone; parts that lie there are taken as they are. It is
             removed when the archive is whole.
         workers: processes; images in memory are worth one only.
+        class_names: of the labels, in their order, where they have names.
 
     Raises:
-        UserError: images are broken (the first ones are named), the disk is full, or a process was killed.
+        UserError: images are broken (the first ones are named) and none may be left out, none or none of a
+            class is left, the disk is full, or a process was killed.
     """
     starts = range(0, len(images), CHUNK)
     parts = [state / f"{start // CHUNK:05d}.zip" for start in starts]
     missing = [(start, part) for start, part in zip(starts, parts, strict=True) if not part.is_file()]
     state.mkdir(parents=True, exist_ok=True)
-    if workers > 1 and len(missing) > 1 and isinstance(images, Files | Pieces):
+    if workers > 1 and len(missing) > 1 and isinstance(images, Files | Pieces | Pictures):
         done = _in_processes(images, form, missing, min(workers, len(missing)))
     else:
         done = _in_this_process(images, form, missing)
     bar = progress(done, label="prepare", total=len(starts), unit="kimg", initial=len(starts) - len(missing))
     for _ in bar:
         pass
-    write_encoded(out, _joined(parts), images.labels, form.suffix)
+    report = Report.of_all([_report(part) for part in parts])
+    labels = _labels_left(images, report, class_names)
+    write_encoded(out, _joined(parts), labels, form.suffix, class_names)
     shutil.rmtree(state, ignore_errors=True)
+    return report
 
 
 def make_part(images: Images, start: int, form: Form, part: Path) -> None:
     """Write the chunk of `images` that begins at `start` as the zip `part`.
 
     Raises:
-        UserError: some of them are broken; nothing is written then.
+        UserError: some of them are broken, and none may be left out; nothing is written then.
     """
-    broken: list[str] = []
+    report = Report()
     with atomic_output(part) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as zipped:
         for index in range(start, min(start + CHUNK, len(images))):
             try:
-                image = fit(images.read(index), form.pixels)
+                picture = _picture(images, index)
+                image = fit(picture.pixels, form.pixels, form.resize)
             except UserError as error:
-                broken.append(str(error))
+                report.unreadable.append((images.name(index), str(error)))
             except DAMAGE as error:
-                why = " ".join(str(error).split()) or type(error).__name__
-                broken.append(f"{images.name(index)} ({why})")
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk or the network failed, not the image
+                report.unreadable.append((images.name(index), _why(error)))
             else:
+                report.kept.append(index)
+                report.done.update(picture.done)
                 zipped.writestr(f"{index}", encode(image, form.jpeg_quality))
-        if broken:
-            more = f", and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-            raise UserError(
-                f"{len(broken)} of the images cannot be read: {'; '.join(broken[:_NAMED])}{more}. Replace or "
-                "remove them, then run the same command again: what is prepared already is kept."
-            )
+        if report.unreadable and not form.skip_broken:
+            raise UserError(_broken(report.unreadable))
+        zipped.writestr(_REPORT, report.as_json())
 
 
-def fit(image: np.ndarray, pixels: int) -> np.ndarray:
-    """Resize the short side to `pixels` and cut out the centre (section 3, "Data").
+def _picture(images: Images, index: int) -> Picture:
+    return images.picture(index) if isinstance(images, Pictures) else Picture(images.read(index))
 
-    Nearest neighbour up to 64 pixels, bicubic with antialiasing above. An image that fits already is returned
-    as it is.
 
-    Args:
-        image: uint8 (H, W, 3).
-        pixels: side of the result.
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, PictureError) else told(error)
 
-    Returns:
-        uint8 (pixels, pixels, 3).
+
+def _broken(unreadable: list[tuple[str, str]]) -> str:
+    named = "; ".join(why if name in why else f"{name} ({why})" for name, why in unreadable[:_NAMED])
+    more = f", and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
+    return (
+        f"{len(unreadable)} of the images cannot be read: {named}{more}. Replace or remove them, then run "
+        "the same command again: what is prepared already is kept. Own images are left out with on_broken: "
+        "skip."
+    )
+
+
+def _labels_left(images: Images, report: Report, class_names: tuple[str, ...] | None) -> np.ndarray | None:
+    """Labels of the images that were prepared.
+
+    Raises:
+        UserError: there is none, or a class lost all of its images.
     """
-    height, width = image.shape[:2]
-    short = min(height, width)
-    if short != pixels:
-        method = Image.Resampling.NEAREST if pixels <= NEAREST_UP_TO else Image.Resampling.BICUBIC
-        # Whole-number arithmetic: the long side is rounded down, and never below the short one.
-        size = (width * pixels // short, height * pixels // short)
-        image = np.asarray(Image.fromarray(image).resize(size, method))
-        height, width = image.shape[:2]
-    top, left = (height - pixels) // 2, (width - pixels) // 2
-    return image[top : top + pixels, left : left + pixels]
+    if not report.kept:
+        raise UserError(f"None of the {len(images)} images can be read. {_broken(report.unreadable)}")
+    if images.labels is None:
+        return None
+    labels = images.labels[report.kept]
+    lost = np.setdiff1d(images.labels, labels)
+    if len(lost):
+        name = class_names[lost[0]] if class_names else f"number {lost[0]}"
+        raise UserError(
+            f"No image of the class {name} can be read. Remove the class, or mend its images. "
+            f"{_broken(report.unreadable)}"
+        )
+    return np.asarray(labels)
 
 
 def _in_this_process(images: Images, form: Form, missing: list[tuple[int, Path]]) -> Iterator[None]:
@@ -193,13 +233,32 @@ def _part_in_process(start: int, form: Form, part: Path) -> None:
 def _joined(parts: list[Path]) -> Iterator[bytes]:
     """Every image of every part, in order."""
     for part in progress(parts, label="join", unit="kimg"):
-        try:
-            with zipfile.ZipFile(part) as zipped:
-                for name in zipped.namelist():
+        with _opened(part) as zipped:
+            for name in zipped.namelist():
+                if name != _REPORT:
                     yield zipped.read(name)
-        except (zipfile.BadZipFile, EOFError) as error:
-            part.unlink()
-            raise UserError(
-                f"{part} was damaged ({error}) and is removed. Run the same command again: only that part is "
-                "made again."
-            ) from error
+
+
+def _report(part: Path) -> Report:
+    with _opened(part) as zipped:
+        return Report.from_json(zipped.read(_REPORT))
+
+
+@contextlib.contextmanager
+def _opened(part: Path) -> Iterator[zipfile.ZipFile]:
+    """A finished part; one that is damaged is removed.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(part) as zipped:
+            yield zipped
+    except (zipfile.BadZipFile, *DAMAGE) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk failed, not the part
+        part.unlink()
+        raise UserError(
+            f"{part} was damaged ({error}) and is removed. Run the same command again: only that part is "
+            "made again."
+        ) from error

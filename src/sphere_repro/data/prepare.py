@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from sphere_repro.data import folder, lists, raw
-from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Images
+from sphere_repro.data.listing import listing
+from sphere_repro.data.own_archive import OwnArchive
 from sphere_repro.data.parts import Form, write_prepared
+from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.publishers import images_of
+from sphere_repro.data.report import Report
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output, read_json, write_json
 from sphere_repro.machine.locks import only_one
@@ -68,12 +71,13 @@ def prepare(
     parts = state / "prepare" / f"{dataset.archive}-{identity[:16]}"
     with only_one(parts.with_suffix(".lock"), f"{dataset.archive} is being prepared"):
         images = images_of(dataset, downloads)
-        if isinstance(images, ImageArchive) and images.resolution == dataset.pixels:
-            _bring_along(images, out)
-        else:
-            form = Form(dataset.pixels, dataset.source.jpeg_quality)
-            write_prepared(out, images, form, parts, workers)
-    return _write_provenance(dataset, out, images, {"content": found} if found else {}, inputs)
+        report = _brought_along(images, dataset, out)
+        if report is None:
+            skip = dataset.on_broken == "skip"
+            form = Form(dataset.pixels, dataset.source.jpeg_quality, dataset.resize, skip)
+            report = write_prepared(out, images, form, parts, workers, _class_names(images))
+    facts = {"content": found, **_own_facts(dataset, images, report)} if found else {}
+    return _write_provenance(dataset, out, images, report, facts, inputs)
 
 
 def own_content(dataset: Dataset, state: Path = STATE) -> str | None:
@@ -82,13 +86,13 @@ def own_content(dataset: Dataset, state: Path = STATE) -> str | None:
     Raises:
         UserError: they cannot be read.
     """
-    if dataset.list is not None:
-        root = None if dataset.root is None else Path(dataset.root)
-        return lists.contents(Path(dataset.list), root, state / "contents" / f"{dataset.name}.json")
-    place = dataset.folder or dataset.zip
+    place = dataset.place
     if place is None:
         return None
-    return folder.contents(Path(place).expanduser(), state / "contents" / f"{dataset.name}.json")
+    cache = state / "contents" / f"{value_hash(str(place))[:16]}.json"
+    if dataset.list is not None:
+        return lists.contents(place, dataset.list_root, cache)
+    return folder.contents(place, cache)
 
 
 def planned_content(dataset: Dataset, prepared: Path) -> str | None:
@@ -101,11 +105,13 @@ def planned_content(dataset: Dataset, prepared: Path) -> str | None:
     Raises:
         UserError: the images are at hand and cannot be read.
     """
-    place = dataset.folder or dataset.zip
-    if dataset.list is not None:
-        at_hand = lists.at_hand(Path(dataset.list), None if dataset.root is None else Path(dataset.root))
+    place = dataset.place
+    if place is None:
+        at_hand = True
+    elif dataset.list is not None:
+        at_hand = lists.at_hand(place, dataset.list_root)
     else:
-        at_hand = place is None or Path(place).expanduser().exists()
+        at_hand = place.exists()
     if at_hand:
         return own_content(dataset)
     try:
@@ -115,18 +121,45 @@ def planned_content(dataset: Dataset, prepared: Path) -> str | None:
     return str(found)
 
 
-def _bring_along(images: ImageArchive, out: Path) -> None:
-    """Copy an archive that has the right size already, once every image of it has been read."""
+def _brought_along(images: Images, dataset: Dataset, out: Path) -> Report | None:
+    """Copy an archive that is as ours are and has the right size, once every image of it has been read.
+
+    None where it has to be written anew instead.
+    """
+    if not isinstance(images, OwnArchive) or images.resolution != dataset.pixels or not images.plain:
+        return None
     for index in progress(range(len(images)), label=f"check {images.path.name}", unit="image"):
-        images.read(index)
+        if not images.as_ours(index):
+            return None
     with atomic_output(out) as temporary:
         shutil.copyfile(images.path, temporary)
+    return Report(list(range(len(images))))
+
+
+def _class_names(images: Images) -> tuple[str, ...] | None:
+    return images.class_names if isinstance(images, Pictures | OwnArchive) else None
+
+
+def _own_facts(dataset: Dataset, images: Images, report: Report) -> dict[str, Any]:
+    """What the record says of images of one's own beyond their number."""
+    names = _class_names(images)
+    facts: dict[str, Any] = {"class_names": None if names is None else list(names), **report.done}
+    if isinstance(images, OwnArchive):
+        facts |= {"left_out": dict(images.left_out), "unused_rows": images.unused_rows}
+    elif dataset.place is not None and dataset.list is None:
+        facts["left_out"] = dict(listing(dataset.place).left_out)
+    return facts | {"unreadable": [[name, why] for name, why in report.unreadable]}
 
 
 def _write_provenance(
-    dataset: Dataset, out: Path, images: Images, facts: dict[str, str], inputs: dict[str, Path]
+    dataset: Dataset,
+    out: Path,
+    images: Images,
+    report: Report,
+    facts: dict[str, Any],
+    inputs: dict[str, Path],
 ) -> dict[str, Any]:
-    labels = images.labels
+    labels = None if images.labels is None else images.labels[report.kept]
     counts = None if labels is None else np.bincount(labels, minlength=dataset.source.classes).tolist()
     provenance = provenance_of(
         dataset.model_dump(),
@@ -134,7 +167,7 @@ def _write_provenance(
         code=("data/",),
         source=dataset.source.model_dump(mode="json", exclude_defaults=True),
         resolution=dataset.pixels,
-        images=len(images),
+        images=len(report.kept),
         class_counts=counts,
         sha256=file_hash(out),
         **facts,

@@ -15,10 +15,13 @@ import numpy as np
 from sphere_repro.data import folder, imagenet, lists
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files, Images
+from sphere_repro.data.listing import shown
+from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.sources import Source
 from sphere_repro.errors import UserError
 
 UNPACKED = "unpacked"  # the folder in `raw` that archives are unpacked to
+PUBLISHED = (".jpg", ".jpeg", ".png")  # suffixes of published class folders
 FLOWERS = "flowers-102"  # the folder that torchvision's class expects
 
 
@@ -37,12 +40,13 @@ def images_of(dataset: Dataset, raw: Path) -> Images:
         case "embedded":
             images: Images = _embedded(dataset)
         case "folder":
-            images = own_folder(Path(str(dataset.folder)), source.classes)
+            images = own_folder(_place(dataset), source.classes)
         case "list":
-            root = None if dataset.root is None else Path(dataset.root)
-            images = lists.images_of_list(Path(str(dataset.list)), root, source.classes)
+            images = lists.images_of_list(_place(dataset), dataset.list_root, source.classes)
         case "zip":
-            images = _own_zip(Path(str(dataset.zip)), source.classes)
+            from sphere_repro.data.own_archive import OwnArchive
+
+            images = OwnArchive(_place(dataset), source.classes)
         case _:
             images = open_images(dataset.name, source, raw)
     return images
@@ -85,11 +89,18 @@ def check_counts(name: str, images: Images, source: Source) -> None:
             )
 
 
-def own_folder(place: Path, classes: int) -> Files:
-    """A folder of one's own; pictures stand as their EXIF says, as everyone sees them."""
-    place = place.expanduser()
+def own_folder(place: Path, classes: int) -> Pictures:
+    """A folder of one's own; the names of its classes are those of the subfolders."""
     names, labels = folder.image_files(place, classes)
-    return Files(place, names, None if labels is None else np.array(labels, np.int64), upright=True)
+    if labels is None:
+        return Pictures(place, names, None)
+    called = tuple(shown(name) for name in folder.expected_folders(place, classes))
+    return Pictures(place, names, np.array(labels, np.int64), called)
+
+
+def _place(dataset: Dataset) -> Path:
+    assert dataset.place is not None  # its loader says that these are images of one's own
+    return dataset.place
 
 
 def _embedded(dataset: Dataset) -> Arrays:
@@ -98,15 +109,6 @@ def _embedded(dataset: Dataset) -> Arrays:
     if dataset.name == "digits":
         return Arrays(*digits())
     return Arrays(*photo_patches(dataset.pixels))  # cut at the wanted size: real detail, not enlargement
-
-
-def _own_zip(place: Path, classes: int) -> Images:
-    from sphere_repro.data.archive import ImageArchive
-
-    archive = ImageArchive(place.expanduser(), classes)
-    if not classes:
-        archive.labels = None
-    return archive
 
 
 def _cifar10(raw: Path, _: Source) -> Arrays:
@@ -132,15 +134,32 @@ def _flowers102(raw: Path, _: Source) -> Files:
 
 
 def _class_folders(raw: Path, source: Source) -> Files:
-    """`<top>/<split>/<class>/<image>`, with the classes of the table; splits in sorted order, all of them."""
+    """`…/<split>/<class>/<image>`, with the classes of the table; splits in sorted order, all of them."""
     unpacked = raw / UNPACKED
     classes = sorted(source.class_counts or ())
-    found = sorted(path for path in unpacked.glob("*/*/*/*") if path.suffix.lower() in folder.SUFFIXES)
-    found = [path for path in found if path.parent.name in classes]
+    found = class_files(raw, source)
     if not found:
         raise UserError(f"{unpacked} holds no image. {_AGAIN.format(raw=raw)}")
     labels = np.array([classes.index(path.parent.name) for path in found], np.int64)
     return Files(unpacked, [path.relative_to(unpacked).as_posix() for path in found], labels)
+
+
+def class_files(raw: Path, source: Source) -> list[Path]:
+    """Images in folders that are called as the table's classes, ordered by split, class and name.
+
+    The folders above the splits say nothing: archives of the same files differ in them.
+    """
+    found = [
+        path
+        for path in (raw / UNPACKED).rglob("*")
+        if path.suffix.lower() in PUBLISHED and path.parent.name in (source.class_counts or ())
+    ]
+    return sorted((path for path in found if not _of_a_mac(path)), key=lambda path: path.parts[-3:])
+
+
+def _of_a_mac(path: Path) -> bool:
+    """Whether a Mac has put the file into an archive beside the one that it speaks of."""
+    return path.name.startswith("._") or "__MACOSX" in path.parts
 
 
 def _opened(raw: Path, split: Callable[[], Any]) -> Any:

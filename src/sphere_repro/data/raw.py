@@ -6,20 +6,23 @@ holds no time and no path of the machine, so that the same downloads give the sa
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 from sphere_repro.data import imagenet
 from sphere_repro.data.download import Patience, digests_of, fetch
-from sphere_repro.data.publishers import FLOWERS, UNPACKED, open_images
+from sphere_repro.data.publishers import FLOWERS, UNPACKED, class_files, open_images
 from sphere_repro.data.sources import Source, SourceFile
 from sphere_repro.data.unpack import unpack
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json, writing
 from sphere_repro.machine.locks import only_one
+from sphere_repro.provenance.hashes import file_hash
 
 DOWNLOADS = Path("data/raw")
+TREE = "tree"  # beside the names of files in NAME.first.json
 
 
 def download(name: str, source: Source, folder: Path, patience: Patience | None = None) -> Path:
@@ -45,6 +48,7 @@ def download(name: str, source: Source, folder: Path, patience: Patience | None 
     with only_one(folder.with_name(f".{folder.name}.lock"), f"{name} is being downloaded"):
         facts = _own_copy(source, folder) if source.by_hand else _fetched(source, folder, patience)
         open_images(name, source, folder)  # counts them
+        facts |= _held_tree(source, folder)
         about = {"dataset": name, "title": source.title, "version": source.version, "licence": source.licence}
         write_json(record_of(folder), about | facts | {"images": source.images})
     return record_of(folder)
@@ -72,17 +76,49 @@ def checked_record(folder: Path) -> Path:
 
 def _fetched(source: Source, folder: Path, patience: Patience | None) -> dict[str, Any]:
     """Fetch every file, hold the first download's digest where the publisher gives none, and unpack."""
-    first = folder.with_name(f"{folder.name}.first.json")
-    held: dict[str, str] = read_json(first) if first.is_file() else {}
+    held = _read_first(folder)
     files = []
     for file in source.files:
-        found = fetch(file, folder, held.get(file.name), patience)
-        if file.digest is None and file.name not in held:
+        found = fetch(file, folder, None if TREE in held else held.get(file.name), patience)
+        if file.digest is None and file.name not in held and not file.repacked:
             held[file.name] = found
-            write_json(first, held)
+            write_json(_first(folder), held)
         files.append(_row(file, folder / file.name, sha256=found))
     _unpack(source, folder, files)
     return {"files": files}
+
+
+def _held_tree(source: Source, folder: Path) -> dict[str, str]:
+    """Hold the first download's images, where several archives have the same ones."""
+    if not any(file.repacked for file in source.files):
+        return {}
+    first, tree = _first(folder), tree_digest(source, folder)
+    held = _read_first(folder)
+    if held.setdefault(TREE, tree) != tree:
+        raise UserError(
+            f"The images in {folder} are not those of the first download: their digest is {tree}, and "
+            f"{first} says {held[TREE]}. Delete {folder} and run the same command again; if that ends here "
+            "too, the files were changed at their source."
+        )
+    write_json(first, held)
+    return {TREE: tree}
+
+
+def _first(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.first.json")
+
+
+def _read_first(folder: Path) -> dict[str, str]:
+    """Digests of the first download, by the names of its files."""
+    path = _first(folder)
+    held: dict[str, str] = read_json(path) if path.is_file() else {}
+    return held
+
+
+def tree_digest(source: Source, folder: Path) -> str:
+    """SHA-256 over split, class, name and SHA-256 of every image: what archives of the same files share."""
+    lines = ["/".join(path.parts[-3:]) + f" {file_hash(path)}\n" for path in class_files(folder, source)]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _row(file: SourceFile, path: Path, **digests: str) -> dict[str, Any]:

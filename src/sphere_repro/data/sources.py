@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TABLE = Path(__file__).resolve().parents[3] / "data" / "sources.yaml"
 OWN_RESOLUTION = 64  # pixels, of a folder of one's own where the study says nothing
+OWN_RESIZE = "bicubic"  # with antialiasing, at every resolution
 
 Loader = Literal[
     "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip", "list"
@@ -24,6 +25,7 @@ class SourceFile(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     url: str | None = None  # none: it is not to be had without registration
     mirrors: tuple[str, ...] = ()
+    repacked: tuple[str, ...] = ()  # other archives of the same files: the tree agrees, the bytes need not
     digest: str | None = Field(None, pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
     size: int | None = Field(None, ge=1)  # bytes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import writing
+from sphere_repro.machine.files import umask, writing
 from sphere_repro.machine.progress import progress
 
 # What tarfile and zipfile raise on damaged bytes, by experiment (tests/data/test_unpack.py changes them).
@@ -68,18 +69,27 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~umask())  # temporary folders are for their owner alone
         try:
             _unpack_into(archive, temporary, limits)
             temporary.replace(folder)
-        except _DAMAGE as error:
-            why = " ".join(str(error).split()) or type(error).__name__
+        except (*_DAMAGE, OSError) as error:
+            nowhere = _leads_nowhere(error)
+            if isinstance(error, OSError) and not nowhere:
+                raise
+            words = "its table of contents is" if nowhere else " ".join(str(error).split())
+            why = words or type(error).__name__
             raise UserError(
                 f"{archive} is damaged and cannot be unpacked ({why}). Delete it and run the same "
                 "command again."
             ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _leads_nowhere(error: Exception) -> bool:
+    """Whether zipfile followed a damaged offset to before the file's start: an OSError that names no file."""
+    return isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
 
 
 def _unpack_into(archive: Path, folder: Path, limits: Limits) -> None:

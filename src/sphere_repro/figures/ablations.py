@@ -21,6 +21,7 @@ from sphere_repro.results.scores import (
     ablation_axes,
     judged_set,
     metric_label,
+    of_runs,
     read_scores,
     set_label,
 )
@@ -80,6 +81,7 @@ def draw(score_files: Sequence[Path], *, title: str = "Ablations") -> Figure:
     handles = [_mark(style.PALETTE[0], "baseline"), _mark("white", "one thing changed")]
     drawn.legend(handles=handles, loc="outside lower center", ncols=2)
     style.heading(drawn, title, _caption(runs[0]))
+    style.warning(drawn, of_runs(runs))
     return drawn
 
 

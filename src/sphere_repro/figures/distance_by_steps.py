@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
-from sphere_repro.results.scores import RunScores, SetScore, metric_label, read_scores, set_label
+from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs, read_scores, set_label
 
 Level = tuple[float, str, Any, Any]  # height, words, colour, line style
 SCHEMES = {
@@ -65,6 +65,7 @@ def draw(score_files: Sequence[Path], *, title: str = "Distance by number of ste
         axes.set_title(dataset, fontweight="bold", loc="left")
         axes.set(ylabel=metric_label(metric).replace(" (", "\n("), xlabel="steps (passes of the decoder)")
     style.heading(drawn, title, "Lower is better. Bars: ± one standard error (jackknife).")
+    style.warning(drawn, of_runs(runs))
     return drawn
 
 

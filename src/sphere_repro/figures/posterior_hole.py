@@ -15,7 +15,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
 from sphere_repro.figures.samples import open_alike, read, spread
-from sphere_repro.results.scores import RunScores, metric_label, read_scores
+from sphere_repro.results.scores import RunScores, metric_label, of_runs, read_scores
 
 # Block title → (column title, set name or None for the input, which share of the set's images).
 BLOCKS: dict[str, tuple[tuple[str, str | None, int], ...]] = {
@@ -108,6 +108,7 @@ def draw(
             axes.set_title(heading + _distance(found.get(name), set_name), fontsize=9.5)
         row[0].set_ylabel(name, fontsize=11, fontweight="bold")
     style.heading(drawn, title, _caption(found))
+    style.warning(drawn, of_runs(found.values()))
     return drawn
 
 

@@ -11,12 +11,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.class_names import short_word
+from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
+from sphere_repro.results import degenerate
 from sphere_repro.results.scores import metric_label, read_scores, set_label, set_order
+from sphere_repro.results.variety import variety
 
 Row = tuple[str, style.Images]
+UPRIGHT, LONGEST = 6, 18  # letters of a class's name that stand above a column, or fit aslant
+SLANTED = 0.9  # inches that slanted names need
 
 
 def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
@@ -58,6 +64,7 @@ def draw(
         )
     opened = open_alike([*([real] if real else []), *sets.values()])
     found = {name: opened[path] for name, path in sets.items()}
+    warning = alike(found, opened[real]) if real else ""
     rows, labels = _real_rows(found, opened[real], columns) if real else ([], None)
     if generated:
         archives = [found[name] for name in generated]
@@ -68,7 +75,20 @@ def draw(
             for name, archive in zip(generated, archives, strict=True)
         ]
         labels = shortest.labels[indices] if shortest.labels is not None else None
-    return _grid(rows, labels, title)
+    note = _class_note(opened[real], found[generated[0]]) if real and generated else ""
+    drawn = _grid(rows, labels, title, next(iter(opened.values())).class_names, note)
+    style.warning(drawn, warning)
+    return drawn
+
+
+def alike(sets: Mapping[str, ImageArchive], real: ImageArchive) -> str:
+    """A sentence on sets whose images are alike or nearly so; empty where none's are."""
+    pairs = []
+    for name, archive in sets.items():
+        first = len(archive) if name == "reconstruction" else None
+        found = degenerate.described(variety(archive), variety(real, first))
+        pairs += [(set_label(name), why) for why in degenerate.of_variety(found)]
+    return degenerate.sentence(degenerate.listed(pairs))
 
 
 def table(sets: Mapping[str, Path], scores: Path | None = None) -> pd.DataFrame:
@@ -130,21 +150,41 @@ def _real_rows(
     return rows, real.labels[indices] if real.labels is not None else None
 
 
-def _grid(rows: list[Row], labels: NDArray[np.int64] | None, title: str) -> Figure:
+def _class_note(real: ImageArchive, drawn: ImageArchive) -> str:
+    """A sentence where classes are drawn in other frequencies than the dataset has them."""
+    apart = difference(real.labels, drawn.labels)
+    if apart < NOTED:
+        return ""
+    share = f"{apart * 100:.0f} % of the images differ"
+    return f"\nClasses are drawn in other frequencies than the dataset's: {share}."
+
+
+def _grid(
+    rows: list[Row],
+    labels: NDArray[np.int64] | None,
+    title: str,
+    names: tuple[str, ...] | None = None,
+    note: str = "",
+) -> Figure:
     if not rows:
         raise UserError("The figure 'samples' needs the dataset's archive beside the reconstructions.")
     columns = min(len(images) for _, images in rows)
     grid = np.stack([images[:columns] for _, images in rows])
-    drawn = style.figure(height=0.75 + len(rows) * 8.6 / max(columns, 6))
+    words = [] if labels is None else [short_word(int(label), names, LONGEST) for label in labels[:columns]]
+    slanted = max(map(len, words), default=0) > UPRIGHT
+    drawn = style.figure(height=0.75 + len(rows) * 8.6 / max(columns, 6) + SLANTED * slanted)
     axes = drawn.subplots()
     heights, widths = style.show_montage(axes, grid)
     axes.set_yticks(heights, [name for name, _ in rows])
-    if labels is not None:
+    if words:
         axes.xaxis.tick_top()
-        axes.set_xticks(widths, [str(label) for label in labels[:columns]])
+        axes.set_xticks(widths, words)
+        if slanted:
+            for label in axes.get_xticklabels():
+                label.set(rotation=45, horizontalalignment="left", rotation_mode="anchor")
         axes.tick_params(length=0)
     caption = "One column, one seed: generated images below each other start from the same noise."
-    if labels is not None:
-        caption += " Numbers above the columns are classes."
+    if words:
+        caption += f" {'Names' if names else 'Numbers'} above the columns are classes.{note}"
     style.heading(drawn, title, caption)
     return drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ LARGEST_FILE = 300_000  # bytes
 CELL = 96  # pixels to which tiny images are enlarged
 PALETTE: list[Any] = sns.color_palette("colorblind")
 GREY = "0.45"
+WARNING = "#b00020"
+LINE = 125  # characters of a caption that fit into the width
 MOST_PLAIN = 500.0  # ratio of the ends of a logarithmic axis up to which plain numbers fit
 
 _RC = {
@@ -69,6 +72,13 @@ def heading(drawn: Figure, title: str, caption: str = "") -> None:
     drawn.text(0.01, top, title, ha="left", va="top", fontsize=11, fontweight="bold")
     if caption:
         drawn.text(0.01, top, "\n" + caption, ha="left", va="top", fontsize=9, color="0.3", linespacing=1.25)
+
+
+def warning(drawn: Figure, sentence: str) -> None:
+    """A sentence in red under a figure that shows results which say nothing; nothing where it is empty."""
+    if sentence:
+        lines = textwrap.wrap(sentence, LINE)
+        drawn.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=9, color=WARNING)
 
 
 def png(drawn: Figure) -> bytes:

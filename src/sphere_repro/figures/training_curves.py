@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
+from sphere_repro.results import degenerate
 
 NOT_LOSSES = ("step", "epoch", "learning_rate", "grad_norm")
 TITLES = {
@@ -75,6 +76,8 @@ def draw(csv_files: Mapping[str, Path], *, title: str = "Training") -> Figure:
     style.heading(
         drawn, title, "The loss and its unweighted terms. Strong lines: running mean; faint: single records."
     )
+    still = [(run, degenerate.unmoved(degenerate.moved_in(path))) for run, path in csv_files.items()]
+    style.warning(drawn, degenerate.sentence(degenerate.listed(still)))
     return drawn
 
 

@@ -16,11 +16,13 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
+from sphere_repro.data.class_names import short_word
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need
 from sphere_repro.results.scores import read_uniformity
 
+UPRIGHT, LONGEST = 3, 8  # letters of a class's name that stand below its tick, or fit aslant
 MOST_NAMED = 10  # classes that still get a colour and a tick of their own
 LOOKS: dict[str, dict[str, Any]] = {  # grey, because colours are classes
     "latents": {"marker": "o", "color": "black"},
@@ -66,8 +68,9 @@ def draw(path: Path, *, title: str = "Latents on the sphere") -> Figure:
         cloud_points, labels = points[cloud["key"]]
         _map(axes, cloud, cloud_points, labels if many else np.zeros_like(labels))
     rest = grid[rows - 1, 1].subgridspec(2, 1) if odd else grid[rows - 1, :].subgridspec(1, 2)
-    _by_class(drawn.add_subplot(rest[0]), clouds, "mean_resultant_length")
-    _by_class(drawn.add_subplot(rest[1]), clouds, "anisotropy")
+    names = found.get("class_names")
+    _by_class(drawn.add_subplot(rest[0]), clouds, "mean_resultant_length", names)
+    _by_class(drawn.add_subplot(rest[1]), clouds, "anisotropy", names)
     drawn.legend(handles=_legend(clouds), loc="outside lower center", ncols=3)
     coloured = "; colours are classes" if many else ""
     caption = f"Random projection to S², equal-area maps{coloured}. Numbers: all dimensions of the sphere."
@@ -140,7 +143,9 @@ def _numbers(cloud: Mapping[str, Any]) -> str:
     )
 
 
-def _by_class(axes: Axes, clouds: list[dict[str, Any]], statistic: str) -> None:
+def _by_class(
+    axes: Axes, clouds: list[dict[str, Any]], statistic: str, class_names: Sequence[str] | None
+) -> None:
     """One statistic, overall and by class (by cloud where there are no classes), on the band of its null."""
     names = {"mean_resultant_length": "mean resultant\nlength", "anisotropy": "anisotropy\n(uniform: 1)"}
     by_class = bool(clouds[0]["classes"])
@@ -174,7 +179,7 @@ def _by_class(axes: Axes, clouds: list[dict[str, Any]], statistic: str) -> None:
         style.plain_log_ticks(axes)
     else:
         axes.set_ylim(0, None)
-    _name_groups(axes, clouds, by_class)
+    _name_groups(axes, clouds, by_class, class_names)
     sns.despine(ax=axes)
 
 
@@ -183,7 +188,9 @@ def _place(label: int, classes: Sequence[Any]) -> float:
     return label + max(1.5, len(classes) / 12)
 
 
-def _name_groups(axes: Axes, clouds: list[dict[str, Any]], by_class: bool) -> None:
+def _name_groups(
+    axes: Axes, clouds: list[dict[str, Any]], by_class: bool, class_names: Sequence[str] | None
+) -> None:
     if not by_class:
         axes.set_xticks(range(len(clouds)), [cloud["key"] for cloud in clouds])
         axes.set_xlim(-0.7, len(clouds) - 0.3)
@@ -191,14 +198,18 @@ def _name_groups(axes: Axes, clouds: list[dict[str, Any]], by_class: bool) -> No
     classes = [group["class"] for group in clouds[0]["classes"]]
     every = max(1, -(-len(classes) // MOST_NAMED))
     shown = classes[::every]
-    axes.set_xticks([0, *(_place(label, classes) for label in shown)], ["all", *map(str, shown)])
-    axes.set_xlabel("class")
+    words = [short_word(label, class_names, LONGEST) for label in shown]
+    axes.set_xticks([0, *(_place(label, classes) for label in shown)], ["all", *words])
+    axes.set_xlabel("" if class_names else "class")
     if len(classes) <= MOST_NAMED:
         colours = [style.PALETTE[label % len(style.PALETTE)] for label in classes]
         place = [_place(label, classes) for label in classes]
         below = offset_copy(axes.get_xaxis_transform(), axes.get_figure(root=True), y=-7, units="points")
         axes.scatter(place, [0] * len(place), c=colours, s=28, transform=below, clip_on=False)
         axes.tick_params(axis="x", length=0, pad=13)
+    if max(map(len, words)) > UPRIGHT:
+        for text in axes.get_xticklabels():
+            text.set(rotation=45, horizontalalignment="right", rotation_mode="anchor")
 
 
 def _legend(clouds: list[dict[str, Any]]) -> list[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sphere_repro.errors import UserError, nearest
+from sphere_repro.machine import unused
 
 if TYPE_CHECKING:
     import torch
@@ -180,14 +181,21 @@ def pick_device(name: str) -> torch.device:
     """The torch device `name`; `auto` is the first GPU there is, else the CPU.
 
     Raises:
-        UserError: a GPU is named and there is none, or the name is no device that this package runs on.
+        UserError: a GPU is named and there is none, `auto` finds none in a Slurm job that asked for one, or
+            the name is no device that this package runs on.
     """
     import torch
 
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"Device '{name}' was asked for, but torch sees no GPU. Use --device cpu or auto.")
+        name = "cuda" if unused.torch_sees_a_gpu() else "cpu"
+        if name == "cpu":
+            unused.tell(unused.reason())
+    if name.startswith("cuda") and not unused.torch_sees_a_gpu():
+        why = unused.reason()
+        raise UserError(
+            f"Device '{name}' was asked for, but torch sees no GPU{f': {why}' if why else ''}. Use --device "
+            "cpu or auto."
+        )
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda") or (

@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
+
+from sphere_repro.machine.watch import Watch
 
 # How long the others wait for one that saves a state, draws a picture or loads a dataset.
 PATIENCE = timedelta(hours=1)
@@ -33,10 +36,12 @@ class World:
     Attributes:
         rank: this process's number, from 0; the first one leads: it alone writes files.
         size: how many there are.
+        watch: where there are several: ends this one soon after another has failed.
     """
 
     rank: int = 0
     size: int = 1
+    watch: Watch | None = field(default=None, compare=False)
 
     @property
     def leads(self) -> bool:
@@ -65,6 +70,23 @@ class World:
         lowest_highest = torch.tensor([-value, value], dtype=torch.int64)
         dist.all_reduce(lowest_highest, dist.ReduceOp.MAX)
         return int(lowest_highest[1]) == -int(lowest_highest[0])
+
+    def told(self, value: Any) -> Any:
+        """The leader's `value`, a few plain things, in every process."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]
+
+    def spread(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the numbers of the leader's tensors, one after the other, in place."""
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
+
+    def undisturbed(self) -> contextlib.AbstractContextManager[None]:
+        """What stands in the block is finished, even if another process has failed."""
+        return self.watch.undisturbed() if self.watch else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def leader_first(self) -> Iterator[None]:
@@ -106,7 +128,15 @@ def joined(device: torch.device) -> Iterator[World]:
     warnings.filterwarnings(
         "ignore", message="Grad strides do not match"
     )  # of convolutions: a copy, no error
+    watch = Watch(dist.get_rank(), dist.get_world_size())
     try:
-        yield World(dist.get_rank(), dist.get_world_size())
-    finally:
+        yield World(dist.get_rank(), dist.get_world_size(), watch)
+    except KeyboardInterrupt:  # all stop after the same step
+        watch.leave()
+        dist.destroy_process_group()
+        raise
+    except Exception as error:
+        raise watch.fail(error) from error  # the group is left as it is: NCCL would wait for the others
+    else:
+        watch.leave()
         dist.destroy_process_group()

@@ -34,7 +34,7 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     check_writable(path)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _remove_leftovers(path)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=f".part{path.suffix}"
@@ -42,10 +42,12 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             _hold(handle)
-            temporary.chmod(0o666 & ~_umask())
+            share(handle, path.parent)
             yield temporary
             with temporary.open("rb") as whole:
-                _hold(whole.fileno())  # again: safetensors puts a new file in the temporary's place
+                # again: safetensors puts a new file in the temporary's place, for its owner alone
+                _hold(whole.fileno())
+                share(whole.fileno(), path.parent)
                 os.fsync(whole.fileno())
                 temporary.replace(path)
         finally:
@@ -55,12 +57,17 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write `path` into a `UserError` that says what to do."""
+    """Turn the operating system's refusals to write `path` into a `UserError` that says what to do.
+
+    An interrupt stays one: writers that it broke off hide it in errors of their own ("unexpected pos").
+    """
     try:
         yield
     except UserError:
         raise
     except Exception as failure:
+        if _interrupted(failure):
+            raise KeyboardInterrupt from failure
         error = _refusal(failure)
         if error is None:
             raise
@@ -112,6 +119,12 @@ def _refusal(failure: BaseException | None) -> OSError | None:
     return None
 
 
+def _interrupted(failure: BaseException | None) -> bool:
+    while failure is not None and not isinstance(failure, KeyboardInterrupt):
+        failure = failure.__cause__ or failure.__context__
+    return failure is not None
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented, key-sorted JSON, atomically (same value, same bytes)."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
@@ -119,9 +132,13 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically.
+
+    Bytes of a file name that are no UTF-8, which Python holds as lone surrogates, are written as \\udc80 to
+    \\udcff: in JSON the same string comes back.
+    """
     with atomic_output(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: str | Path) -> Any:
@@ -160,7 +177,32 @@ def _remove_leftovers(path: Path) -> None:
                     left.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def make_folder(folder: Path) -> None:
+    """Have `folder` and all above it; new ones follow the umask and belong to the group of the one above."""
+    missing = [item for item in (folder, *folder.parents) if not item.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for new in reversed(missing):
+        _join_group(new, new.parent)
+
+
+def share(handle: int, folder: Path) -> None:
+    """Let an open file be read by whom an ordinary new one in `folder` would be: umask, the folder's group.
+
+    Temporary files and those of some libraries are for their owner alone. Where a file system has no modes,
+    or the user is not in that group, it stays as it is.
+    """
+    with contextlib.suppress(OSError):
+        os.fchmod(handle, 0o666 & ~umask())
+    _join_group(handle, folder)
+
+
+def umask() -> int:
+    """The mode bits that this process takes from new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _join_group(new: Path | int, folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.chown(new, -1, folder.stat().st_gid)

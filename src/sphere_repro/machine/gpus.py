@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import random
 import tempfile
@@ -14,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sphere_repro.errors import UserError
+from sphere_repro.machine import unused
 from sphere_repro.machine.devices import pick_device
 from sphere_repro.machine.files import writing
+from sphere_repro.machine.locks import lock as locked
 from sphere_repro.machine.notes import notice
 from sphere_repro.machine.processes import is_worker
 
@@ -42,11 +43,11 @@ def device(name: str) -> Iterator[torch.device]:
     takes the GPU of its place on the machine: its launcher holds them all.
 
     Raises:
-        UserError: there is no such device.
+        UserError: there is no such device, or none that computes in a Slurm job that asked for a GPU.
     """
     import torch
 
-    if name not in ("auto", "cuda") or not torch.cuda.is_available():
+    if name not in ("auto", "cuda") or not unused.torch_sees_a_gpu():
         yield pick_device(name)
     elif is_worker():
         yield pick_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
@@ -54,7 +55,13 @@ def device(name: str) -> Iterator[torch.device]:
         yield pick_device(name)
     else:
         with lease(1) as taken:
-            yield torch.device("cuda", taken[0])
+            chosen = torch.device("cuda", taken[0])
+            why = unused.broken(chosen)
+            if why is None:
+                yield chosen
+                return
+        unused.tell(why)
+        yield torch.device("cpu")
 
 
 @contextlib.contextmanager
@@ -73,9 +80,12 @@ def lease(
         folder: where the locks lie, the same for all users of the machine.
 
     Raises:
-        UserError: the machine has fewer GPUs, or the locks cannot be written.
+        UserError: the machine has fewer GPUs, none that torch can use in a Slurm job that asked for one, or
+            the locks cannot be written.
     """
     names = visible() if names is None else names
+    if not names and not is_worker():
+        unused.tell(unused.reason())
     if 0 < len(names) < count:
         raise UserError(
             f"{count} processes need a GPU each, but there are {len(names)} here. Lower execution.processes "
@@ -95,7 +105,7 @@ def visible() -> list[str]:
     """UUIDs of the GPUs that torch sees, in its order; none on a machine without."""
     import torch
 
-    if not torch.cuda.is_available():
+    if not unused.torch_sees_a_gpu():
         return []
     return [str(torch.cuda.get_device_properties(n).uuid) for n in range(torch.cuda.device_count())]
 
@@ -125,10 +135,9 @@ def _take(names: Sequence[str], count: int, folder: Path) -> list[_Lock]:
     """`count` of the GPUs that are free, or none at all."""
     locks: list[_Lock] = []
     for index, name in enumerate(names):
-        handle = _opened(folder / f"{name}.lock")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        path = folder / f"{name}.lock"
+        handle = _opened(path)
+        if not locked(handle, path):
             os.close(handle)
             continue
         locks.append(_Lock(index, handle))

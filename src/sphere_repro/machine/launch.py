@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus, slurm
 from sphere_repro.machine.notes import notice
-from sphere_repro.machine.processes import die_with_parent
+from sphere_repro.machine.processes import LOST, die_with_parent
+from sphere_repro.machine.signals import ENDING, SAVING_SECONDS, interruptible
 
 if TYPE_CHECKING:
     from torch.distributed.launcher.api import LaunchConfig
@@ -32,11 +33,10 @@ if TYPE_CHECKING:
 MODULE = "sphere_repro"
 PROGRAM = "sphere_repro.machine.launch"  # __name__ is another one where this module is the program
 INTERRUPTED, MISTAKE = 130, 2
-# Workers that were asked to stop have this long to save; Slurm's job steps, too.
-SAVING_SECONDS = 600
 MEETING_SECONDS = 600
-# Passed on as they are. Others end the launcher, and its workers then get SIGTERM from the kernel.
-PASSED = (signal.SIGTERM, signal.SIGINT)
+# torch's launcher hears this one itself; what it is to pass on to the workers is heard here, and counts once.
+# Others end the launcher, and its workers then get SIGTERM from the kernel.
+UNUSED = signal.SIGUSR2
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,16 @@ def _run_workers(command: Command, workers: Workers, meeting: Meeting) -> int:
     from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.launcher.api import elastic_launch
 
+    def told_to_end(number: int) -> SignalException:
+        return SignalException("told to end", sigval=signal.Signals(number))
+
     ended: dict[int, int] = {}
-    with _as_before(), _workers_gpus(command, workers), tempfile.TemporaryDirectory() as folder:
+    with (
+        _as_before(),
+        _workers_gpus(command, workers),
+        tempfile.TemporaryDirectory() as folder,
+        interruptible(error=told_to_end),
+    ):
         # its launcher fills in ${local_rank} and takes $$ for $
         words = [word.replace("$", "$$") for word in (folder, *command.words()[1:])]
         try:
@@ -137,8 +145,8 @@ def _config(workers: Workers, meeting: Meeting, folder: str) -> LaunchConfig:
         local_addr="localhost" if workers.nodes == 1 else os.environ.get("SLURMD_NODENAME"),
         logs_specs=DefaultLogsSpecs(log_dir=f"{folder}/logs"),  # left to itself it leaves a folder behind
         max_restarts=0,
-        signals_to_handle=",".join(number.name for number in PASSED),
-        shutdown_timeout=SAVING_SECONDS,
+        signals_to_handle=UNUSED.name,
+        shutdown_timeout=int(SAVING_SECONDS),
     )
 
 
@@ -157,7 +165,7 @@ def _workers_gpus(command: Command, workers: Workers) -> Iterator[None]:
 def _as_before() -> Iterator[None]:
     """Give signal handlers and environment back; keep torch's launcher from telling of failures itself."""
     variables = os.environ.copy()
-    handlers = {number: signal.getsignal(number) for number in PASSED}
+    handlers = {number: signal.getsignal(number) for number in (*ENDING, UNUSED)}
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -183,9 +191,14 @@ def _status(told: Mapping[int, int], ended: Mapping[int, int], processes: int) -
                 f"Worker {rank} of the training was killed by {signal.Signals(-status).name}: often the "
                 "system's answer to too little memory. Lower execution.micro_batch_size or ask for more."
             )
-    crashed = [status for status in (*ended.values(), *told.values()) if status > 0 and status != INTERRUPTED]
-    if crashed:
+    found = [status for status in (*ended.values(), *told.values()) if status > 0 and status != INTERRUPTED]
+    if crashed := [status for status in found if status != LOST]:
         return crashed[0]
+    if found:
+        raise UserError(
+            "The processes of the training lost one another: a machine or the network has failed. Run the "
+            "same command again: it goes on from the last saved state."
+        )
     return 0 if len(told) == processes and not any(told.values()) else INTERRUPTED
 
 
@@ -246,11 +259,11 @@ def _srun(nodes: int) -> list[str]:
     The first to end gives the others the time to save.
     """
     shape = [f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap", "--cpu-bind=none"]
-    return ["srun", *shape, "--kill-on-bad-exit=0", f"--wait={SAVING_SECONDS}"]
+    return ["srun", *shape, "--kill-on-bad-exit=0", f"--wait={SAVING_SECONDS:.0f}"]
 
 
 def _wait(process: subprocess.Popen[bytes], job: str) -> int:
-    """Wait for srun; the first interrupt is passed to all workers, the second ends them."""
+    """Wait for srun; the first interrupt is passed to all workers, the next (`signals`) ends them."""
     for passed in (False, True):
         try:
             return process.wait()

@@ -1,35 +1,98 @@
-"""Locks that the system frees when their holder dies."""
+"""Locks that the system frees when their holder dies, and what happens where it has none."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import writing
+from sphere_repro.machine.files import make_folder, share, writing
+from sphere_repro.machine.notes import notice_once
+
+# EBADF: a network file system that locks only files open for writing, and this one is open for reading.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextlib.contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
     """Hold the lock `path` while this lasts; the system frees it when its holder dies, however that happens.
 
+    On a file system without locks nothing is held, and that is said once.
+
     Raises:
         UserError: another process holds it.
     """
-    from filelock import FileLock, Timeout
-
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise UserError(
-                f"{what} already: {path} is held by another process. Wait for its end."
-            ) from error
+        make_folder(path.parent)
+        handle = _taken(path, what)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # safe while held: nobody waits for this lock
-        lock.release()
+        with contextlib.suppress(OSError):  # in a folder of someone else's that others may not tidy
+            path.unlink()  # safe while held: nobody waits for this lock
+        os.close(handle)
+
+
+def opened(path: Path) -> int:
+    """The lock file `path`, for writing where that is allowed: to lock it, reading is enough.
+
+    So one that another user has made shuts nobody out. A new one has the folder's group and the umask's mode.
+
+    Raises:
+        OSError: it can be neither read nor made.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            return os.open(path, os.O_RDWR)
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            return os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    share(handle, path.parent)
+    return handle
+
+
+def lock(handle: int, path: Path, *, wait: bool = False) -> bool:
+    """Lock the open file `path`; False where another process holds it (never with `wait`, which waits).
+
+    A file system without locks counts as free: two at once are rare, and no reason to do nothing at all.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        if error.errno not in _NO_LOCKS:
+            raise
+        notice_once(
+            "no-locks",
+            f"the file system of {path.parent} has no locks ({os.strerror(error.errno or 0)}). See to it "
+            "that no two commands work on the same results at once.",
+        )
+    return True
+
+
+def _taken(path: Path, what: str) -> int:
+    """The lock file `path`, locked; opened anew if its last holder has removed it meanwhile."""
+    while True:
+        handle = opened(path)
+        if not lock(handle, path):
+            os.close(handle)
+            raise UserError(f"{what} already: {path} is held by another process. Wait for its end.")
+        if _still_there(handle, path):
+            return handle
+        os.close(handle)
+
+
+def _still_there(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -8,6 +8,7 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+LOST = 75  # exit status of one of several that ends because another has: EX_TEMPFAIL of sysexits.h
 
 
 def die_with_parent() -> None:

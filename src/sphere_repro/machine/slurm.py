@@ -14,12 +14,28 @@ from sphere_repro.machine.notes import notice
 # profiles/slurm asks for one 5 minutes ahead; Slurm may send it a minute earlier.
 LAST_SECONDS = 900.0
 ASKING_SECONDS = 60
+# Set by Slurm in jobs that asked for GPUs, by whatever option.
+_GPUS = (
+    *("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "SLURM_GPUS", "SLURM_GPUS_ON_NODE", "SLURM_GPUS_PER_NODE"),
+    *("SLURM_GPUS_PER_TASK", "SLURM_GPUS_PER_SOCKET"),
+)
 KEPT = ("SLURM_JOB_ID", "SLURM_JOBID", "SLURM_CLUSTER_NAME", "SLURM_CONF")
 
 
 def job_id() -> str | None:
     """Number of the Slurm job around this process; None outside of Slurm."""
     return os.environ.get("SLURM_JOB_ID") or None
+
+
+def gpus_asked() -> str | None:
+    """How the Slurm job around this process asked for GPUs, as NAME=VALUE; None where it did not."""
+    if job_id() is None:
+        return None
+    for name in _GPUS:
+        value = os.environ.get(name, "")
+        if value.strip() not in ("", "0", "none", "(null)"):
+            return f"{name}={value}"
+    return None
 
 
 def hosts(job: str) -> list[str]:

@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import write_json
+from sphere_repro.machine.notes import notice
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
@@ -23,6 +25,8 @@ from sphere_repro.metrics.reference import DESCRIPTION, checked_reference
 from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics, make_statistics
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.results import degenerate
+from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.generation import Generation
@@ -54,12 +58,17 @@ class ScoreInputs:
     ablation: Ablation | None = None
 
 
-def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> None:
+def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> str:
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
-    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. The random
-    choices (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
+    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. Where classes
+    occur in other frequencies than among the real images, `class_difference` says for which share. How
+    different a set's images are from one another stands beside that of the real ones. The random choices
+    (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
+
+    Returns:
+        Which sets' scores say nothing, and why (`results.degenerate`); empty where all may be believed.
 
     Raises:
         UserError: the reference was made from other images or with another extractor, an archive is broken, a
@@ -78,7 +87,10 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     for name, archive in archives.items():
         closeness = psnr(real, archive) if name == "reconstruction" else None
         measured = scorer.measure(archive, f"{inputs.run} {name}")
-        records.append({**details[name], **measured, "psnr": closeness})
+        apart = difference(real.labels, archive.labels)
+        noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
+        alike = _variety(archive, real, name)
+        records.append({**details[name], **measured, "psnr": closeness, "variety": alike, **noted})
     report = {
         "run": inputs.run,
         "dataset": inputs.dataset,
@@ -92,6 +104,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
         "provenance": provenance,
     }
     write_json(out, report)
+    return _doubtful(inputs.run, records)
 
 
 class _Scorer:
@@ -165,6 +178,21 @@ class _Scorer:
 def _given(score: Score) -> str | None:
     """The file of statistics by others; of a job it is one (`jobs.scored_by`)."""
     return None if score.reference is None else str(score.reference)
+
+
+def _variety(archive: ImageArchive, real: ImageArchive, name: str) -> dict[str, float | None]:
+    """Reconstructions are held against the images that they reconstruct, other sets against all."""
+    first = len(archive) if name == "reconstruction" else None
+    return degenerate.described(variety(archive), variety(real, first))
+
+
+def _doubtful(run: str, records: list[dict[str, Any]]) -> str:
+    """Tell people of sets whose scores say nothing."""
+    pairs = [(record["set"], why) for record in records for why in degenerate.doubts(record)]
+    found = degenerate.listed(pairs)
+    if found:
+        notice(f"scores of {run} that say nothing: {found}. Claims on them are undecided.")
+    return found
 
 
 def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.device | str) -> dict[str, Any]:

@@ -232,8 +232,10 @@ def uniformity(
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
     parameters = {"classes": classes, "seed": seed, **settings.model_dump()}
     origin = provenance_of(parameters, inputs=inputs, code=UNIFORMITY)
-    result = {"run": run, "baseline_run": baseline_run, **parameters, "clouds": records, "provenance": origin}
-    write_json(out, result)
+    names = files["latents"].class_names
+    named = {"class_names": list(names)} if names and classes else {}
+    result = {"run": run, "baseline_run": baseline_run, **parameters, **named, "clouds": records}
+    write_json(out, result | {"provenance": origin})
 
 
 def _clouds(

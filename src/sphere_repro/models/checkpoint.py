@@ -33,10 +33,17 @@ class Checkpoint:
     model: Autoencoder
     alpha_max: float
     """Largest noise angle in degrees; 0 for a VAE."""
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes in their order, where they have names."""
 
 
 def save_model(
-    path: Path, raw: dict[str, Tensor], ema: dict[str, Tensor] | None, shape: Architecture, alpha: float
+    path: Path,
+    raw: dict[str, Tensor],
+    ema: dict[str, Tensor] | None,
+    shape: Architecture,
+    alpha: float,
+    class_names: tuple[str, ...] | None = None,
 ) -> None:
     """Write a model file: `raw.NAME` and, where there is one, `ema.NAME` tensors, and the architecture."""
     # clone: the format refuses tensors that share memory, as the position tables of both kinds do
@@ -44,6 +51,8 @@ def save_model(
     if ema is not None:
         tensors |= {f"ema.{name}": tensor.clone().contiguous() for name, tensor in ema.items()}
     about = {"format": FORMAT, "architecture": shape.model_dump(), "alpha_max": alpha}
+    if class_names and len(class_names) == shape.classes:  # an unconditional model knows no classes
+        about["class_names"] = list(class_names)
     with atomic_output(path) as temporary:
         save_file(tensors, temporary, metadata={"sphere-repro": json.dumps(about, sort_keys=True)})
 
@@ -78,7 +87,25 @@ def load_model(path: str | Path, weights: Weights = "raw", device: torch.device 
     state = {name.removeprefix(f"{weights}."): tensor for name, tensor in tensors.items()}
     model = build_with(state, about.get("architecture"), f"Checkpoint {path}")
     angle = _angle(about.get("alpha_max"), f"Checkpoint {path}")
-    return Checkpoint(model.to(device).eval().requires_grad_(False), angle)
+    names = _names(about.get("class_names"), model.shape.classes, f"Checkpoint {path}")
+    return Checkpoint(model.to(device).eval().requires_grad_(False), angle, names)
+
+
+def read_class_names(path: Path) -> list[str] | None:
+    """Names of the classes of a model file of ours, in their order; None where they have none."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        about = json.loads((file.metadata() or {}).get("sphere-repro", "{}"))
+    names: list[str] | None = about.get("class_names")
+    return names
+
+
+def _names(value: object, classes: int, where: str) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    known = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    if not isinstance(value, list) or not known or len(value) != classes:
+        raise UserError(f"{where} has {classes} classes, but no list of as many names. Make it again.")
+    return tuple(value)
 
 
 def build_with(state: dict[str, Tensor], shape: object, where: str) -> Autoencoder:

@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sphere_repro.data.loading import steps_per_epoch
+from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import read_json
 from sphere_repro.metrics import given
-from sphere_repro.models.released import planned_content
+from sphere_repro.models import released
 from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
+from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
+from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
-from sphere_repro.study.files import Places, archive_file, record_of
+from sphere_repro.study.files import PREPARED, Places, record_of
 from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
@@ -58,14 +60,13 @@ def archive_bytes(images: int, pixels: int) -> int:
 
 def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     run, places = study.runs[name], Places(study.study)
-    images = _image_count(run, folder)
-    record = _prepared(run)
-    yield _prepare(name, run, images, _is_done(folder, jobs.prepare_job(run), record))
+    images = image_count(run, folder)
+    yield _prepare(name, run, images, _is_prepared(folder, run))
     record = record_of(places.model(name))
     if run.released is None:
         yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
     else:
-        content = planned_content(Path(run.released), folder / record)
+        content = released.planned_content(Path(run.released), folder / record)
         done = _is_done(folder, jobs.released_job(study, name, content), record)
         yield _import(name, run, record, done)
     for item in run.sets:
@@ -86,7 +87,7 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
     archive = run.dataset.archive
     disk = archive_bytes(images, run.dataset.pixels)
-    return Need(name, "prepare", archive, _prepared(run), images=images, disk=disk, done=done)
+    return Need(name, "prepare", archive, prepared(run), images=images, disk=disk, done=done)
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
@@ -121,9 +122,10 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
             checkpointing=execution.activation_checkpointing,
             processes=execution.world_size,
         ),
-        host=execution.processes * each + WRITTEN_COPIES * stored,
+        # the leader's: the state that it reads for all, and later what it writes
+        host=execution.processes * each + max(SAVED_COPIES, WRITTEN_COPIES) * stored,
         disk=2 * stored,
-        working=2 * SAVED_COPIES * stored,  # the state before, and the one that replaces it
+        working=3 * SAVED_COPIES * stored,  # the last two states, and the one that is being written
         done=done,
         notes=tuple(notes),
     )
@@ -146,13 +148,14 @@ def _import(name: str, run: Run, record: str, done: bool) -> Need:
 
 def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
     count = min(job.count, images) if job.set == "reconstruction" else job.count
-    batch, steps = min(job.batch_size, count), job.generation.steps if job.generation else 1
+    batch = min(job.batch_size, count)
     cost = count * flops.forward_flops(shape, _calls(job))
     seen = count
     if job.set == "posterior":  # its mean and deviation are those of all training images
         cost += images * flops.encoder_call(shape).forward
         seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
-    noise = FLOAT * (steps + 1) * batch * shape.latent_dimension
+    drawn = refine.draws(job.generation) if job.generation else 1
+    noise = FLOAT * (drawn + 1) * batch * shape.latent_dimension  # and the point that is turned
     stored = FLOAT * memory.parameters(shape)
     return Need(
         run=job.run,
@@ -199,30 +202,13 @@ def _bytes_of(images: int, shape: Architecture) -> int:
     return 3 * images * shape.image_size**2
 
 
-def _prepared(run: Run) -> str:
-    return record_of(archive_file(run.dataset.archive))
-
-
-def _image_count(run: Run, folder: Path) -> int:
-    """Images of the prepared archive where there is one, else those of the table of datasets."""
-    counted = _recorded(folder, _prepared(run)).get("images")
-    known: int | None = counted if isinstance(counted, int) else run.dataset.source.images
-    if known is None:
-        raise UserError(
-            f"How many images '{run.dataset.name}' has is known only once it is prepared. Run 'sphere-repro "
-            f"prepare' with --out {archive_file(run.dataset.archive)} first."
-        )
-    return known
+def _is_prepared(folder: Path, run: Run) -> bool:
+    """Whether the archive is there and was made of the same images; they are looked at only where it is."""
+    record = prepared(run)
+    content = planned_content(run.dataset, folder / PREPARED) if recorded(folder / record) else None
+    return _is_done(folder, jobs.prepare_job(run, content), record)
 
 
 def _is_done(folder: Path, job: Strict, record: str) -> bool:
     """Whether a result is there and says of itself that it was made by this very job."""
-    return _recorded(folder, record).get("job") == job.model_dump(mode="json")
-
-
-def _recorded(folder: Path, record: str) -> dict[str, object]:
-    try:
-        found = read_json(folder / record)
-    except UserError:  # not there, or broken: the job is to be done
-        return {}
-    return found if isinstance(found, dict) else {}
+    return recorded(folder / record).get("job") == job.model_dump(mode="json")

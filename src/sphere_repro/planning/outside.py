@@ -46,12 +46,11 @@ def outside_paths(study: Study) -> list[str]:
     """Folders and files from outside that the study's jobs depend on, each once."""
     found: list[str] = []
     for run in study.runs.values():
-        place = run.dataset.folder or run.dataset.zip
-        if place is not None:
+        dataset = run.dataset
+        if dataset.list is not None:
+            found += lists.depends_on(Path(dataset.list), dataset.list_root)
+        elif (place := dataset.folder or dataset.zip) is not None:
             found.append(Path(place).expanduser().as_posix())
-        if run.dataset.list is not None:
-            root = None if run.dataset.root is None else Path(run.dataset.root)
-            found += lists.depends_on(Path(run.dataset.list), root)
         if run.released is not None:
             checkpoint = Path(run.released)
             files = (released.weights(checkpoint), released.configuration(checkpoint))

@@ -13,6 +13,7 @@ from sphere_repro.machine.devices import Device, Room
 from sphere_repro.machine.progress import duration
 from sphere_repro.planning.need import Need
 from sphere_repro.planning.needs import needs
+from sphere_repro.planning.reach import Reach, reaches, warnings
 from sphere_repro.study.config import Study
 
 UTILISATION = 0.35  # of the peak; what well-written training reaches lies around it
@@ -60,6 +61,7 @@ class Plan:
     utilisation: float
     needs: Sequence[Need]
     checks: Sequence[Check]
+    trainings: Sequence[Reach] = ()
 
     @property
     def fits(self) -> bool:
@@ -90,7 +92,8 @@ def plan(study: Study, device: str, utilisation: float = UTILISATION, folder: Pa
     folder = folder or Path()
     found = needs(study, folder)
     chosen = devices.find(device)
-    return Plan(study.study, chosen, utilisation, found, checks(found, chosen, devices.free_room(folder)))
+    room = devices.free_room(folder)
+    return Plan(study.study, chosen, utilisation, found, checks(found, chosen, room), reaches(study, folder))
 
 
 def checks(found: Iterable[Need], device: Device, room: Room) -> list[Check]:
@@ -139,6 +142,7 @@ def as_json(made: Plan) -> str:
             "runs": {run: total(group) for run, group in _by_run(made).items()},
             "study": total(made.needs),
         },
+        "trainings": [asdict(item) | {"far_below": item.far_below} for item in made.trainings],
         "checks": [asdict(check) | {"fits": check.fits} for check in made.checks],
         "fits": made.fits,
         "notes": made.notes,
@@ -159,7 +163,10 @@ def as_text(made: Plan) -> str:
         rows += [(run,), *(_row(made, need) for need in group), _total(made, "to do", group)]
     rows.append(_total(made, "study, to do", made.needs))
     verdicts = [_verdict(check) for check in made.checks]
-    return "\n".join([head, "", *_aligned(rows), "", *verdicts, "", *(f"- {note}" for note in made.notes)])
+    trainings = [f"training {item.run}: {item}" for item in made.trainings]
+    trainings += warnings(made.trainings)
+    parts = [[head], _aligned(rows), trainings, verdicts, [f"- {note}" for note in made.notes]]
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def _by_run(made: Plan) -> dict[str, list[Need]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,19 @@ MODEL = (
 )  # fmt: skip
 IMPORT = ("models/", "study/architecture.py")
 SAMPLE = (
-    "data/archive.py", "data/loading.py", "models/", "sampling/", "seeds.py", "sphere.py",
+    "data/archive", "data/frequencies.py", "data/images.py", "data/loading.py", "models/", "sampling/",
+    "seeds.py", "sphere.py",
     "study/architecture.py", "study/generation.py",
 )  # fmt: skip
 SCORE = (
-    "data/archive.py", "metrics/features.py", "metrics/frechet.py", "metrics/inception", "metrics/kernel.py",
-    "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
-    "seeds.py", "study/scoring.py",
+    "data/archive", "data/frequencies.py", "data/images.py", "metrics/features.py", "metrics/frechet.py",
+    "metrics/inception", "metrics/kernel.py", "metrics/reconstruction.py", "metrics/reference.py",
+    "metrics/score.py", "metrics/statistics.py", "results/degenerate.py", "results/variety.py", "seeds.py",
+    "study/scoring.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
-TABLE = ("results/tables.py", "results/expected.py")
+TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py")
 
 
 @functools.cache
@@ -45,9 +47,15 @@ def code_hash(*modules: str) -> str:
     return digest.hexdigest()
 
 
-def code_has_changed(code: Mapping[str, Any]) -> bool:
-    """Whether today's modules differ from those of a record's `code` (its `modules` and their `sha256`)."""
+def code_has_changed(code: Mapping[str, Any], segments: Iterable[Mapping[str, Any]] = ()) -> bool:
+    """Whether today's modules differ from those that made a result.
+
+    Args:
+        code: of its record: `modules` and their `sha256`.
+        segments: of a training that went on under other code, the stretches that its record lists.
+    """
+    hashes = {code["sha256"], *(segment["code"]["sha256"] for segment in segments)}
     try:
-        return bool(code_hash(*code["modules"]) != code["sha256"])
+        return hashes != {code_hash(*code["modules"])}
     except ValueError:  # a module is gone
         return True

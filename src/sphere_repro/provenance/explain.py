@@ -85,10 +85,7 @@ def text(link: Link, depth: int = 0) -> str:
 
 def _about(record: Link) -> list[str]:
     code = record["code"]
-    commit = (code.get("commit") or "no commit")[:12] + (
-        " with uncommitted changes" if code.get("dirty") else ""
-    )
-    lines = [f"code {commit}, modules {', '.join(code['modules']) or 'all'} {code['sha256'][:12]}"]
+    lines = [f"code {_commit(code)}, modules {', '.join(code['modules']) or 'all'} {code['sha256'][:12]}"]
     parameters = record.get("job") or record.get("parameters") or {}
     if isinstance(score := parameters.get("score"), dict):
         parameters = parameters | {"extractor": score.get("extractor")}
@@ -97,9 +94,18 @@ def _about(record: Link) -> list[str]:
         lines.append(", ".join(f"{key} {value}" for key, value in shown.items()))
     if "started" in record:
         lines.append(f"made {record['started']} in {record['seconds']} s on {record.get('device', 'cpu')}")
+    if outside := record.get("interpreter", {}).get("outside"):
+        lines.append(f"from outside of the environment: {', '.join(outside)}")
     if "source" in record:
         lines.append(f"source: {record['source']['title']}, {record['source']['version']}")
     return lines
+
+
+def _commit(code: Link) -> str:
+    why = f" ({code['unknown']})" if "unknown" in code else ""
+    return (code.get("commit") or "no commit")[:12] + (
+        " with uncommitted changes" if code.get("dirty") else why
+    )
 
 
 def _file_changes(link: Link, recorded: str | None) -> list[str]:
@@ -123,7 +129,13 @@ def _code_changes(record: Link | None) -> list[str]:
     if not record:
         return []
     changes = []
-    code = record["code"]
+    code, segments = record["code"], record.get("segments", [])
+    hashes = [segment["code"]["sha256"] for segment in segments]
+    changes += [
+        f"steps from {segment['from_step']} on were trained by other code than those before"
+        for segment, before, now in zip(segments[1:], hashes, hashes[1:], strict=False)
+        if before != now
+    ]
     if code_has_changed(code):
         changes.append(f"the code that makes it has changed since (modules {', '.join(code['modules'])})")
     today = versions()

@@ -13,6 +13,7 @@ from pathlib import Path
 from sphere_repro.machine.files import write_text
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.results.degenerate import unmoved
 from sphere_repro.results.distance_claims import score_claims
 from sphere_repro.results.scores import read_scores, read_uniformity
 from sphere_repro.results.statements import TEXTS, Claim
@@ -37,8 +38,10 @@ def claims(
     Raises:
         UserError: a results file is missing or broken.
     """
-    found = [*score_claims([read_scores(path) for path in score_files])]
-    found += [uniformity_claim(read_uniformity(path)) for path in uniformity_files]
+    runs = [read_scores(path) for path in score_files]
+    still = {run.run: why for run in runs if (why := unmoved(run.moved))}
+    found = [*score_claims(runs)]
+    found += [uniformity_claim(read_uniformity(path), still) for path in uniformity_files]
     further = further or {}
     found += [claim for judged in further.values() for claim in judged]
     found.sort(key=lambda claim: [*TEXTS].index(claim.claim))

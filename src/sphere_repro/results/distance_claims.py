@@ -144,7 +144,8 @@ def _plain(run: RunScores, steps: int, guidance: str | None = None) -> SetScore 
 
 
 def _distance(score: SetScore) -> Number:
-    return Number(score.frechet, score.frechet_se)
+    doubt = f"{score.set}: {score.doubt}" if score.doubt else ""
+    return Number(score.frechet, score.frechet_se, doubt)
 
 
 def _log_ratio(first: SetScore, second: SetScore) -> Number:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sphere_repro.errors import UserError
 from sphere_repro.results.statements import TEXTS, TOLERANCE, Claim
 from sphere_repro.results.tables import read_table
-from sphere_repro.results.verdicts import Number, decide
+from sphere_repro.results.verdicts import UNDECIDED, Number, decide
 
 NAME = "published-number-reached"
 
@@ -36,11 +36,11 @@ def published_claims(table: Path) -> list[Claim]:
 
 def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:
     if row["published_frechet"]:
-        measured = Number(float(row["frechet"]), float(row["frechet_se"]))
+        measured = Number(float(row["frechet"]), float(row["frechet_se"]), row["degenerate"])
         yield _claim(row, row["metric"], measured, float(row["published_frechet"]), lower_is_better=True)
     if row["published_inception_score"]:
         se = float(row["inception_score_sd"]) / math.sqrt(int(row["inception_score_splits"]))
-        measured = Number(float(row["inception_score"]), se)
+        measured = Number(float(row["inception_score"]), se, row["degenerate"])
         metric = f"inception-score-{row['metric'].removeprefix('fid-inception-')}"
         yield _claim(row, metric, measured, float(row["published_inception_score"]), lower_is_better=False)
 
@@ -51,6 +51,7 @@ def _claim(
     difference = Number(measured.value - published, math.sqrt(2) * measured.se)
     lag = difference.value if lower_is_better else -difference.value
     text, rule = TEXTS[NAME]
+    note = f"{row['set']}: published {published:g} ({row['published_source']})"
     return Claim(
         claim=NAME,
         text=text,
@@ -58,7 +59,7 @@ def _claim(
         run=row["run"],
         dataset=row["dataset"],
         metric=metric,
-        verdict=decide(Number(TOLERANCE * published - lag, difference.se)),
+        verdict=UNDECIDED if measured.doubt else decide(Number(TOLERANCE * published - lag, difference.se)),
         numbers={"measured": measured, "measured minus published": difference},
-        note=f"{row['set']}: published {published:g} ({row['published_source']})",
+        note="; ".join(filter(None, [note, measured.doubt])),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
+from sphere_repro.results import degenerate
 from sphere_repro.strict import parse
 from sphere_repro.study.config import Ablation
 
@@ -33,6 +34,7 @@ class SetScore:
     kid: float | None = None
     kid_se: float | None = None
     psnr: float | None = None
+    doubt: str = ""  # why the score says nothing
 
     @property
     def guidance(self) -> str:
@@ -63,6 +65,12 @@ class RunScores:
     records: tuple[SetScore, ...]
     path: Path
     ablation: Ablation | None = None  # what the run varies
+    moved: Mapping[str, Any] | None = None  # how far its training moved the loss
+
+    @property
+    def doubts(self) -> str:
+        """Which sets' scores say nothing, and why; empty where all may be believed."""
+        return degenerate.listed((record.set, record.doubt) for record in self.records)
 
     def find(self, name: str) -> SetScore | None:
         """The score of the set called `name`, if there is one."""
@@ -70,13 +78,14 @@ class RunScores:
 
 
 def read_scores(path: Path) -> RunScores:
-    """Read one scores file.
+    """Read one scores file, and what its model's record beside it says of the training.
 
     Raises:
         UserError: the file is missing, is not JSON, or lacks something.
     """
     data = read_json(path)
-    known = {field.name for field in fields(SetScore)}
+    known = {field.name for field in fields(SetScore)} - {"doubt"}
+    model = degenerate.model_beside(path)
     try:
         records = tuple(
             SetScore(**{key: value for key, value in record.items() if key in known})
@@ -89,11 +98,14 @@ def read_scores(path: Path) -> RunScores:
         for record in records:
             if not all(isinstance(value, int | float) for value in (record.frechet, record.frechet_se)):
                 raise TypeError(f"the distance of {record.set} is no number")
+        told = ["; ".join(degenerate.doubts(record, model)) for record in data["records"]]
+        records = tuple(replace(record, doubt=doubt) for record, doubt in zip(records, told, strict=True))
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     varied = data.get("ablation")
     ablation = parse(Ablation, varied, f"{path}: ablation") if varied else None
-    return RunScores(**named, floor=floor, records=records, path=Path(path), ablation=ablation)
+    moved = model.get("moved")
+    return RunScores(**named, floor=floor, records=records, path=Path(path), ablation=ablation, moved=moved)
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,12 @@ def judged_set(run: RunScores) -> SetScore | None:
     """The set by which a run's ablations are judged, if it was drawn."""
     found = (record for record in run.records if record.steps == JUDGED_STEPS and record.default_scheme)
     return next(found, None)
+
+
+def of_runs(runs: Iterable[RunScores]) -> str:
+    """A sentence on the degenerate sets of some runs, for the foot of a figure; empty without any."""
+    told = [f"{run.run}: {run.doubts}" for run in runs if run.doubts]
+    return degenerate.sentence("; ".join(told))
 
 
 def _axes_of_sets(run: RunScores, judged: SetScore) -> dict[str, list[Variant]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sphere_repro.results.verdicts import Number
+from sphere_repro.results.verdicts import UNDECIDED, Number
 
 MANY_STEPS = 4
 TOLERANCE = 0.05  # of a published number: an assumption, see published.py
@@ -82,6 +82,9 @@ class Claim:
 def claim_of(
     name: str, run: str, dataset: str, metric: str, verdict: str, numbers: dict[str, Number], note: str = ""
 ) -> Claim:
-    """A claim in the words of `TEXTS`."""
+    """A claim in the words of `TEXTS`; undecided, and why, where one of its numbers says nothing."""
     text, rule = TEXTS[name]
+    doubts = dict.fromkeys(number.doubt for number in numbers.values() if number.doubt)
+    verdict = UNDECIDED if doubts else verdict
+    note = "; ".join(filter(None, [note, *doubts]))
     return Claim(name, text, rule, run, dataset, metric, verdict, numbers, note)

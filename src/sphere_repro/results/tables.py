@@ -16,6 +16,7 @@ from typing import Any
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json, write_text
 from sphere_repro.provenance.code import code_has_changed
+from sphere_repro.results import degenerate
 from sphere_repro.results.expected import Expected, find, load_expected
 
 COLUMNS = (
@@ -23,7 +24,7 @@ COLUMNS = (
     "guidance_position", "metric", "extractor", "resize", "count", "reference_split", "reference_count",
     "frechet", "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd",
     "inception_score_splits", "psnr", "floor", "floor_count", "published_frechet",
-    "published_inception_score", "published_source", "code", "code_changed",
+    "published_inception_score", "published_source", "degenerate", "code", "code_changed",
 )  # fmt: skip
 OF_RUN = ("run", "dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
 OF_SET = (
@@ -34,8 +35,9 @@ VALUES = ("frechet", "frechet_se", "kid", "kid_se", "inception_score", "inceptio
 HEADS = {
     "run": "---", "set": "---", "images": "--:", "measure": "---", "distance": "--:", "floor": "--:",
     "KID × 1000": "--:", "IS (sd of parts)": "--:", "PSNR, dB": "--:", "published": "--:",
+    "degenerate": "---",
 }  # fmt: skip
-WHERE_KNOWN = ("IS (sd of parts)", "published")  # columns that a table may lack
+WHERE_KNOWN = ("IS (sd of parts)", "published", "degenerate")  # columns that a table may lack
 SIGNIFICANT_DIGITS = 6
 OWN_REFERENCE = "train"  # the split that our own reference is made of (metrics.reference)
 SHORT_HASH = 12
@@ -46,7 +48,8 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
 
     A run that was scored with several extractors has the rows of each; metric, extractor and resize tell them
     apart. `inception_score` is the mean over `inception_score_splits` parts, `inception_score_sd` their
-    standard deviation; all three are empty where the extractor has no such score.
+    standard deviation; all three are empty where the extractor has no such score. `degenerate` says why a
+    row's numbers say nothing (`results.degenerate`); it is empty where they may be believed.
 
     `reference_split` names the file where others made the statistics (`score.reference`): their images are
     not counted, and there is no floor and no kernel distance.
@@ -96,7 +99,7 @@ def metrics(score_files: list[Path], out: Path) -> None:
 def markdown_table(table: Path) -> str:
     """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
 
-    The Inception Score and the published numbers have a column only where any row has one.
+    The Inception Score, the published numbers and what is degenerate have a column only where any row has it.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
@@ -125,6 +128,7 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
         "IS (sd of parts)": f"{float(score):.4g} ({float(row['inception_score_sd']):.2g})" if score else "",
         "PSNR, dB": f"{float(row['psnr']):.2f}" if row["psnr"] else "",
         "published": ", ".join(filter(None, reported)),
+        "degenerate": row["degenerate"],
     }
 
 
@@ -158,6 +162,7 @@ def _published(known: Expected, row: Mapping[str, Any], scores: Path) -> dict[st
 def _rows(path: Path) -> list[dict[str, Any]]:
     scores = read_json(path)
     training = _code(path.with_name("model.json"))
+    segments = _recorded(path.with_name("model.json")).get("segments", ())
     try:
         floor = scores["floor"] or {"frechet": None, "count": None}
         common = {
@@ -168,15 +173,21 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             "floor_count": floor["count"],
             "code": str(training.get("sha256", ""))[:SHORT_HASH],
         }
-        rows = [common | {key: entry[key] for key in OF_SET} for entry in scores["records"]]
+        model = degenerate.model_beside(path)
+        rows = [
+            common
+            | {key: entry[key] for key in OF_SET}
+            | {"degenerate": "; ".join(degenerate.doubts(entry, model))}
+            for entry in scores["records"]
+        ]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     for row in rows:
-        code = {"training": training, "sampling": _code(path.parent / "samples" / f"{row['set']}.json")}
-        changed = [
-            name for name, made_by in code.items() if "modules" in made_by and code_has_changed(made_by)
-        ]
-        row["code_changed"] = " ".join(changed)
+        sampling = _code(path.parent / "samples" / f"{row['set']}.json")
+        code = {"training": (training, segments), "sampling": (sampling, ())}
+        row["code_changed"] = " ".join(
+            name for name, made_by in code.items() if "modules" in made_by[0] and code_has_changed(*made_by)
+        )
     return rows
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sphere_repro.results.statements import LARGEST_ANISOTROPY, LARGEST_MEAN_COSINE, Claim, claim_of
 from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED, Number, decide, every
 
 
-def uniformity_claim(data: dict[str, Any]) -> Claim:
-    """Judge one run's latents by effect size, and the test itself by its two controls."""
+def uniformity_claim(data: dict[str, Any], unmoved_runs: Mapping[str, str] | None = None) -> Claim:
+    """Judge one run's latents by effect size, and the test itself by its two controls.
+
+    Latents of a run among `unmoved_runs` (run → how its loss hardly moved) say nothing of the method.
+    """
     groups = {key: _effects(cloud) for key, cloud in data["clouds"].items()}
     verdicts = {key: _uniform_in_effect(effects.values()) for key, effects in groups.items()}
     verdict, note = verdicts["latents"], ""
     if verdicts.get("uniform") != HOLDS or verdicts.get("pixels") != FAILS:
         verdict = UNDECIDED
         note = "the test cannot tell its controls apart: examine more images"
+    if why := (unmoved_runs or {}).get(data["run"]):
+        verdict, note = UNDECIDED, f"its model learned nothing: {why}"
     numbers = {f"{name}, {key}": pair[0] for key in groups for name, pair in groups[key].items()}
     return claim_of("latents-uniform", data["run"], "", "", verdict, numbers, note)
 

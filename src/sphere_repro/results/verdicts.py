@@ -17,10 +17,11 @@ STANDARD_ERRORS = 2.0  # a difference counts from so many combined standard erro
 
 @dataclass(frozen=True)
 class Number:
-    """A number and its standard error."""
+    """A number, its standard error, and why it says nothing where it does (`results.degenerate`)."""
 
     value: float
     se: float
+    doubt: str = ""
 
     def __str__(self) -> str:
         return f"{self.value:.4g} ± {self.se:.2g}"

@@ -26,6 +26,8 @@ class Latents:
     """(n,), 0…classes-1; zeros where there are no classes."""
     pixels: NDArray[np.floating[Any]]
     """(n, 3·H²) in [-1, 1]."""
+    class_names: tuple[str, ...] | None = None
+    """Of the classes in their order, where they have names."""
 
 
 def read_latents(path: Path, most: int, classes: int) -> Latents:
@@ -37,6 +39,7 @@ def read_latents(path: Path, most: int, classes: int) -> Latents:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in KINDS}
+            names = tuple(map(str, stored["class_names"])) if "class_names" in stored else None
     except FileNotFoundError as error:
         raise UserError(f"Latents {path} do not exist. Encode the training images first.") from error
     except Exception as error:  # a damaged zip raises one of many unrelated errors
@@ -44,7 +47,7 @@ def read_latents(path: Path, most: int, classes: int) -> Latents:
         raise UserError(f"{path} holds no readable array {missing}. Delete it and make it again.") from error
     for name, array in arrays.items():
         _check(path, name, array)
-    found = Latents(path, **arrays)
+    found = Latents(path, **arrays, class_names=names)
     rows = len(found.latents)
     if not rows == len(found.labels) == len(found.pixels):
         raise UserError(

@@ -80,6 +80,12 @@ def later_noise(noise: Sequence[Tensor] | Tensor, t: int, scheme: Scheme) -> Ten
     return noise[0 if scheme.noise == "shared" else t]
 
 
+def draws(generation: Generation) -> int:
+    """How many draws a sample takes: its start, and the noise of its later steps, one where it is shared."""
+    later = generation.steps - 1
+    return 1 + (min(1, later) if generation.noise == "shared" else later)
+
+
 @torch.no_grad()
 def generate(
     model: SphereAutoencoder,
@@ -94,7 +100,7 @@ def generate(
     Args:
         model: the autoencoder, in evaluation mode.
         first: e₀, (B, N, d) standard normal.
-        noise: e_t, (at least T-1, B, N, d); shared noise uses the first.
+        noise: e_t, (at least T-1, B, N, d); where it is shared, the first alone is used.
         asked: labels and guidance (step 1 has decoder guidance only).
         alpha_max: degrees.
         generation: T and scheme.

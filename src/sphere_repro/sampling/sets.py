@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data import frequencies
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.class_names import class_number
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
@@ -44,24 +47,39 @@ def draw_set(job: SampleJob, model: Path, archive: Path, out: Path, device: torc
     """
     checkpoint, source = _open(job, model, archive, device)
     count = min(job.count, len(source)) if job.set == "reconstruction" else job.count
-    drawn = _draw(job, checkpoint, source, count, device)
+    labels = _asked_labels(job, source, checkpoint.model.shape.classes, count)
+    drawn = _draw(job, checkpoint, source, labels, count, device)
     bar = progress(
         drawn, label=f"sample {job.run}/{job.set}", total=-(-count // job.batch_size), unit="batch"
     )
-    classes = checkpoint.model.shape.classes
     if job.set == "reconstruction":
         labels = None if source.labels is None else source.labels[:count]
-    else:
-        labels = np.array([index % classes for index in range(count)]) if classes else None
-    write_archive(out, (image for batch in bar for image in refine.to_bytes(batch).numpy()), labels)
+    images = (image for batch in bar for image in refine.to_bytes(batch).numpy())
+    write_archive(out, images, labels, source.class_names)
     return count
+
+
+def _asked_labels(job: SampleJob, source: ImageArchive, classes: int, count: int) -> np.ndarray | None:
+    """Labels int64 (count,) of the images that are drawn; None without classes."""
+    if not classes:
+        return None
+    indices = np.arange(count)
+    if job.labels == "balanced":
+        return frequencies.balanced(indices, classes)
+    if source.labels is None:
+        raise UserError(
+            f"{source.path} has no labels, so nobody knows how often its classes occur (sampling.labels: "
+            "dataset). Use the archive of the run's dataset."
+        )
+    return frequencies.as_in(source.labels, indices, classes)
 
 
 def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: torch.device) -> int:
     """Write latents of training images for the uniformity statistics; return their number.
 
     The file holds `latents` float32 (n, L): points of the sphere, or draws from the VAE's posterior;
-    `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images.
+    `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images;
+    `class_names`, where the classes have names.
     The n images are spread evenly over the dataset.
     """
     checkpoint, source = _open(job, model, archive, device)
@@ -82,18 +100,39 @@ def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: to
         "labels": labels.astype(np.int64),
         "pixels": to_unit(images).flatten(1).numpy(),
     }
+    if source.class_names:
+        arrays["class_names"] = np.array(source.class_names)
     with atomic_output(out) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
     return count
 
 
 def draw_generation(
-    model: Path, out: Path, settings: Generation, *, count: int, seed: int, weights: str, device: torch.device
+    model: Path,
+    out: Path,
+    settings: Generation,
+    *,
+    count: int,
+    seed: int,
+    weights: str,
+    device: torch.device,
+    classes: Sequence[str] = (),
 ) -> None:
     """Write `count` samples of any Sphere Encoder's model file as an image archive.
 
+    Args:
+        model: the file.
+        out: the zip to write.
+        settings: how they are drawn.
+        count: of images.
+        seed: of image i, with i.
+        weights: `raw` or `ema`.
+        device: to compute on.
+        classes: names or numbers of the classes to draw, in turn; default: all of them.
+
     Raises:
-        UserError: the file is no model of a Sphere Encoder, or guidance is asked of an unconditional one.
+        UserError: the file is no model of a Sphere Encoder, or an unconditional one of which guidance or a
+            class is asked.
     """
     checkpoint = load_model(model, "ema" if weights == "ema" else "raw", device)
     shape = checkpoint.model.shape
@@ -102,10 +141,13 @@ def draw_generation(
     if settings.guidance.scale > 1 and not shape.classes:
         raise UserError(f"{model} is unconditional: guidance has no meaning for it. Leave --guidance at 1.")
     batches = [range(start, min(start + GENERATE_BATCH, count)) for start in range(0, count, GENERATE_BATCH)]
-    drawn = _generations(checkpoint, (seed, "generate"), settings, batches, device)
+    names = checkpoint.class_names
+    wanted = [class_number(name, shape.classes, names) for name in classes] or list(range(shape.classes))
+    labels = np.array(wanted)[np.arange(count) % len(wanted)] if wanted else None
+    drawn = _generations(checkpoint, (seed, "generate"), settings, batches, device, labels)
     bar = progress(drawn, label="generate", total=len(batches), unit="batch")
-    labels = np.arange(count) % shape.classes if shape.classes else None
-    write_archive(out, (image for batch in bar for image in refine.to_bytes(batch).numpy()), labels)
+    images = (image for batch in bar for image in refine.to_bytes(batch).numpy())
+    write_archive(out, images, labels, names)
 
 
 @torch.no_grad()
@@ -120,7 +162,12 @@ def _latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: See
 
 
 def _draw(
-    job: SampleJob, checkpoint: Checkpoint, source: ImageArchive, count: int, device: torch.device
+    job: SampleJob,
+    checkpoint: Checkpoint,
+    source: ImageArchive,
+    labels: np.ndarray | None,
+    count: int,
+    device: torch.device,
 ) -> Iterator[Tensor]:
     """Batches of images (B, 3, H, H) in [-1, 1]."""
     batches = [range(start, min(start + job.batch_size, count)) for start in range(0, count, job.batch_size)]
@@ -129,12 +176,16 @@ def _draw(
     if isinstance(checkpoint.model, VariationalAutoencoder):
         if job.set not in ("prior", "posterior"):
             raise UserError(f"'{job.set}' is not a sample set of a VAE. Use the model of run '{job.run}'.")
-        return _gaussian(job, checkpoint.model, source, batches, device)
+        return _gaussian(job, checkpoint.model, source, batches, labels, device)
     if job.generation is None:
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
         )
-    return _generations(checkpoint, (job.seed, job.run), job.generation, batches, device)
+    return _generations(checkpoint, (job.seed, job.run), job.generation, batches, device, labels)
+
+
+def _at(labels: np.ndarray | None, indices: range, device: torch.device) -> Tensor | None:
+    return None if labels is None else torch.from_numpy(labels[indices.start : indices.stop]).to(device)
 
 
 def _reconstructions(
@@ -153,16 +204,20 @@ def _reconstructions(
 
 
 def _generations(
-    checkpoint: Checkpoint, seed: Seed, generation: Generation, batches: list[range], device: torch.device
+    checkpoint: Checkpoint,
+    seed: Seed,
+    generation: Generation,
+    batches: list[range],
+    device: torch.device,
+    labels: np.ndarray | None,
 ) -> Iterator[Tensor]:
     model = checkpoint.model
     if not isinstance(model, SphereAutoencoder):
         raise UserError("Generations need a Sphere Encoder.")
     shape = (model.shape.tokens, model.shape.token_channels)
     for indices in batches:
-        labels = balanced_labels(indices, model.shape.classes)
-        asked = refine.condition(model, None if labels is None else labels.to(device), generation.guidance)
-        noise = refine.sample_noise(seed, indices, shape, generation.steps).to(device)
+        asked = refine.condition(model, _at(labels, indices, device), generation.guidance)
+        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation)).to(device)
         yield refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
 
 
@@ -171,16 +226,16 @@ def _gaussian(
     model: VariationalAutoencoder,
     source: ImageArchive,
     batches: list[range],
+    labels: np.ndarray | None,
     device: torch.device,
 ) -> Iterator[Tensor]:
     """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
     shape = (model.shape.tokens, model.shape.token_channels)
     mean, deviation = _estimate(job, model, source, device) if job.set == "posterior" else (0.0, 1.0)
     for indices in batches:
-        labels = balanced_labels(indices, model.shape.classes)
         noise = refine.sample_noise((job.seed, job.run), indices, shape, 1)[0].to(device)
         with torch.no_grad():
-            yield model.decode(mean + deviation * noise, None if labels is None else labels.to(device))
+            yield model.decode(mean + deviation * noise, _at(labels, indices, device))
 
 
 def _estimate(

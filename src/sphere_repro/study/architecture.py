@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,12 +13,15 @@ from sphere_repro.strict import Positive, Strict
 SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
 
 
+MOST_CHANNELS = 65536
+
+
 class Size(Strict):
     """Width, depth and heads of one Vision Transformer."""
 
     width: int = Field(
         gt=0,
-        le=65536,
+        le=MOST_CHANNELS,
         description="token width; divisible by 4 and by heads",
         json_schema_extra=ledger(
             unit="channels",
@@ -35,6 +37,7 @@ class Size(Strict):
     )
     heads: int = Field(
         gt=0,
+        le=MOST_CHANNELS,
         description="attention heads; width/heads must be divisible by 4 (axial RoPE)",
         json_schema_extra=ledger(unit="heads", section="networks", reason="as width"),
     )
@@ -141,6 +144,7 @@ class Model(Strict):
     patch_size: int | None = Field(
         None,
         gt=0,
+        le=1024,
         description="pixels; default: the paper's for the resolution",
         json_schema_extra=ledger(
             unit="pixels",
@@ -196,8 +200,11 @@ class Model(Strict):
                 f"patch_size {patch} does not divide the {pixels}-pixel images of '{dataset.name}'"
             )
         ratio_of_one = 3 * patch**2 / self.ratio
-        if not math.isfinite(ratio_of_one):
-            raise ValueError(f"ratio {self.ratio} is too small")
+        if ratio_of_one > MOST_CHANNELS:  # far beyond any memory, together with the layers that read it
+            raise ValueError(
+                f"ratio {self.ratio:g} is too small: a token of the latent would have {ratio_of_one:.3g} "
+                f"channels, more than {MOST_CHANNELS}; the paper's ratios are 1.5 and 3"
+            )
         channels = int(ratio_of_one)
         if channels < 1:
             raise ValueError(

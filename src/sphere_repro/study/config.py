@@ -89,8 +89,10 @@ class Run(Strict):
                 "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
             )
         self._check_guidance()
+        self._check_labels()
         self._check_execution()
         self._check_released()
+        self._check_batch()
         check_terms(self.loss, self.model.kind)
         self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
@@ -102,11 +104,23 @@ class Run(Strict):
                     f"sampling: '{generation.name}' asks for guidance, but the model is unconditional"
                 )
 
+    def _check_labels(self) -> None:
+        if self.sampling.labels == "dataset" and not self.architecture.classes:
+            raise ValueError("sampling.labels: the model is unconditional, so there are no classes to draw")
+
     def _check_execution(self) -> None:
         if self.execution.world_size > self.training.batch_size:
             raise ValueError(
                 f"execution: {self.execution.world_size} processes cannot share a batch of "
                 f"{self.training.batch_size} images; use fewer, or raise training.batch_size"
+            )
+
+    def _check_batch(self) -> None:
+        images, batch = self.dataset.source.images, self.training.batch_size
+        if self.released is None and images is not None and batch > images:
+            raise ValueError(
+                f"training.batch_size is {batch}, but {self.dataset.name} has only {images} images: choose a "
+                "smaller batch"
             )
 
     def _check_released(self) -> None:
@@ -169,10 +183,16 @@ class Study(Strict):
         if any(name.startswith("inception") for name in self.score.extractors):
             needed["inception_score_splits"] = self.score.inception_score_splits
         for name, run in self.runs.items():
+            images = run.dataset.source.images  # of which there are no more reconstructions
             for key, least in needed.items():
                 if run.sampling.count < least:
                     raise ValueError(
                         f"runs.{name}.sampling.count is {run.sampling.count}, "
+                        f"fewer than score.{key} = {least}"
+                    )
+                if images is not None and images < least:
+                    raise ValueError(
+                        f"runs.{name}: {run.dataset.name} has {images} images, "
                         f"fewer than score.{key} = {least}"
                     )
         return self

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from sphere_repro.ledger import EACH, by_dataset, ledger
-from sphere_repro.strict import Strict
+from sphere_repro.strict import MOST, MOST_BATCH, MOST_IMAGES, Strict
 
 
 class Guidance(Strict):
     """Classifier-free guidance (section 4)."""
 
-    scale: Annotated[float, Field(ge=1)] = Field(
+    scale: Annotated[float, Field(ge=1, le=MOST)] = Field(
         1.0,
         description="s; 1 is one conditional pass",
         json_schema_extra=ledger(
@@ -81,6 +81,7 @@ class Sampling(Strict):
     count: int = Field(
         50_000,
         ge=2,
+        le=MOST_IMAGES,
         description="images per set",
         json_schema_extra=ledger(
             unit="images", section="sampling", released=by_dataset(50000, 50000, 51000, 50000), reason=EACH
@@ -89,8 +90,15 @@ class Sampling(Strict):
     batch_size: int = Field(
         250,
         gt=0,
+        le=MOST_BATCH,
         description="images per pass; changes no image",
         json_schema_extra=ledger(unit="images", reason="no image depends on it"),
+    )
+    labels: Literal["balanced", "dataset"] = Field(
+        "balanced",
+        exclude_if=lambda value: value == "balanced",
+        description="classes that are drawn: each as often as the others, or as often as the dataset has it",
+        json_schema_extra=ledger(section="sampling", released="balanced"),
     )
     generations: tuple[Generation, ...] = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
 

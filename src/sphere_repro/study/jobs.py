@@ -78,6 +78,7 @@ class SampleJob(Strict):
     count: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     generation: Generation | None
+    labels: Literal["balanced", "dataset"] = Field("balanced", exclude_if=lambda value: value == "balanced")
 
 
 class EncodeJob(Strict):
@@ -176,6 +177,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
         count=run.sampling.count,
         batch_size=run.sampling.batch_size,
         generation=generation,
+        labels="balanced" if set_name == "reconstruction" else run.sampling.labels,
     )
 
 

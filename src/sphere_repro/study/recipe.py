@@ -7,7 +7,17 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.ledger import EACH, by_dataset, ledger
-from sphere_repro.strict import Limited, LimitedPositive, NonNegative, Positive, Strict
+from sphere_repro.strict import (
+    MOST_BATCH,
+    MOST_DRAWS,
+    Limited,
+    LimitedPositive,
+    NonNegative,
+    Positive,
+    Strict,
+)
+
+REFERENCE_BATCH = 256  # images; rates are stated for this batch
 
 
 class Training(Strict):
@@ -32,6 +42,7 @@ class Training(Strict):
     batch_size: int = Field(
         256,
         gt=0,
+        le=MOST_BATCH,
         description="global batch",
         json_schema_extra=ledger(
             unit="images",
@@ -101,6 +112,24 @@ class Training(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _rates_fall(self) -> Self:
+        if self.minimum_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"minimum_learning_rate {self.minimum_learning_rate:g} must be at most learning_rate "
+                f"{self.learning_rate:g}"
+            )
+        return self
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Optimizer steps, at least one."""
+        return max(1, round(self.epochs * steps_per_epoch))
+
+    @property
+    def scale(self) -> float:
+        """What rates are multiplied by: the global batch over 256."""
+        return self.batch_size / REFERENCE_BATCH
+
 
 class Execution(Strict):
     """How a training is computed, not what: a change here makes no result old.
@@ -128,6 +157,7 @@ class Execution(Strict):
     micro_batch_size: int | None = Field(
         None,
         gt=0,
+        le=MOST_BATCH,
         description="images per pass of one process; gradients are summed; default: its whole share",
         json_schema_extra=ledger(unit="images", reason="no number depends on it"),
     )
@@ -145,15 +175,27 @@ class Execution(Strict):
     )
     checkpoint_seconds: Positive = Field(
         300.0,
-        description="seconds between resumable checkpoints",
+        description="seconds between resumable checkpoints, at least",
         json_schema_extra=ledger(
             unit="seconds",
             reason="the released code saves no optimizer state; here a resumed run is the same run",
         ),
     )
+    checkpoint_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05,
+        description="share of the time that saving them may take: slow disks are written to less often",
+        json_schema_extra=ledger(unit="1", reason="all processes wait while one writes"),
+    )
+    resume: Literal["exact", "anyway", "anew"] = Field(
+        "exact",
+        description="where the checkpoint is damaged, or of other code or versions: stop and ask, "
+        "go on anyway (the record says which steps are whose), or start anew",
+        json_schema_extra=ledger(reason="days of work are not thrown away, nor mixed, without a word"),
+    )
     grids: int = Field(
         10,
         ge=0,
+        le=MOST_DRAWS,
         description="pictures of samples and reconstructions during the training",
         json_schema_extra=ledger(unit="pictures", reason="for watching only"),
     )

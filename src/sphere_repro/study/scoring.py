@@ -7,7 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from sphere_repro.ledger import ledger
-from sphere_repro.strict import Strict, is_none
+from sphere_repro.strict import MOST_BATCH, MOST_DRAWS, MOST_IMAGES, Strict, is_none
 
 ExtractorName = Literal["inception", "inception-legacy", "efficientnet-lite0"]
 EXTRACTORS: tuple[str, ...] = get_args(ExtractorName)
@@ -34,12 +34,14 @@ class Score(Strict):
     batch_size: int = Field(
         64,
         gt=0,
+        le=MOST_BATCH,
         description="images per pass",
         json_schema_extra=ledger(unit="images", reason="no number depends on it"),
     )
     reference_count: int | None = Field(
         None,
         ge=4,
+        le=MOST_IMAGES,
         description="real images at most, a seeded choice; default: all of the training split",
         json_schema_extra=ledger(
             unit="images",
@@ -61,6 +63,7 @@ class Score(Strict):
     kid_subsets: int = Field(
         100,
         gt=1,
+        le=MOST_DRAWS,
         description="random subsets of the kernel distance",
         json_schema_extra=ledger(
             unit="subsets", reason="the kernel distance's usual number; not published for this method"
@@ -69,6 +72,7 @@ class Score(Strict):
     kid_subset_size: int = Field(
         1000,
         gt=1,
+        le=MOST_IMAGES,
         description="images per subset, at most what there is",
         json_schema_extra=ledger(
             unit="images", reason="the kernel distance's usual number; not published for this method"
@@ -77,6 +81,7 @@ class Score(Strict):
     jackknife_groups: int = Field(
         10,
         gt=1,
+        le=MOST_IMAGES,
         description="groups left out in turn for the standard error",
         json_schema_extra=ledger(
             unit="groups", reason="nothing is published about errors; ten groups take ten Fréchet distances"
@@ -85,6 +90,7 @@ class Score(Strict):
     inception_score_splits: int = Field(
         10,
         ge=2,
+        le=MOST_IMAGES,
         description="parts of a set whose Inception Scores are averaged",
         json_schema_extra=ledger(
             unit="parts",
@@ -126,6 +132,7 @@ class Uniformity(Strict):
     count: int = Field(
         1000,
         ge=20,
+        le=MOST_IMAGES,
         description="training images whose latents are examined",
         json_schema_extra=ledger(
             unit="images",
@@ -136,6 +143,7 @@ class Uniformity(Strict):
     null_draws: int = Field(
         200,
         ge=20,
+        le=MOST_DRAWS,
         description="true uniform clouds that make the null distribution",
         json_schema_extra=ledger(
             unit="draws",

@@ -51,7 +51,7 @@ class Grid:
             (self.job.seed, self.job.run),
             range(len(real)),
             (shape.tokens, shape.token_channels),
-            max(STEPS),
+            max(refine.draws(Generation(steps=steps)) for steps in STEPS),
         ).to(device)
         if not isinstance(model, SphereAutoencoder):
             return [real, model.decode(model.posterior(real, own)[0], own), model.decode(noise[0], asked)]

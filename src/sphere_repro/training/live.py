@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from sphere_repro.machine.files import writing
 from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.training.grids import Grid
+from sphere_repro.training.log import Row
 from sphere_repro.training.meter import Meter, Speed
-from sphere_repro.training.state import Row, State, Timer
+from sphere_repro.training.state import State
 
 PICTURES = "samples"
 REPORT_SECONDS = 30.0
@@ -103,11 +105,11 @@ class Reporter:
             UserError: as `LiveCurves`, or the disk refuses.
         """
         self.run, self.total, self.tell = job.run, total_steps, tell
-        self.curves = LiveCurves(folder, state.rows) if folder else None
+        self.curves = LiveCurves(folder, state.log.rows) if folder else None
         self.pictures = folder / PICTURES if folder else None
         self.grid = Grid(job, images) if folder and grids else None
         self.grids = grids
-        self.timer = Timer(REPORT_SECONDS)
+        self.told = time.monotonic()
         if self.pictures:
             _remove_later(self.pictures, state.step)
 
@@ -123,7 +125,9 @@ class Reporter:
             model.eval()
             self.grid.write(model, self.pictures / f"step-{step:08d}.png")
             model.train()
-        told = self.timer.due()
+        told = time.monotonic() - self.told >= REPORT_SECONDS
+        if told:
+            self.told = time.monotonic()
         if not (told or step == self.total) or (speed := meter.speed(self.total - step)) is None:
             return
         if told:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine import devices
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.distributed import World, joined
-from sphere_repro.machine.files import atomic_output
 from sphere_repro.machine.locks import only_one
 from sphere_repro.machine.progress import progress
 from sphere_repro.machine.signals import deferred_interrupt
@@ -26,12 +24,14 @@ from sphere_repro.provenance.hashes import file_hash, value_hash
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training.live import Reporter
+from sphere_repro.training.log import Row, is_logged
 from sphere_repro.training.meter import Meter
 from sphere_repro.training.perceptual import load_perceptual
-from sphere_repro.training.state import Autosave, Row, State, resumed_state
+from sphere_repro.training.saved import Autosave, Saved, resumed_state
+from sphere_repro.training.segments import Segment
+from sphere_repro.training.state import State
 from sphere_repro.training.stepper import Stepper
 
-LOG_ROWS = 1000
 Tell = Callable[[str], None]
 
 
@@ -77,6 +77,7 @@ class Result:
         images_per_second: over all of them.
         resumed_at: steps that were taken before this process.
         last: the log's last row.
+        segments: who trained which steps.
         processes: how many trained.
         utilisation: share of the device's measured peak, 0…1; None where the training was too short to tell.
     """
@@ -86,6 +87,7 @@ class Result:
     images_per_second: float
     resumed_at: int
     last: Row
+    segments: list[Segment]
     processes: int
     utilisation: float | None
 
@@ -100,9 +102,10 @@ def train(
 ) -> Result | None:
     """Train `job` on a prepared archive; write the model file and the training log.
 
-    A half-trained model lies in `files.state`, under a name derived from the job and the data, and is
-    taken up again by the same command; it is removed when the model file is complete. Where torchrun has
-    started several processes, they share each batch; all have the same weights, and the first one writes.
+    A half-trained model lies in `files.state`, under a name derived from the job and the data, beside the
+    one before it, and is taken up again by the same command; both are removed when the model file is
+    complete. Where torchrun has started several processes, they share each batch; all have the same weights,
+    and the first one writes.
 
     Args:
         job: what is trained.
@@ -124,13 +127,13 @@ def train(
         with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
             perceptual = load_perceptual(job.loss.perceptual, device)
         identity = _identity(job, files.archive)
-        saved = files.state / f"{job.run}-{identity[:16]}.pt"
+        saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity)
         with _alone(job, saved, world), _memory_told(job, device, estimates), deferred_interrupt() as stopped:
-            state = resumed_state(job, saved, identity, device, world)
+            state = resumed_state(job, saved, device, world, execution.resume)
             resumed_at = state.step
             flops = estimates.flops_per_image if estimates else None
             meter = Meter(job, device, world.size, state.seconds, flops)
-            autosave = Autosave(saved, identity, stopped, execution.checkpoint_seconds, world)
+            autosave = Autosave(saved, stopped, execution, world)
             stepper = Stepper(job, images, state, perceptual, execution, world)
             reporter = None
             if world.leads:
@@ -146,17 +149,17 @@ def train(
             with contextlib.closing(stepper):
                 _train_to_the_end(state, stepper, meter, autosave, reporter)
             if world.leads:
-                _write_log(files.curves, state.rows)
-                _write_model(files.model, job, state)
-                saved.unlink(missing_ok=True)
+                state.log.write(files.curves)
+                _write_model(files.model, job, state, images.class_names)
+                saved.remove()
         return _result(state, resumed_at, meter, job) if world.leads else None
 
 
-def _alone(job: TrainJob, saved: Path, world: World) -> contextlib.AbstractContextManager[None]:
+def _alone(job: TrainJob, saved: Saved, world: World) -> contextlib.AbstractContextManager[None]:
     """The leader keeps other trainings of the job away."""
     if not world.leads:
         return contextlib.nullcontext()
-    return only_one(saved.with_suffix(".lock"), f"{job.run} is being trained")
+    return only_one(saved.lock, f"{job.run} is being trained")
 
 
 @contextlib.contextmanager
@@ -198,12 +201,12 @@ def _train_to_the_end(
         row = stepper(step)
         meter.count_step()
         state.step, state.seconds = step + 1, meter.seconds
-        if _logged(step, total):
-            epoch = round(state.step / stepper.steps_per_epoch, 4)
-            state.rows.append({"step": state.step, "epoch": epoch, **row})
-            bar.set_postfix(loss=f"{row['loss']:.4f}")
+        state.log.add(row)
+        if is_logged(step, total):
+            logged = state.log.close_row(state.step, state.step / stepper.steps_per_epoch)
+            bar.set_postfix(loss=f"{logged['loss']:.4f}")
             if reporter:
-                reporter.add(state.rows[-1])
+                reporter.add(logged)
         last = state.step == total
         if last:
             _check_weights(job, state.model)
@@ -219,7 +222,8 @@ def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob) -> Resul
         seconds=state.seconds,
         images_per_second=state.step * job.training.batch_size / state.seconds,
         resumed_at=resumed_at,
-        last=state.rows[-1],
+        last=state.log.rows[-1],
+        segments=state.segments,
         processes=meter.processes,
         utilisation=speed.utilisation if speed else None,
     )
@@ -281,24 +285,11 @@ def _check_weights(job: TrainJob, model: Autoencoder) -> None:
         )
 
 
-def _write_model(out: Path, job: TrainJob, state: State) -> None:
+def _write_model(out: Path, job: TrainJob, state: State, class_names: tuple[str, ...] | None) -> None:
     raw = {name: tensor.detach().cpu() for name, tensor in state.model.state_dict().items()}
     averages = {
         name: value for (name, _), value in zip(state.model.named_parameters(), state.ema, strict=True)
     }
     ema = {name: averages.get(name, tensor).detach().cpu() for name, tensor in raw.items()}
     angle = job.loss.alpha_max if job.model.kind == "sphere" else 0.0
-    save_model(out, raw, ema, job.architecture, angle)
-
-
-def _write_log(path: Path, rows: list[Row]) -> None:
-    with atomic_output(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[-1]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: f"{value:.8g}" for name, value in row.items()} for row in rows)
-
-
-def _logged(step: int, total: int) -> bool:
-    """About LOG_ROWS rows, the first and the last step among them."""
-    every = max(1, total // LOG_ROWS)
-    return step % every == 0 or step == total - 1
+    save_model(out, raw, ema, job.architecture, angle, class_names)

@@ -13,7 +13,6 @@ from sphere_repro.study.recipe import Training
 
 BETAS = (0.9, 0.95)
 ADAM_EPS = 1e-8
-REFERENCE_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,10 @@ class Schedule:
 
 def schedule(training: Training, steps_per_epoch: int) -> Schedule:
     """The schedule of a run; rates scale linearly with the global batch over 256."""
-    total = max(1, round(training.epochs * steps_per_epoch))
-    scale = training.batch_size / REFERENCE_BATCH
+    total = training.total_steps(steps_per_epoch)
     return Schedule(
-        maximum=training.learning_rate * scale,
-        minimum=training.minimum_learning_rate * scale,
+        maximum=training.learning_rate * training.scale,
+        minimum=training.minimum_learning_rate * training.scale,
         warmup_steps=total * training.warmup_epochs / training.epochs,
         total_steps=total,
     )

@@ -1,28 +1,26 @@
-"""The half-trained model: everything that evolves in training, saved and taken up again as one record."""
+"""The half-trained model: everything that evolves in training, as one record."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sphere_repro import seeds
-from sphere_repro.errors import UserError
-from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.distributed import World
-from sphere_repro.machine.files import atomic_output, writing
-from sphere_repro.machine.notes import notice
 from sphere_repro.models.autoencoder import Autoencoder, build
-from sphere_repro.models.checkpoint import DamagedFileError, read_pickle
+from sphere_repro.models.checkpoint import DamagedFileError
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.training import optim
+from sphere_repro.training.log import Log
+from sphere_repro.training.segments import Segment
 
-Row = dict[str, float | int]
+FORMAT = "sphere-repro training state 2"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of AdamW, for each parameter that had a gradient
+COUNTER = (torch.float32, ())  # type and shape of the first, which lies on the CPU
 
 
 @dataclass
@@ -38,66 +36,93 @@ class State:
     ema: list[Tensor]
     step: int = 0
     seconds: float = 0.0
-    rows: list[Row] = field(default_factory=list)
+    log: Log = field(default_factory=Log)
+    segments: list[Segment] = field(default_factory=list)
 
     def record(self, identity: str) -> dict[str, Any]:
+        """All of it; the tensors are the training's own."""
         return {
+            "format": FORMAT,
             "identity": identity,
             "model": self.model.state_dict(),
             "adam": self.adam.state_dict(),
             "ema": self.ema,
-            "step": self.step,
-            "seconds": self.seconds,
-            "rows": self.rows,
+            **self._numbers(),
         }
 
-    def restore(self, record: dict[str, Any]) -> None:
+    def _numbers(self) -> dict[str, Any]:
+        log = self.log.record()
+        return {"step": self.step, "seconds": self.seconds, "log": log, "segments": self.segments}
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """Hold a record against this state, which stays as it is: no device has a part in it.
+
+        Raises:
+            DamagedFileError: something is missing, or has another shape or type.
+        """
+        mine = self.record("")
+        plain = [name for name in mine if name not in ("model", "adam", "ema")]
+        try:
+            moments, groups = record["adam"]["state"], record["adam"]["param_groups"]
+            parameters = [_outline(parameter.detach()) for parameter in self._parameters()]
+            wanted = {
+                i: dict(zip(MOMENTS, (COUNTER, parameters[i], parameters[i]), strict=True)) for i in moments
+            }
+            fits = _outline(moments) == wanted
+            fits &= [group["params"] for group in groups] == [
+                group["params"] for group in mine["adam"]["param_groups"]
+            ]
+            fits &= all(_outline(record[name]) == _outline(mine[name]) for name in ("model", "ema"))
+            fits &= all(isinstance(record[name], type(mine[name])) for name in plain)
+            fits &= bool(record["segments"])
+            Log(**record["log"])
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise DamagedFileError(f"it is no training state ({error!r})") from error
+        if not fits:
+            raise DamagedFileError("its tensors do not fit the model")
+
+    def restore(self, record: Mapping[str, Any]) -> None:
+        """Take over a record that was checked."""
         self.model.load_state_dict(record["model"], strict=True)
         self.adam.load_state_dict(record["adam"])
         with torch.no_grad():
             for mine, saved in zip(self.ema, record["ema"], strict=True):
                 mine.copy_(saved)
-        self.step, self.seconds, self.rows = record["step"], record["seconds"], list(record["rows"])
+        self._take_numbers(record)
+
+    def _take_numbers(self, record: Mapping[str, Any]) -> None:
+        self.step, self.seconds, self.log = record["step"], record["seconds"], Log(**record["log"])
+        self.segments = list(record["segments"])
+
+    def follow_leader(self, world: World) -> None:
+        """Make every process's state the leader's, who alone reads it: once, not once for each process."""
+        if world.size == 1:
+            return
+        parameters = self._parameters()
+        moved = [i for i, parameter in enumerate(parameters) if parameter in self.adam.state]
+        numbers, moved = world.told((self._numbers(), moved))
+        self._take_numbers(numbers)
+        if not self.step:
+            return  # all have drawn the same weights
+        for i in moved:
+            if parameters[i] not in self.adam.state:
+                self.adam.state[parameters[i]] = _moments_of(parameters[i])
+        world.spread(self._tensors(moved))
+
+    def _tensors(self, moved: list[int]) -> Iterator[Tensor]:
+        yield from self.model.state_dict().values()
+        yield from self.ema
+        parameters = self._parameters()
+        for i in moved:
+            yield from (self.adam.state[parameters[i]][name] for name in MOMENTS)
+
+    def _parameters(self) -> list[Tensor]:
+        """In the optimizer's order."""
+        return [parameter for group in self.adam.param_groups for parameter in group["params"]]
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
-
-
-class Autosave:
-    """Saves the state at intervals, at the end, and before an interrupt is obeyed."""
-
-    def __init__(
-        self, path: Path, identity: str, stopped: Callable[[], bool], seconds: float, world: World
-    ) -> None:
-        self.path, self.identity, self.stopped, self.world = path, identity, stopped, world
-        self.timer = Timer(seconds)
-
-    def after_step(self, state: State, *, last: bool) -> None:
-        """Save if it is time to; an interrupt of one process stops all of them after the same step.
-
-        Raises:
-            KeyboardInterrupt: one was waiting; the state is saved.
-        """
-        stop = self.world.any(self.stopped())
-        if self.world.leads and (last or stop or self.timer.due()):
-            save_state(self.path, state.record(self.identity))
-        if stop and not last:
-            raise KeyboardInterrupt
-
-
-class Timer:
-    """Says when at least `seconds` have passed since it last said so."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.last = time.monotonic()
-
-    def due(self) -> bool:
-        if time.monotonic() - self.last < self.seconds:
-            return False
-        self.last = time.monotonic()
-        return True
 
 
 def initial_state(job: TrainJob, device: torch.device) -> State:
@@ -108,45 +133,18 @@ def initial_state(job: TrainJob, device: torch.device) -> State:
     return State(model, adam, [parameter.detach().clone() for parameter in model.parameters()])
 
 
-def resumed_state(job: TrainJob, saved: Path, identity: str, device: torch.device, world: World) -> State:
-    """The half-trained state in `saved`, the same in every process, or a new one.
-
-    Raises:
-        UserError: the state is another job's, or the processes do not see the same file.
-    """
-    with world.leader_first():  # it puts a damaged file aside
-        state = _resumed(job, saved, identity, device)
-    if not world.agree(state.step):
-        raise UserError(
-            f"The processes that train {job.run} see different states in {saved.parent}. Give --state a "
-            "folder that all nodes share."
-        )
-    return state
+def _moments_of(parameter: Tensor) -> dict[str, Tensor]:
+    """What AdamW keeps of a parameter."""
+    counter = torch.zeros(COUNTER[1], dtype=COUNTER[0])
+    return dict(
+        zip(MOMENTS, (counter, torch.zeros_like(parameter), torch.zeros_like(parameter)), strict=True)
+    )
 
 
-def _resumed(job: TrainJob, saved: Path, identity: str, device: torch.device) -> State:
-    """As `resumed_state`, in one process; a damaged file is put aside, and that is said."""
-    state = initial_state(job, device)
-    if not saved.is_file():
-        return state
-    try:
-        record = read_pickle(saved, "training state")
-        if record.get("identity", identity) != identity:
-            raise UserError(f"The training state {saved} belongs to another job. Delete it and train again.")
-        state.restore(record)
-    except (DamagedFileError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if out_of_memory(error):
-            raise
-        aside = saved.with_name(f"{saved.name}.broken")
-        with writing(aside):
-            saved.replace(aside)
-        notice(f"the training state {saved} is damaged; it was moved to {aside}, and {job.run} starts anew.")
-        return initial_state(job, device)  # the first one may be half restored
-    return state
-
-
-def save_state(path: Path, record: dict[str, Any]) -> None:
-    """Write a state's record, whole or not at all."""
-    # an open file: torch would hide a full disk in an error that does not say so
-    with atomic_output(path) as temporary, temporary.open("wb") as file:
-        torch.save(record, file)
+def _outline(value: Any) -> Any:
+    """Names, shapes and types of a nest of tensors, without their numbers."""
+    if isinstance(value, Mapping):
+        return {name: _outline(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_outline(item) for item in value]
+    return (value.dtype, tuple(value.shape)) if isinstance(value, Tensor) else type(value)

@@ -18,7 +18,8 @@ from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.objective import Loss
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training import losses, optim
-from sphere_repro.training.state import Row, State
+from sphere_repro.training.log import Row
+from sphere_repro.training.state import State
 
 Distance = losses.PerceptualDistance
 
@@ -88,6 +89,8 @@ class Stepper:
         self.objective = world.shared(
             Objective(state.model, job.loss, perceptual), unused=_leaves_parameters_alone(job)
         )
+        if world.size > 1:
+            self._settle(images)
 
     def __call__(self, step: int) -> Row:
         """Take step `step`.
@@ -107,6 +110,17 @@ class Stepper:
         state.adam.step()
         optim.average(state.ema, state.model.parameters(), training.ema_decay)
         return {"learning_rate": rate, **row}
+
+    def _settle(self, images: TrainingImages) -> None:
+        """Take one pass whose gradients are thrown away.
+
+        DistributedDataParallel orders its buckets anew after its first pass, and three processes or more add
+        up in an order that depends on an element's place in its bucket. So that a resumed training goes on in
+        the order of one that was never interrupted, no step is taken in the first order.
+        """
+        first = make_batch(self.job, images, self.state.step, self.share).to(self.state.device)
+        self._accumulate(next(first.micro(self.micro)))
+        self.state.adam.zero_grad(set_to_none=True)
 
     def close(self) -> None:
         """Let the thread that reads ahead end."""
