@@ -30,6 +30,7 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(_number, _usual)
 
 VECTORS = Path(os.environ.get("SPHERE_VECTORS", ROOT.parent / "shared" / "vectors"))
+RELEASED = Path(os.environ.get("SPHERE_RELEASED", ROOT.parent / "shared" / "released"))
 
 
 @pytest.fixture(scope="session", autouse=True)

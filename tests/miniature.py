@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +14,7 @@ from sphere_repro.models import released_names
 from sphere_repro.models.autoencoder import build
 from sphere_repro.study.architecture import Architecture
 
-# (ours, released): models/released.py backwards, for models with a Mixer on both sides
+# (ours, released): models/released_names.py backwards, for models with a Mixer on both sides
 _RULES = (
     (r"^(\w+)\.position$", r"\1.pos_embed"),
     (r"^encoder\.patch\.", "encoder.x_embedder.0."),
@@ -59,16 +61,40 @@ def write_checkpoint(path: Path, shape: Architecture, angle: float, **changes: o
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"model": state, "ema_model": state}, path)
     config = {
-        "size": shape.image_size,
-        "patch": shape.patch_size,
-        "ch": shape.token_channels,
-        "classes": shape.classes,
-        "head": shape.pixel_head,
-        "ms_e": "e",
-        "ms_d": "d",
+        "image_size": shape.image_size,
+        "patch_size": shape.patch_size,
+        "token_channels": shape.token_channels,
+        "num_classes": shape.classes,
+        "cond_generator": shape.classes > 0,
+        "pixel_head_type": shape.pixel_head,
+        "vit_enc_model_size": "e",
+        "vit_dec_model_size": "d",
         "sizes": {"e": shape.encoder.model_dump(), "d": shape.decoder.model_dump()},
-        "mix_e": shape.encoder_mixer_depth,
-        "mix_d": shape.decoder_mixer_depth,
-        "angle": angle,
+        "vit_enc_latent_mlp_mixer_depth": shape.encoder_mixer_depth,
+        "vit_dec_latent_mlp_mixer_depth": shape.decoder_mixer_depth,
+        "affine_latent_mlp_mixer": shape.affine,
+        "noise_sigma_max_angle": angle,
     }
     path.with_suffix(".json").write_text(json.dumps(config | changes))
+
+
+def released_words(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A reference vector's configuration under the keys of the released one."""
+    sizes = {
+        name: {key: row[key] for key in ("width", "layers", "heads")} for name, row in config["sizes"].items()
+    }
+    return {
+        "image_size": config["size"],
+        "patch_size": config["patch"],
+        "token_channels": config["ch"],
+        "num_classes": config["classes"],
+        "cond_generator": config["classes"] > 0,
+        "pixel_head_type": config["head"],
+        "vit_enc_model_size": config["ms_e"],
+        "vit_dec_model_size": config["ms_d"],
+        "sizes": sizes,
+        "vit_enc_latent_mlp_mixer_depth": config["mix_e"],
+        "vit_dec_latent_mlp_mixer_depth": config["mix_d"],
+        "affine_latent_mlp_mixer": config.get("affine", True),
+        "noise_sigma_max_angle": config["angle"],
+    }

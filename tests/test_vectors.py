@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from conftest import VECTORS
+from miniature import released_words
 from sphere_repro import sphere
 from sphere_repro.models import released_names
 from sphere_repro.models.autoencoder import SphereAutoencoder, unit
@@ -63,9 +64,11 @@ class Reference:
         return {name[len(prefix) :]: self[name] for name in self.arrays if name.startswith(prefix)}
 
     def model(self) -> SphereAutoencoder:
-        from sphere_repro.models.checkpoint import build_with, released_state
+        from sphere_repro.models.checkpoint import build_with
+        from sphere_repro.models.released_config import ReleasedConfig
+        from sphere_repro.models.released_state import released_state
 
-        shape = released_names.architecture(self.config)
+        shape = ReleasedConfig.model_validate(released_words(self.config)).architecture
         model = build_with(released_state(self.under("weights/"), shape, "vectors"), shape, "vectors")
         assert isinstance(model, SphereAutoencoder)
         return model

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from bad_input.bench import SETS, SIZE, Bench, in_run, spoil
+from miniature import released_words
 
 
 @pytest.mark.parametrize("verb", ["sample", "encode", "generate"])
@@ -63,10 +64,10 @@ def test_released_checkpoints(bench: Bench, refused: Callable[..., str]) -> None
 
     refused(arguments(), "config.json does not exist")
     config.write_text("{}")
-    refused(arguments(), "config.json does not describe a released model", "'size'")
+    refused(arguments(), "config.json does not describe a released model", "'image_size'")
     given = {"size": 8, "patch": 2, "ch": 8, "classes": 0, "head": "linear", "angle": 80}
     given |= {"ms_e": "s", "ms_d": "s", "mix_e": 0, "mix_d": 0, "sizes": {"s": SIZE}}
-    config.write_text(json.dumps(given))
+    config.write_text(json.dumps(released_words(given)))
     refused(arguments(), "a.pth does not exist")
     torch.save({"model": {"surplus": torch.zeros(1)}}, pth)
     refused(arguments(), "it lacks decoder", "more")

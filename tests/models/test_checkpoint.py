@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from conftest import VECTORS
+from miniature import released_words
 from sphere_repro.cli import main
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
@@ -24,11 +25,11 @@ from sphere_repro.models.checkpoint import (
     FORMAT,
     DamagedFileError,
     build_with,
-    import_released,
     load_model,
     read_pickle,
     save_model,
 )
+from sphere_repro.models.released_state import import_released
 from sphere_repro.study.architecture import Architecture
 
 ANGLE = 77.0
@@ -289,14 +290,15 @@ def released(tmp_path: Path) -> dict[str, Any]:
         if name.startswith("weights/")
     }
     config = tmp_path / "config.json"
-    config.write_text(str(arrays["config"]))
+    settings = json.loads(str(arrays["config"]))
+    config.write_text(json.dumps(released_words(settings)))
     return {
         "weights": weights,
         "config": config,
         "x": torch.from_numpy(arrays["x"]),
         "y": torch.from_numpy(arrays["y"]),
         "encode": torch.from_numpy(arrays["encode"]),
-        "angle": json.loads(str(arrays["config"]))["angle"],
+        "angle": settings["angle"],
         "pth": tmp_path / "released.pth",
         "out": tmp_path / "out.safetensors",
     }
@@ -345,7 +347,9 @@ def test_import_then_generate(released: dict[str, Any], capsys: pytest.CaptureFi
     assert main(["generate", str(released["out"]), str(samples), "--count", "8"]) == 0
     assert capsys.readouterr().err == ""
     archive = ImageArchive(samples)
-    assert len(archive) == 8 and archive.resolution == json.loads(released["config"].read_text())["size"]
+    assert (
+        len(archive) == 8 and archive.resolution == json.loads(released["config"].read_text())["image_size"]
+    )
     assert archive.load().std() > 1
 
 
@@ -392,18 +396,26 @@ def test_not_a_released_checkpoint(released: dict[str, Any], content: dict[Any, 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"size": None}, "image_size"),
-        ({"patch": 3}, "patch size 3 does not divide"),
-        ({"head": "round"}, "pixel_head"),
-        ({"classes": -1}, "classes"),
-        ({"ms_e": "gigantic"}, "lacks 'gigantic'"),
-        ({"sizes": 3}, "'sizes' must map"),
-        ({"sizes": {"nano": {}}}, "lacks 'width'"),
-        ({"angle": "wide"}, "noise angle 'wide'"),
-        ({"angle": None}, "noise angle None"),
-        ({"angle": 95}, "noise angle 95"),
-        ({"mix_e": 9}, r"lacks encoder\.mixer\.blocks"),
-        ({"ch": 99}, r"instead of \(99"),
+        ({"image_size": None}, "image_size: .* not None"),
+        ({"patch_size": 3}, "patch size 3 does not divide"),
+        ({"pixel_head_type": "round"}, "pixel_head_type: .* not 'round'"),
+        ({"num_classes": 0}, "cond_generator is true, but num_classes is 0"),
+        ({"cond_generator": False}, r"decoder\.blocks\.0\.modulation\.linear\.bias is unknown"),
+        ({"cond_generator": "no"}, "cond_generator: .* not 'no'"),
+        ({"vit_enc_model_size": "gigantic"}, "unknown size 'gigantic'"),
+        ({"vit_enc_model_size": "gaint"}, "did you mean 'giant'"),
+        ({"sizes": 3}, "sizes: .* not 3"),
+        ({"sizes": {"nano": {}}}, "width"),
+        ({"noise_sigma_max_angle": "wide"}, "noise_sigma_max_angle: .* not 'wide'"),
+        ({"noise_sigma_max_angle": None}, "noise_sigma_max_angle: .* not None"),
+        ({"noise_sigma_max_angle": 95}, "noise_sigma_max_angle: .* not 95"),
+        ({"vit_enc_latent_mlp_mixer_depth": 9}, r"lacks encoder\.mixer\.blocks"),
+        ({"token_channels": 99}, r"instead of \(99"),
+        ({"latent_resolution": 5}, "latent_resolution 5 times patch_size"),
+        ({"compression_ratio": 100.0}, "compression_ratio 100.0 makes it 0"),
+        ({"in_context_size": 4}, "in_context_size is 4"),
+        ({"halve_model_size": True}, "halve_model_size is True"),
+        ({"spherify_model": True}, "spherify_model is True"),
     ],
 )
 def test_configuration_that_does_not_fit(

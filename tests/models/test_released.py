@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from miniature import write_checkpoint
 from sphere_repro.cli import main
@@ -15,6 +16,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.models import released
 from sphere_repro.models.checkpoint import load_model
 from sphere_repro.planning.needs import needs
+from sphere_repro.planning.outside import outside, outside_paths
 from sphere_repro.provenance.explain import trace
 from sphere_repro.provenance.integrity import refuse_edited
 from sphere_repro.strict import parse
@@ -26,7 +28,7 @@ PTH = "data/released/digits.pth"
 SIZE = {"width": 16, "layers": 1, "heads": 2}
 
 
-def study(**changes: Any) -> Study:
+def written(**changes: Any) -> dict[str, Any]:
     """One run of a released checkpoint on the digits, 8 pixels."""
     mixers = {"encoder_mixer_depth": 1, "decoder_mixer_depth": 1}
     run = {
@@ -36,7 +38,11 @@ def study(**changes: Any) -> Study:
         "training": {"epochs": 20},
         "released": PTH,
     }
-    return parse(Study, {"study": "released-digits", "runs": {"digits": run | changes}}, "here")
+    return {"study": "released-digits", "runs": {"digits": run | changes}}
+
+
+def study(**changes: Any) -> Study:
+    return parse(Study, written(**changes), "here")
 
 
 @pytest.fixture
@@ -84,10 +90,18 @@ def test_a_missing_file_is_named_with_its_place(
     ("changes", "angle", "words"),
     [
         ({}, 85, "alpha_max is 85.0 there, but 80.0 here"),
-        ({"head": "linear"}, 80, "pixel_head is linear there, but conv here"),
-        ({"ch": 4, "mix_d": 0}, 80, "token_channels is 4 there, but 8 here"),
-        ({"ch": 4, "mix_d": 0}, 80, "decoder_mixer_depth is 0 there, but 1 here"),
-        ({"affine": False}, 80, "affine is False there, but True here"),
+        ({"pixel_head_type": "linear"}, 80, "pixel_head is linear there, but conv here"),
+        (
+            {"token_channels": 4, "vit_dec_latent_mlp_mixer_depth": 0},
+            80,
+            "token_channels is 4 there, but 8 here",
+        ),
+        (
+            {"token_channels": 4, "vit_dec_latent_mlp_mixer_depth": 0},
+            80,
+            "decoder_mixer_depth is 0 there, but 1 here",
+        ),
+        ({"affine_latent_mlp_mixer": False}, 80, "affine is False there, but True here"),
     ],
 )
 def test_a_contradiction_names_both_values(
@@ -125,9 +139,79 @@ def test_a_released_run_is_not_trained_and_a_trained_one_not_imported(shape: Arc
         jobs.released_job(study(released=None), "digits")
 
 
+def released_layout(place: Path, shape: Architecture) -> Path:
+    """The folder of one of the authors' trainings; the latest checkpoint is a link."""
+    write_checkpoint(place / "ckpt" / "ep0099.pth", shape, 80)
+    (place / "ckpt" / "ep0099.json").rename(place / "cfg.json")
+    (place / "ckpt" / "latest.pth").symlink_to("ep0099.pth")
+    return place
+
+
+@pytest.mark.parametrize("place", ["exp/digits", "exp/digits-1.5", "exp/digits/ckpt/latest.pth"])
+def test_a_run_of_a_folder(shape: Architecture, capsys: pytest.CaptureFixture[str], place: str) -> None:
+    home = released_layout(Path(place.removesuffix("/ckpt/latest.pth")), shape)
+    files = [f"{home}/ckpt/latest.pth", f"{home}/cfg.json"]
+    chosen = study(released=place)
+    assert outside_paths(chosen) == files
+    content = outside(chosen).checkpoints["digits"]
+    assert content is not None
+    assert imported(capsys, released=place, content=content) == (0, "")
+    record = json.loads(Path("model.json").read_text())
+    assert [record["inputs"][key]["path"] for key in ("checkpoint", "configuration")] == files
+    newer = home / "ckpt" / "ep0199.pth"
+    write_checkpoint(newer, shape, 80)
+    newer.write_bytes(newer.read_bytes() + b"\0")  # the training went on
+    (home / "ckpt" / "latest.pth").unlink()
+    (home / "ckpt" / "latest.pth").symlink_to(newer.name)
+    assert outside(chosen).checkpoints["digits"] != content
+    status, told = imported(capsys, released=place, content=content)
+    assert status == 2 and "has changed while the workflow ran" in told
+
+
+def test_a_run_of_safetensors(shape: Architecture, capsys: pytest.CaptureFixture[str]) -> None:
+    write_checkpoint(Path(PTH), shape, 80)
+    place = PTH.replace(".pth", ".safetensors")
+    tensors = {
+        f"{section}.{name}": tensor.clone()
+        for section, state in torch.load(PTH, weights_only=True).items()
+        for name, tensor in state.items()
+    }
+    save_file(tensors, place)
+    assert imported(capsys, released=place) == (0, "")
+    first = Path("model.safetensors").read_bytes()
+    assert imported(capsys) == (0, "") and Path("model.safetensors").read_bytes() == first
+
+
+def test_check_misses_a_checkpoint_only_where_nothing_was_made_of_it(
+    shape: Architecture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("study.json").write_text(json.dumps(written()))  # JSON is YAML
+
+    def checked() -> tuple[int, str]:
+        status = main(["check", "study.json"])
+        return status, capsys.readouterr().err
+
+    status, told = checked()
+    assert status == 2 and told.count("\n") == 1
+    assert f"runs.digits.released: {PTH} does not exist. Put the files there" in told
+    write_checkpoint(Path(PTH), shape, 80)
+    assert checked() == (0, "")
+    Path(PTH).with_suffix(".json").unlink()
+    assert f"released: {PTH.replace('.pth', '.json')} does not exist" in checked()[1]
+    Path(PTH).unlink()
+    model = Path("results/released-digits/digits/model.safetensors")
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"made before")
+    assert checked() == (0, "")
+
+
+def test_a_file_of_another_kind(shape: Architecture, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("model.ckpt").write_bytes(b"x")
+    status, told = imported(capsys, released="model.ckpt")
+    assert status == 2 and "is neither a folder nor a file that ends in .pth or .safetensors" in told
+
+
 def test_what_a_study_may_not_say() -> None:
-    with pytest.raises(UserError, match=r"'model\.safetensors' is no \.pth file"):
-        study(released="model.safetensors")
     vae = {"model": {"kind": "vae"}, "loss": {"pix_recon_perceptual": 0}}
     with pytest.raises(UserError, match="released has no meaning for a VAE"):
         study(**vae)

@@ -552,7 +552,7 @@ def test_a_job_looks_at_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
-        ({}, ["runs.a.dataset.name", "is missing", "folder or zip"]),
+        ({}, ["runs.a.dataset.name", "is missing", "folder, zip or list"]),
         ({"folder": "/nowhere/at/all"}, ["runs.a.dataset", "/nowhere/at/all", "cannot be read"]),
         ({"zip": "/nowhere/at/all.zip"}, ["/nowhere/at/all.zip", "does not exist"]),
         ({"folder": "x", "zip": "y"}, ["exclude each other"]),

@@ -15,11 +15,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(o: argparse.Namespace) -> str:
     from sphere_repro.data.summary import own_images
     from sphere_repro.machine.devices import free_memory
+    from sphere_repro.planning.outside import refuse_missing
     from sphere_repro.planning.reach import reaches, warnings
     from sphere_repro.study import sense
     from sphere_repro.study.config import load_study
 
     study = load_study(o.study)
+    refuse_missing(study)
     found = reaches(study, Path())
     trained = {item.run: item for item in found}
     lines = [f"{o.study}: study '{study.study}', {len(study.runs)} runs"]

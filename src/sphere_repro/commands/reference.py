@@ -33,14 +33,17 @@ def run(o: argparse.Namespace) -> str:
 
 
 def reference(job: ReferenceJob, data: Path, out: Path, device: str) -> str:
-    """Make the reference statistics of a dataset."""
-    from sphere_repro.metrics.reference import make_reference
+    """Make the reference statistics of a dataset, or take over those that others made."""
+    from sphere_repro.metrics.reference import make_reference, take_reference
     from sphere_repro.sampling.sets import open_archive
 
     open_archive(data, job.dataset, job.dataset.source.classes)
     with gpus.device(device) as chosen:
         started = time.time()
-        make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=chosen)
+        if job.score.reference is None:
+            make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=chosen)
+        else:
+            take_reference(job, out, device=chosen)
     seconds = stamp(out.with_suffix(".json"), job, started, [out])
     return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
 

@@ -15,6 +15,7 @@ from sphere_repro.ledger import by_dataset, ledger
 from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.strict import NAME_PATTERN, Strict, is_none, quoted
 
+OWN = ("folder", "zip", "list")  # keys that say where images of one's own lie
 Resize = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
 
@@ -35,6 +36,20 @@ class Dataset(Strict):
         exclude_if=is_none,
         description="an archive of your own in the layout of StyleGAN and EDM; instead of name",
         json_schema_extra=ledger(reason="for archives made with other tools"),
+    )
+    list: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=is_none,
+        description="a JSON list of your own images, as the released code reads them; instead of name",
+        json_schema_extra=ledger(reason="for datasets that were prepared for the released code"),
+    )
+    root: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=is_none,
+        description="the folder that the list's relative paths start from; default: the list's own",
+        json_schema_extra=ledger(reason="a list may lie apart from its images"),
     )
     name: str = Field(
         "",
@@ -103,9 +118,9 @@ class Dataset(Strict):
         """Fill in what the study leaves to the images; a job says everything, and nothing is looked at."""
         if not isinstance(data, dict):
             return data
-        places = [key for key in ("folder", "zip") if data.get(key) is not None]
-        if len(places) == 2:
-            raise ValueError("folder and zip exclude each other: remove one")
+        places = [key for key in OWN if data.get(key) is not None]
+        if len(places) > 1:
+            raise ValueError(f"{' and '.join(places)} exclude each other: remove one")
         _refuse_keys_of_others(data, places)
         if not places:
             return data
@@ -120,16 +135,18 @@ class Dataset(Strict):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        if not {"folder", "zip"} <= info.data.keys():
+        if not set(OWN) <= info.data.keys():
             return name  # one of them is wrong, and that is said already
-        if info.data["folder"] is not None or info.data["zip"] is not None:
+        if any(info.data[key] is not None for key in OWN):
             if name in SOURCES:
                 raise ValueError(f"'{name}' is a dataset of data/sources.yaml; give your images another name")
             if not re.fullmatch(NAME_PATTERN, name):
                 wanted = "lower-case letters, digits and single hyphens, such as my-cats"
                 raise ValueError(f"{quoted(name)} is no name; names are {wanted}")
         elif not name:
-            raise ValueError("is missing: give a name from data/sources.yaml, or your own folder or zip")
+            raise ValueError(
+                "is missing: give a name from data/sources.yaml, or your own folder, zip or list"
+            )
         elif name not in SOURCES:
             raise ValueError(f"unknown dataset {quoted(name)}{nearest(name, SOURCES)}")
         return name
@@ -140,6 +157,8 @@ class Dataset(Strict):
             return own_source("folder", self.folder, self.classes or 0)
         if self.zip is not None:
             return own_source("zip", self.zip, self.classes or 0)
+        if self.list is not None:
+            return own_source("list", self.list, self.classes or 0)
         return SOURCES[self.name]
 
     @property
@@ -148,10 +167,16 @@ class Dataset(Strict):
 
     @property
     def place(self) -> Path | None:
-        """Where images of one's own lie: the folder, its part, or the zip; None for the table's."""
+        """Where images of one's own lie: the folder, its part, the zip or the list; None for the table's."""
         if self.folder is not None:
             return Path(self.folder).expanduser() / (self.split or "")
-        return None if self.zip is None else Path(self.zip).expanduser()
+        other = self.zip or self.list
+        return None if other is None else Path(other).expanduser()
+
+    @property
+    def list_root(self) -> Path | None:
+        """The folder that a list's relative paths start from; None for the list's own."""
+        return None if self.root is None else Path(self.root).expanduser()
 
     @property
     def archive(self) -> str:
@@ -167,9 +192,10 @@ class Dataset(Strict):
 
 def _refuse_keys_of_others(data: dict[str, Any], places: list[str]) -> None:
     for key, kinds, words in (
-        ("classes", {"folder", "zip"}, "your own images (folder or zip)"),
+        ("classes", set(OWN), "your own images (folder, zip or list)"),
         ("split", {"folder"}, "a folder of your own"),
-        ("on_broken", {"folder", "zip"}, "your own images (folder or zip)"),
+        ("root", {"list"}, "a list of your own images"),
+        ("on_broken", set(OWN), "your own images (folder, zip or list)"),
     ):
         if data.get(key) is not None and kinds.isdisjoint(places):
             raise ValueError(f"{key} is for {words}: remove it")

@@ -185,8 +185,10 @@ def _some(names: list[str]) -> str:
     return ", ".join(map(shown, names[:_NAMED])) + more
 
 
-def contents(place: Path, cache: Path | None = None) -> str:
+def contents(place: Path, cache: Path | None = None, names: list[str] | None = None) -> str:
     """SHA-256 over the names and contents of the images below the folder `place`, or over the file `place`.
+
+    `names`: take these files, by their paths from `place`, instead of looking for images.
 
     Names, sizes and times decide whether a file has to be read again: with `cache`, a file where the last
     answer is kept, an unchanged folder costs a listing. Times alone are never believed to be a change, since
@@ -196,7 +198,8 @@ def contents(place: Path, cache: Path | None = None) -> str:
         UserError: `place` cannot be read.
     """
     with readable(place):
-        names = [""] if place.is_file() else sorted(images(place))
+        if names is None:
+            names = [""] if place.is_file() else sorted(images(place))
         stats = [(place / name).stat() for name in names]
         listed = hashlib.sha256()
         for name, stat in zip(names, stats, strict=True):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from sphere_repro.data import folder
+from sphere_repro.data import folder, lists
 from sphere_repro.data.sources import OWN_RESIZE, OWN_RESOLUTION, SOURCES
 from sphere_repro.errors import UserError
 
 
-def completed(data: dict[str, Any], kind: Literal["folder", "zip"] | str, place: str) -> dict[str, Any]:
+def completed(data: dict[str, Any], kind: str, place: str) -> dict[str, Any]:
     """`data`, the keys of a dataset, with everything filled in: the same images, the same keys.
 
     Raises:
         UserError: something has to be looked up, and the images are missing, unreadable, or may be understood
             in more than one way.
     """
-    looked_up = _of_folder if kind == "folder" else _of_zip
+    looked_up = {"folder": _of_folder, "zip": _of_zip, "list": _of_list}[kind]
     filled = data | {kind: str(Path(place))}  # /p and /p/ are one place
     filled |= {"name": data.get("name") or own_name(place), "resize": data.get("resize") or OWN_RESIZE}
     return looked_up(filled, Path(place).expanduser())
@@ -50,6 +50,15 @@ def _refuse_doubtful(path: Path, classes: list[str]) -> None:
             f"{path} holds '{name}' among {len(classes)} subfolders. Say classes: {len(classes)} if it is a "
             f"class, split: {name} if it is the part of the dataset to use, or {folder.UNUSED}."
         )
+
+
+def _of_list(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    if data.get("resolution") is None:
+        data["resolution"] = OWN_RESOLUTION
+    if data.get("classes") is None:
+        found = max(lists.read_list(path).labels) + 1
+        data["classes"] = found if found > 1 else 0  # one class alone is none, as with folders
+    return data
 
 
 def _of_zip(data: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sphere_repro.data import folder, raw
+from sphere_repro.data import folder, lists, raw
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Images
 from sphere_repro.data.listing import listing
@@ -58,10 +58,8 @@ def prepare(
     inputs = {"raw": raw.checked_record(downloads)} if dataset.source.files else {}
     found = own_content(dataset, state)
     if content is not None and found != content:
-        raise UserError(
-            f"The images at {dataset.folder or dataset.zip} have changed while the workflow ran. Run it "
-            "again."
-        )
+        place = dataset.folder or dataset.zip or dataset.list
+        raise UserError(f"The images at {place} have changed while the workflow ran. Run it again.")
     identity = value_hash(
         {
             "dataset": dataset.model_dump(mode="json"),
@@ -91,7 +89,10 @@ def own_content(dataset: Dataset, state: Path = STATE) -> str | None:
     place = dataset.place
     if place is None:
         return None
-    return folder.contents(place, state / "contents" / f"{value_hash(str(place))[:16]}.json")
+    cache = state / "contents" / f"{value_hash(str(place))[:16]}.json"
+    if dataset.list is not None:
+        return lists.contents(place, dataset.list_root, cache)
+    return folder.contents(place, cache)
 
 
 def planned_content(dataset: Dataset, prepared: Path) -> str | None:
@@ -105,7 +106,13 @@ def planned_content(dataset: Dataset, prepared: Path) -> str | None:
         UserError: the images are at hand and cannot be read.
     """
     place = dataset.place
-    if place is None or place.exists():
+    if place is None:
+        at_hand = True
+    elif dataset.list is not None:
+        at_hand = lists.at_hand(place, dataset.list_root)
+    else:
+        at_hand = place.exists()
+    if at_hand:
         return own_content(dataset)
     try:
         found = read_json(prepared / f"{dataset.archive}.json")["job"]["content"]
@@ -139,7 +146,7 @@ def _own_facts(dataset: Dataset, images: Images, report: Report) -> dict[str, An
     facts: dict[str, Any] = {"class_names": None if names is None else list(names), **report.done}
     if isinstance(images, OwnArchive):
         facts |= {"left_out": dict(images.left_out), "unused_rows": images.unused_rows}
-    elif dataset.place is not None:
+    elif dataset.place is not None and dataset.list is None:
         facts["left_out"] = dict(listing(dataset.place).left_out)
     return facts | {"unreadable": [[name, why] for name, why in report.unreadable]}
 

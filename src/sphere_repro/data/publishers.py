@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sphere_repro.data import folder, imagenet
+from sphere_repro.data import folder, imagenet, lists
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files, Images
 from sphere_repro.data.listing import shown
@@ -41,6 +41,8 @@ def images_of(dataset: Dataset, raw: Path) -> Images:
             images: Images = _embedded(dataset)
         case "folder":
             images = own_folder(_place(dataset), source.classes)
+        case "list":
+            images = lists.images_of_list(_place(dataset), dataset.list_root, source.classes)
         case "zip":
             from sphere_repro.data.own_archive import OwnArchive
 

@@ -13,7 +13,7 @@ OWN_RESOLUTION = 64  # pixels, of a folder of one's own where the study says not
 OWN_RESIZE = "bicubic"  # with antialiasing, at every resolution
 
 Loader = Literal[
-    "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip"
+    "embedded", "cifar10", "class-folders", "flowers102", "imagenet", "folder", "zip", "list"
 ]  # data/publishers.py
 
 
@@ -56,7 +56,7 @@ def load_sources(path: Path = TABLE) -> dict[str, Source]:
     return {name: Source.model_validate(row) for name, row in rows.items()}
 
 
-def own_source(loader: Literal["folder", "zip"], place: str, classes: int) -> Source:
+def own_source(loader: Literal["folder", "zip", "list"], place: str, classes: int) -> Source:
     """The row of images that the user brings along."""
     return Source(
         title=f"Images of {place}",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from sphere_repro.data import lists
 from sphere_repro.data.class_names import class_word
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.folder import class_images, expected_folders, image_files
@@ -36,6 +37,8 @@ def own_count(dataset: Dataset) -> int | None:
     """
     if dataset.place is None:
         return None
+    if dataset.list is not None:
+        return len(lists.read_list(dataset.place, dataset.list_root, dataset.classes or lists.ANY).names)
     if dataset.zip is None:
         return len(image_files(dataset.place, dataset.classes or 0)[0])
     from sphere_repro.data.own_archive import OwnArchive
@@ -44,7 +47,8 @@ def own_count(dataset: Dataset) -> int | None:
 
 
 def _lines(archive: str, dataset: Dataset) -> Iterator[str]:
-    counts, names, notes = _of_folder(dataset) if dataset.zip is None else _of_zip(dataset)
+    look = _of_list if dataset.list is not None else _of_folder if dataset.zip is None else _of_zip
+    counts, names, notes = look(dataset)
     total = sum(counts)
     classes = f"{len(counts)} classes" if dataset.classes else "no classes"
     how = f"{dataset.pixels} pixels, {dataset.resize}"
@@ -98,10 +102,23 @@ def _of_zip(dataset: Dataset) -> tuple[list[int], list[str], list[str]]:
         return [len(archive)], [], notes
     counts = np.bincount(archive.labels, minlength=dataset.classes or 0).tolist()
     names = [class_word(label, archive.class_names) for label in range(len(counts))]
-    if 0 in counts:
-        empty = counts.count(0)
-        notes.append(f"{empty} of the classes have no image: they are trained and drawn all the same")
-    return counts, names, notes
+    return counts, names, notes + _empty(counts)
+
+
+def _of_list(dataset: Dataset) -> tuple[list[int], list[str], list[str]]:
+    assert dataset.place is not None
+    found = lists.read_list(dataset.place, dataset.list_root, dataset.classes or lists.ANY)
+    if not dataset.classes:
+        return [len(found.names)], [], []
+    counts = np.bincount(found.labels, minlength=dataset.classes).tolist()
+    names = [class_word(label, found.class_names or None) for label in range(len(counts))]
+    return counts, names, _empty(counts)
+
+
+def _empty(counts: list[int]) -> list[str]:
+    if 0 not in counts:
+        return []
+    return [f"{counts.count(0)} of the classes have no image: they are trained and drawn all the same"]
 
 
 def _left_out(counts: Counter[str]) -> list[str]:

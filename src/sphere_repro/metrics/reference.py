@@ -13,11 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
+from sphere_repro.machine.notes import notice
+from sphere_repro.metrics import given
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.study.jobs import ReferenceJob
 from sphere_repro.study.scoring import Score
 
 REFERENCE_SPLIT = "train"  # method, section 6: the published distances are taken to the training set
@@ -42,8 +45,9 @@ class ReferenceRecord(BaseModel):
     resize: str
     weights_sha256: str
     reference_split: str
-    count: int = Field(ge=4)
-    floor: Floor
+    count: int | None = Field(ge=4)  # of statistics that others made, neither is known
+    floor: Floor | None
+    given: str | None = None  # their file
 
 
 def make_reference(
@@ -91,8 +95,42 @@ def make_reference(
     )
 
 
-def checked_reference(path: Path, images: int, extractor: Extractor, real_sha256: str) -> dict[str, Any]:
+def take_reference(job: ReferenceJob, out: Path, *, device: torch.device | str) -> None:
+    """Write moments that others made to `out`, as `make_reference` writes ours, and beside it what they are.
+
+    How many images they are of is not known, nor the features: there is no floor, and no kernel distance.
+
+    Raises:
+        UserError: their file is missing, has changed since the work was planned, or is not of the extractor.
+    """
+    place = Path(str(job.score.reference)).expanduser()
+    if job.content is not None and given.content(place) != job.content:
+        raise UserError(f"{place} has changed while the workflow ran. Run it again.")
+    extractor = make_extractor(job.score.extractor, device=device)
+    save_statistics(out, given.read_given(place, extractor.dimension))
+    if job.score.extractor == "inception":
+        notice(
+            f"{place.name} is compared with images resized as Clean-FID does; most published statistics were "
+            "made with Inception's own resize, which is the extractor inception-legacy"
+        )
+    parameters = {"dataset": job.dataset.archive, "score": job.score.model_dump(mode="json")}
+    origin = provenance_of(parameters, inputs={"given": place}, code=SCORE, device=str(device))
+    about = {"reference_split": place.name, "count": None, "floor": None, "given": str(job.score.reference)}
+    record = {"dataset": job.dataset.archive, **_described(extractor), **about, "provenance": origin}
+    write_json(out.with_suffix(".json"), record)
+
+
+def checked_reference(
+    path: Path, images: int, extractor: Extractor, real_sha256: str, wanted: str | None = None
+) -> dict[str, Any]:
     """The reference's JSON, held against its `images`, the extractor and the real images of this job.
+
+    Args:
+        path: the statistics.
+        images: how many images' features they hold.
+        extractor: what the sets are compared by.
+        real_sha256: digest of the dataset's archive.
+        wanted: the file of statistics by others that the job asks for (`score.reference`), if any.
 
     Raises:
         UserError: it does not describe reference statistics, or those of something else.
@@ -101,15 +139,22 @@ def checked_reference(path: Path, images: int, extractor: Extractor, real_sha256
     reference = read_json(beside)
     try:
         described = ReferenceRecord.model_validate(reference)
-        made_from = reference["provenance"]["inputs"]["archive"]["sha256"]
+        origin = "archive" if described.given is None else "given"
+        made_from = reference["provenance"]["inputs"][origin]["sha256"]
     except (ValidationError, KeyError, TypeError) as error:
         raise UserError(
             f"{beside} does not describe reference statistics{_fault(error)}. Delete it and make it again."
         ) from error
-    if described.count != images:
+    if described.given != wanted:
+        ours = "the real images"
         raise UserError(
-            f"{beside} speaks of {described.count} images, but {path} holds {images}. Delete both and make "
-            "them again."
+            f"Reference {path} was made of {described.given or ours}, but this job compares with "
+            f"{wanted or ours}. Make the reference again with the same scoring."
+        )
+    if (described.count or 0) != images:
+        raise UserError(
+            f"{beside} speaks of {described.count or 0} images, but {path} holds {images}. Delete both and "
+            "make them again."
         )
     for key, value in _described(extractor).items():
         if reference[key] != value:
@@ -117,7 +162,7 @@ def checked_reference(path: Path, images: int, extractor: Extractor, real_sha256
                 f"Reference {path} has {key} '{reference[key]}', but this job has '{value}'. "
                 "Make the reference again with the same scoring."
             )
-    if made_from != real_sha256:
+    if described.given is None and made_from != real_sha256:
         raise UserError(
             f"Reference {path} was made from other images than the dataset has now. Make it again."
         )

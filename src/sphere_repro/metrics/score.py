@@ -81,7 +81,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     extractor = make_extractor(score.extractor, device=device)
     provenance = _provenance(inputs, score, seed, device)
     real_sha256 = provenance["inputs"]["real"]["sha256"]
-    reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256)
+    reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256, _given(score))
     scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run))
     records = []
     for name, archive in archives.items():
@@ -139,6 +139,18 @@ class _Scorer:
             archive, self.extractor, batch_size=self.score.batch_size, device=self.device, label=label
         )
         frechet = frechet_estimate(self.reference, make_statistics(features), groups)
+        return {
+            "count": len(archive),
+            "frechet": frechet.value,
+            "frechet_se": frechet.standard_error,
+            **self._kernel_distance(features),
+            **self._inception_score(features, archive),
+        }
+
+    def _kernel_distance(self, features: NDArray[np.float32]) -> dict[str, float | None]:
+        """None where the reference is of moments alone."""
+        if not len(self.statistics):
+            return {"kid": None, "kid_se": None}
         kernel = kernel_distance(
             self.statistics.features,
             features,
@@ -146,14 +158,7 @@ class _Scorer:
             subset_size=self.score.kid_subset_size,
             generator=np.random.default_rng(derive(self.seed, "kernel")),
         )
-        return {
-            "count": len(archive),
-            "frechet": frechet.value,
-            "frechet_se": frechet.standard_error,
-            "kid": kernel.value,
-            "kid_se": kernel.standard_error,
-            **self._inception_score(features, archive),
-        }
+        return {"kid": kernel.value, "kid_se": kernel.standard_error}
 
     def _inception_score(
         self, features: NDArray[np.float32], archive: ImageArchive
@@ -175,6 +180,11 @@ class _Scorer:
             return jackknife_groups(len(archive), self.score.jackknife_groups, generator)
         except UserError as error:
             raise UserError(f"{archive.path}: {error}") from error
+
+
+def _given(score: Score) -> str | None:
+    """The file of statistics by others; of a job it is one (`jobs.scored_by`)."""
+    return None if score.reference is None else str(score.reference)
 
 
 def _variety(archive: ImageArchive, real: ImageArchive, name: str) -> dict[str, float | None]:

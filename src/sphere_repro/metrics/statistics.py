@@ -20,7 +20,8 @@ class Statistics:
     """Features of N images and their moments.
 
     Attributes:
-        features: float32 (N, D); kept because the kernel distance needs them.
+        features: float32 (N, D); kept because the kernel distance needs them. N is 0 where others published
+            the moments alone.
         mean: float64 (D,).
         covariance: float64 (D, D), over N-1.
     """
@@ -89,7 +90,8 @@ def load_statistics(path: Path) -> Statistics:
     images, dimension = statistics.features.shape if statistics.features.ndim == 2 else (0, 0)
     moments = (statistics.mean, statistics.covariance)
     if (
-        images < 2
+        images == 1
+        or dimension < 1
         or statistics.features.dtype != np.float32
         or any(moment.dtype != np.float64 for moment in moments)
         or [moment.shape for moment in moments] != [(dimension,), (dimension, dimension)]

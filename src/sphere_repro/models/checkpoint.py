@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import out_of_memory
-from sphere_repro.machine.files import atomic_output, read_json
-from sphere_repro.models import released_names
+from sphere_repro.machine.files import atomic_output
 from sphere_repro.models.autoencoder import Autoencoder, build
 from sphere_repro.strict import parse
 from sphere_repro.study.architecture import Architecture
@@ -162,59 +160,6 @@ def _angle(value: object, where: str) -> float:
     return float(value)
 
 
-def import_released(checkpoint: Path, config: Path, out: Path) -> None:
-    """Convert a released `.pth` file and its configuration (JSON) to a model file.
-
-    The `.pth` holds `model` and/or `ema_model` state dicts under the released names. Pickled code is never
-    run (`weights_only`); every tensor must fit.
-
-    Raises:
-        UserError: a file is missing, broken, not such a checkpoint, or the two do not fit together.
-    """
-    shape, angle = released_settings(config)
-    loaded = read_pickle(checkpoint, "released checkpoint")
-    found = {
-        kind: released_state(loaded[key], shape, f"{checkpoint} ('{key}')")
-        for kind, key in (("raw", "model"), ("ema", "ema_model"))
-        if isinstance(loaded.get(key), dict)
-    }
-    if not found:
-        raise UserError(
-            f"{checkpoint} holds neither 'model' nor 'ema_model': it is not a released checkpoint. "
-            "Check the path."
-        )
-    save_model(out, found.get("raw", found.get("ema", {})), found.get("ema"), shape, angle)
-
-
-def released_settings(config: Path) -> tuple[Architecture, float]:
-    """The architecture and the largest noise angle (degrees) in a released configuration.
-
-    Raises:
-        UserError: the file is missing, broken, or no such configuration.
-    """
-    settings = read_json(config)
-    if not isinstance(settings, dict):
-        raise UserError(f"{config} does not describe a released model: it is no JSON object. Check the path.")
-    try:
-        shape = released_names.architecture(settings)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # ValidationError is a ValueError
-        raise UserError(
-            f"{config} does not describe a released model: {_why(error)}. Get the file that belongs to the "
-            "checkpoint."
-        ) from error
-    return shape, _angle(settings.get("angle"), str(config))
-
-
-def _why(error: Exception) -> str:
-    """An error of `released.architecture` in words."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        return f"{place}: {message}" if place else message
-    return f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-
-
 class DamagedFileError(UserError):
     """A file that is there and can be read, but is not what it should be."""
 
@@ -246,20 +191,3 @@ def read_pickle(path: Path, what: str) -> dict[str, Any]:
             f"The {what} {path} holds a {type(loaded).__name__}, not a dictionary. Check the path."
         )
     return loaded
-
-
-def released_state(state: dict[str, Tensor], shape: Architecture, where: str) -> dict[str, Tensor]:
-    """A released state dict under our names, checked against `shape`; float32 tensors.
-
-    Raises:
-        UserError: a tensor is missing, unexpected or of another shape.
-    """
-    renamed = released_names.rename({str(name): tensor for name, tensor in state.items()})
-    for side in ("encoder", "decoder"):
-        table = renamed.get(f"{side}.position")
-        if (
-            isinstance(table, Tensor) and table.dim() == 3 and len(table) == 1
-        ):  # released tables carry a batch dimension
-            renamed[f"{side}.position"] = table[0]
-    model = build_with(renamed, shape, where)
-    return {name: tensor.detach() for name, tensor in model.state_dict().items()}

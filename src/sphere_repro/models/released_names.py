@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from sphere_repro.study.architecture import SIZES, Architecture, Size
-
 T = TypeVar("T")
 
 # (released, ours), applied in this order to a whole dotted name
@@ -41,9 +39,18 @@ _RULES: tuple[tuple[str, str], ...] = (
 )
 
 
+# Parts of a name that say how a training wrapped the model: compiled, checkpointed, spread over processes.
+WRAPPERS = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "module"})
+
+
+def unwrapped(released: str) -> str:
+    """A released name without what compiling, checkpointing and spreading a training add to it."""
+    return ".".join(part for part in released.split(".") if part not in WRAPPERS)
+
+
 def our_name(released: str) -> str:
     """Our parameter name for a released one."""
-    name = released
+    name = unwrapped(released)
     for pattern, replacement in _RULES:
         name = re.sub(pattern, replacement, name)
     return name
@@ -52,39 +59,3 @@ def our_name(released: str) -> str:
 def rename(state: Mapping[str, T]) -> dict[str, T]:
     """A released state dict (or anything keyed alike) under our names."""
     return {our_name(name): value for name, value in state.items()}
-
-
-def architecture(config: Mapping[str, object]) -> Architecture:
-    """Our architecture from a released configuration.
-
-    Args:
-        config: `size`, `patch`, `ch`, `classes` (0 = unconditional), `head`, `ms_e`, `ms_d` (size names,
-            looked up in `sizes` where given, else among the paper's), `mix_e`, `mix_d`, `affine`.
-
-    Raises:
-        KeyError, TypeError, ValueError: a key is missing or does not fit.
-    """
-    given = config.get("sizes", {})
-    if not isinstance(given, Mapping):
-        raise TypeError("'sizes' must map names to width, layers and heads")
-
-    def size(name: object) -> Size:
-        row = given.get(name)
-        if row is None:
-            return SIZES[str(name)]
-        return Size(width=row["width"], layers=row["layers"], heads=row["heads"])
-
-    return Architecture.model_validate(
-        {
-            "image_size": config["size"],
-            "patch_size": config["patch"],
-            "token_channels": config["ch"],
-            "classes": config["classes"],
-            "pixel_head": config["head"],
-            "encoder": size(config["ms_e"]),
-            "decoder": size(config["ms_d"]),
-            "encoder_mixer_depth": config["mix_e"],
-            "decoder_mixer_depth": config["mix_d"],
-            "affine": config.get("affine", True),
-        }
-    )

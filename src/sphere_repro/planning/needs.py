@@ -9,6 +9,7 @@ from pathlib import Path
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
+from sphere_repro.metrics import given
 from sphere_repro.models import released
 from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.counts import image_count, prepared, recorded
@@ -74,8 +75,10 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
     yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
     for extractor in study.score.extractors:
-        reference = jobs.reference_job(study, run, extractor)
         record = record_of(places.reference(run.dataset.archive, extractor))
+        place = study.score.reference_of(run.dataset.name)
+        content = given.planned_content(Path(place), folder / record) if place else None
+        reference = jobs.reference_job(study, run, extractor, content)
         yield scoring_needs.of_reference(name, reference, images, record, _is_done(folder, reference, record))
         score, record = jobs.score_job(study, name, extractor), places.scores(name, extractor)
         yield scoring_needs.of_score(score, run, images, record, _is_done(folder, score, record))

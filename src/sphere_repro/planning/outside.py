@@ -1,13 +1,18 @@
-"""What a study takes from outside, own images and released checkpoints: where it lies, and its content."""
+"""What a study takes from outside (images, released checkpoints, statistics): where it lies, its content."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from sphere_repro.data import lists
 from sphere_repro.data.prepare import planned_content
+from sphere_repro.errors import UserError
+from sphere_repro.metrics import given
 from sphere_repro.models import released
-from sphere_repro.study.config import Study
+from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Outside, Places, record_of
+
+NAMED = 4  # missing files that a message lists
 
 
 def outside(study: Study, folder: Path = Path()) -> Outside:
@@ -18,7 +23,7 @@ def outside(study: Study, folder: Path = Path()) -> Outside:
         folder: where `data/` and `results/` lie.
 
     Raises:
-        UserError: own images or a checkpoint are broken.
+        UserError: own images, a checkpoint or statistics cannot be read.
     """
     places = Places(study.study)
     images = {
@@ -29,17 +34,56 @@ def outside(study: Study, folder: Path = Path()) -> Outside:
         for name, run in study.runs.items()
         if run.released
     }
-    return Outside(images, checkpoints)
+    references = {
+        run.dataset.archive: given.planned_content(Path(place), folder / _reference_record(study, run))
+        for run in study.runs.values()
+        if (place := study.score.reference_of(run.dataset.name)) is not None
+    }
+    return Outside(images, checkpoints, references)
 
 
 def outside_paths(study: Study) -> list[str]:
     """Folders and files from outside that the study's jobs depend on, each once."""
     found: list[str] = []
     for run in study.runs.values():
-        place = run.dataset.folder or run.dataset.zip
-        if place is not None:
+        dataset = run.dataset
+        if dataset.list is not None:
+            found += lists.depends_on(Path(dataset.list), dataset.list_root)
+        elif (place := dataset.folder or dataset.zip) is not None:
             found.append(Path(place).expanduser().as_posix())
         if run.released is not None:
             checkpoint = Path(run.released)
-            found += [checkpoint.as_posix(), released.configuration(checkpoint).as_posix()]
+            files = (released.weights(checkpoint), released.configuration(checkpoint))
+            found += [path.as_posix() for path in files]
+        reference = study.score.reference_of(run.dataset.name)
+        if reference is not None:
+            found.append(Path(reference).expanduser().as_posix())
     return list(dict.fromkeys(found))
+
+
+def refuse_missing(study: Study, folder: Path = Path()) -> None:
+    """Say which released checkpoints and statistics are needed and not there.
+
+    What was made of them once is enough: a clone without them has nothing to do.
+
+    Raises:
+        UserError: one is missing, and so is what is made of it.
+    """
+    faults: dict[str, None] = {}
+    for name, run in study.runs.items():
+        made = folder / Places(study.study).model(name)
+        if run.released is not None and not (made.exists() or (folder / record_of(str(made))).exists()):
+            fault = released.missing(Path(run.released))
+            faults |= {f"runs.{name}.released: {fault}": None} if fault else {}
+        reference = study.score.reference_of(run.dataset.name)
+        if reference is not None and not (folder / _reference_record(study, run)).exists():
+            place = Path(reference).expanduser()
+            faults |= {} if place.is_file() else {f"score.reference: {place} does not exist": None}
+    if faults:
+        told = list(faults)
+        more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
+        raise UserError(f"{'; '.join(told[:NAMED])}{more}. Put the files there, or correct the study.")
+
+
+def _reference_record(study: Study, run: Run) -> str:
+    return record_of(Places(study.study).reference(run.dataset.archive, study.score.extractor))

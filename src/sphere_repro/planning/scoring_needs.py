@@ -30,7 +30,7 @@ EXTRACTORS = {
 
 def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
     """What features of `images` real images need, or of as many as the job asks for."""
-    network, count = EXTRACTORS[job.score.extractor], min(job.score.reference_count or images, images)
+    network, count = EXTRACTORS[job.score.extractor], _compared_with(job.score, images)
     size = network.dimension
     return Need(
         run=name,
@@ -50,7 +50,7 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
     """What scoring all sets of a run needs, whose dataset has `images`."""
     network, largest = EXTRACTORS[job.score.extractor], run.sampling.count
     count = sum(min(largest, images) if item == "reconstruction" else largest for item in job.sets)
-    known = FLOAT * min(job.score.reference_count or images, images) * network.dimension
+    known = FLOAT * _compared_with(job.score, images) * network.dimension
     return Need(
         run=job.run,
         job="score",
@@ -62,6 +62,11 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
         host=known + _moment_bytes(largest, network.dimension),
         done=done,
     )
+
+
+def _compared_with(score: Score, images: int) -> int:
+    """Real images whose features are made and kept; none where others made the statistics."""
+    return 0 if score.reference is not None else min(score.reference_count or images, images)
 
 
 def _extractor_bytes(score: Score, images: int) -> int:

@@ -39,6 +39,7 @@ HEADS = {
 }  # fmt: skip
 WHERE_KNOWN = ("IS (sd of parts)", "published", "degenerate")  # columns that a table may lack
 SIGNIFICANT_DIGITS = 6
+OWN_REFERENCE = "train"  # the split that our own reference is made of (metrics.reference)
 SHORT_HASH = 12
 
 
@@ -49,6 +50,9 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     apart. `inception_score` is the mean over `inception_score_splits` parts, `inception_score_sd` their
     standard deviation; all three are empty where the extractor has no such score. `degenerate` says why a
     row's numbers say nothing (`results.degenerate`); it is empty where they may be believed.
+
+    `reference_split` names the file where others made the statistics (`score.reference`): their images are
+    not counted, and there is no floor and no kernel distance.
 
     The study is the name of the folder over the run's. `code` is the hash of the code that trained the model,
     from the `model.json` beside the scores, empty where there is none; `code_changed` says which code is
@@ -77,7 +81,8 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
 def metrics(score_files: list[Path], out: Path) -> None:
     """Write the same numbers as nested JSON: run → set → measure → value, for tools that compare versions.
 
-    The measure's own name is a key, so that a distance in other features cannot be read as an FID.
+    The measure's own name is a key, so that a distance in other features, or from statistics that others
+    made, cannot be read as another.
 
     Raises:
         UserError: a file is missing or is no scores file.
@@ -87,7 +92,7 @@ def metrics(score_files: list[Path], out: Path) -> None:
         for row in _rows(path):
             values = {key: row[key] for key in VALUES if row[key] is not None}
             rounded = {key: float(_cell(value)) for key, value in values.items()}
-            found.setdefault(row["run"], {}).setdefault(row["set"], {})[row["metric"]] = rounded
+            found.setdefault(row["run"], {}).setdefault(row["set"], {})[_measure(row)] = rounded
     write_json(out, found)
 
 
@@ -116,7 +121,7 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
         "run": row["run"],
         "set": row["set"],
         "images": row["count"],
-        "measure": row["metric"],
+        "measure": _measure(row),
         "distance": with_error(row["frechet"], row["frechet_se"]),
         "floor": rounded(row["floor"]),
         "KID × 1000": with_error(row["kid"], row["kid_se"], 1000.0),
@@ -125,6 +130,12 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
         "published": ", ".join(filter(None, reported)),
         "degenerate": row["degenerate"],
     }
+
+
+def _measure(row: Mapping[str, Any]) -> str:
+    """The metric, and where others made the statistics, their file."""
+    split = row["reference_split"]
+    return str(row["metric"]) if split == OWN_REFERENCE else f"{row['metric']} to {split}"
 
 
 def _code_note(rows: list[dict[str, str]]) -> list[str]:

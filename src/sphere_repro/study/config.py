@@ -67,7 +67,8 @@ class Run(Strict):
         None,
         min_length=1,
         exclude_if=is_none,
-        description="a released checkpoint (.pth, beside it its .json), scored instead of a training",
+        description="a released checkpoint, scored instead of a training: a .pth or .safetensors with its "
+        ".json beside it, or a folder with cfg.json and ckpt/latest.pth",
         json_schema_extra=ledger(
             section="published numbers", reason="scores the authors' weights instead of trained ones"
         ),
@@ -125,8 +126,6 @@ class Run(Strict):
     def _check_released(self) -> None:
         if self.released is not None and self.model.kind == "vae":
             raise ValueError("released has no meaning for a VAE: only Sphere Encoders were released")
-        if self.released is not None and not self.released.endswith(".pth"):
-            raise ValueError(f"released: {quoted(self.released)} is no .pth file")
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -196,6 +195,23 @@ class Study(Strict):
                         f"runs.{name}: {run.dataset.name} has {images} images, "
                         f"fewer than score.{key} = {least}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _references_fit(self) -> Self:
+        given = self.score.reference
+        archives = {run.dataset.archive: run.dataset.name for run in self.runs.values()}
+        names = list(archives.values())
+        if isinstance(given, str) and len(archives) > 1:
+            raise ValueError(
+                f"score.reference: statistics are of one dataset, but the study has {', '.join(archives)}; "
+                f"write score.reference: {{{names[0]}: PATH}}"
+            )
+        for name in given if isinstance(given, dict) else ():
+            if name not in names:
+                raise ValueError(f"score.reference: no run is on '{name}'{nearest(name, names)}")
+            if names.count(name) > 1:
+                raise ValueError(f"score.reference: '{name}' is there at more than one resolution")
         return self
 
     @model_validator(mode="after")

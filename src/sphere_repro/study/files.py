@@ -135,10 +135,12 @@ class Outside:
     Attributes:
         images: by archive; None for the datasets of the table.
         checkpoints: by run, for those that are not trained.
+        references: by archive, for those compared with statistics by others.
     """
 
     images: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     checkpoints: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+    references: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,8 @@ class StudyFiles:
 
     def _reference(self, archive: str, extractor: str) -> Step:
         path = self.places.reference(archive, extractor)
-        job = jobs.reference_job(self.study, self.archives[archive], extractor)
+        content = self.outside.references.get(archive)
+        job = jobs.reference_job(self.study, self.archives[archive], extractor, content)
         return Step("reference", archive, job, {"data": archive_file(archive)}, (path, record_of(path)))
 
     def _score(self, run: str, extractor: str) -> Step:

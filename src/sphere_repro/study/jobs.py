@@ -93,10 +93,11 @@ class EncodeJob(Strict):
 
 
 class ReferenceJob(Strict):
-    """Features of the real images."""
+    """Features of the real images, or moments that others made; `content` is the hash of their file."""
 
     dataset: Dataset
     score: Score
+    content: str | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class ScoreJob(Strict):
@@ -192,8 +193,9 @@ def encode_job(study: Study, name: str) -> EncodeJob:
     )
 
 
-def reference_job(study: Study, run: Run, extractor: str) -> ReferenceJob:
-    return ReferenceJob(dataset=run.dataset, score=scored_by(study.score, extractor))
+def reference_job(study: Study, run: Run, extractor: str, content: str | None = None) -> ReferenceJob:
+    score = scored_by(study.score, extractor, run.dataset)
+    return ReferenceJob(dataset=run.dataset, score=score, content=content)
 
 
 def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
@@ -204,7 +206,7 @@ def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
         run=name,
         dataset=run.dataset,
         kind=run.model.kind,
-        score=scored_by(study.score, extractor),
+        score=scored_by(study.score, extractor, run.dataset),
         sets=run.sets,
         generations=generations,
         ablation=run.ablation,
@@ -227,9 +229,12 @@ def baseline(study: Study, name: str) -> str | None:
     return next((other for other, run in study.runs.items() if run.baseline_of == name), None)
 
 
-def scored_by(score: Score, extractor: str) -> Score:
-    """The same scoring with one feature extractor, whatever else the study is scored with."""
-    return Score.model_validate(score.model_dump() | {"extractor": extractor, "also": ()})
+def scored_by(score: Score, extractor: str, dataset: Dataset) -> Score:
+    """The same scoring with one feature extractor, of one dataset, whatever else the study is scored with."""
+    one = {"extractor": extractor, "also": (), "reference": score.reference_of(dataset.name)}
+    if one["reference"] is not None:
+        one["reference_count"] = None  # of the other datasets
+    return Score.model_validate(score.model_dump() | one)
 
 
 def as_text(job: Strict, *, defaults: bool = True) -> str:

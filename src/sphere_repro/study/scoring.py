@@ -7,7 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from sphere_repro.ledger import ledger
-from sphere_repro.strict import MOST_BATCH, MOST_DRAWS, MOST_IMAGES, Strict
+from sphere_repro.strict import MOST_BATCH, MOST_DRAWS, MOST_IMAGES, Strict, is_none
 
 ExtractorName = Literal["inception", "inception-legacy", "efficientnet-lite0"]
 EXTRACTORS: tuple[str, ...] = get_args(ExtractorName)
@@ -48,6 +48,16 @@ class Score(Strict):
             section="published numbers",
             released={"imagenet": 50000},
             reason="all training images, as published for the other datasets",
+        ),
+    )
+    reference: str | dict[str, str] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="statistics that others made (.npz with mu and sigma), compared with instead of those of "
+        "the real images; of a study of several datasets by name: {imagenet: PATH}",
+        json_schema_extra=ledger(
+            section="published numbers",
+            reason="which statistics the published numbers were taken with is not known for every dataset",
         ),
     )
     kid_subsets: int = Field(
@@ -96,6 +106,19 @@ class Score(Strict):
             if names.count(name) > 1:
                 raise ValueError(f"also: '{name}' is listed twice; extractor counts as well")
         return self
+
+    @model_validator(mode="after")
+    def _reference_is_one_or_the_other(self) -> Self:
+        places = self.reference.values() if isinstance(self.reference, dict) else [self.reference]
+        if self.reference == {} or "" in places:
+            raise ValueError("reference: an empty path; name a file, or leave the key out")
+        if isinstance(self.reference, str) and self.reference_count is not None:
+            raise ValueError("reference_count is of our own statistics: remove it, or reference")
+        return self
+
+    def reference_of(self, dataset: str) -> str | None:
+        """The statistics by others that the dataset of this name is compared with, if any."""
+        return self.reference.get(dataset) if isinstance(self.reference, dict) else self.reference
 
     @property
     def extractors(self) -> tuple[ExtractorName, ...]:
