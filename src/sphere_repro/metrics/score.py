@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import write_json
+from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
