@@ -141,6 +141,20 @@ class ImageArchive:
             for start in range(0, total, size)
         )
 
+    def batches_of(self, indices: Sequence[int] | np.ndarray, size: int) -> Iterator[np.ndarray]:
+        """The images of `indices` in their order, as uint8 (B, H, H, 3); the last B may be less.
+
+        Raises:
+            UserError: one of them is bad.
+            IndexError: an index is not in 0…N-1.
+        """
+        if size < 1:
+            raise ValueError(f"a batch of {size} images")
+        return (
+            np.stack([self.read(int(index)) for index in indices[start : start + size]])
+            for start in range(0, len(indices), size)
+        )
+
     def load(self, count: int | None = None) -> np.ndarray:
         """The first `count` images (default: all) at once, as uint8 (count, H, H, 3).
 

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import reconstructed
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
@@ -79,7 +80,7 @@ def draw(
     training latents.
 
     Args:
-        real: archive of the dataset; image i of `reconstruction` reconstructs its image i.
+        real: archive of the dataset, of whose images (`choice.reconstructed`) those of `reconstruction` are.
         sphere_sets: 'reconstruction' and 'generation-1' → archive.
         vae_sets: 'reconstruction', 'prior' and 'posterior' → archive; empty leaves the block out.
         scores: scores files; the Fréchet distance of each set then stands above its images.
@@ -140,8 +141,9 @@ def _panel(
     wanted = shape[0] * shape[1]
     if name in (None, "reconstruction"):
         rebuilt = _need(sets, "reconstruction")
-        indices = spread(real.labels, min(len(real), len(rebuilt)), wanted)
-        images = read(real if name is None else rebuilt, indices)
+        of = reconstructed(real, rebuilt)
+        shown = spread(None if real.labels is None else real.labels[of], len(of), wanted)
+        images = read(real, of[shown].tolist()) if name is None else read(rebuilt, shown)
     else:
         archive = _need(sets, name)
         indices = spread(archive.labels, len(archive), 2 * wanted)

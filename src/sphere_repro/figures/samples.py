@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import reconstructed
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
@@ -122,12 +123,13 @@ def _real_rows(
     sets: Mapping[str, ImageArchive], real: ImageArchive, columns: int
 ) -> tuple[list[Row], NDArray[np.int64] | None]:
     rebuilt = sets.get("reconstruction")
-    count = min(len(real), len(rebuilt)) if rebuilt else len(real)
-    indices = spread(real.labels, count, columns)
-    rows = [("real", read(real, indices))]
+    of = reconstructed(real, rebuilt) if rebuilt else np.arange(len(real))
+    labels = None if real.labels is None else real.labels[of]
+    shown = spread(labels, len(of), columns)
+    rows = [("real", read(real, of[shown].tolist()))]
     if rebuilt:
-        rows.append(("reconstruction", read(rebuilt, indices)))
-    return rows, real.labels[indices] if real.labels is not None else None
+        rows.append(("reconstruction", read(rebuilt, shown)))
+    return rows, labels[shown] if labels is not None else None
 
 
 def _grid(rows: list[Row], labels: NDArray[np.int64] | None, title: str) -> Figure:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.choice import choose
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
@@ -36,7 +37,8 @@ def balanced_labels(indices: range, classes: int) -> Tensor | None:
 def draw_set(job: SampleJob, model: Path, archive: Path, out: Path, device: torch.device) -> int:
     """Write one sample set as an image archive; return the number of images.
 
-    `reconstruction` reconstructs the first images of the dataset under the null class and without noise;
+    `reconstruction` reconstructs images of the dataset (`choose`: the reference's, where they are as many)
+    under the null class and without noise;
     `generation-…` samples the sphere; `prior` and `posterior` decode Gaussian draws of a VAE (section 5).
 
     Raises:
@@ -50,7 +52,7 @@ def draw_set(job: SampleJob, model: Path, archive: Path, out: Path, device: torc
     )
     classes = checkpoint.model.shape.classes
     if job.set == "reconstruction":
-        labels = None if source.labels is None else source.labels[:count]
+        labels = None if source.labels is None else source.labels[choose(len(source), count)]
     else:
         labels = np.array([index % classes for index in range(count)]) if classes else None
     write_archive(out, (image for batch in bar for image in refine.to_bytes(batch).numpy()), labels)
@@ -141,7 +143,7 @@ def _reconstructions(
     checkpoint: Checkpoint, source: ImageArchive, size: int, count: int, device: torch.device
 ) -> Iterator[Tensor]:
     model = checkpoint.model
-    for images in source.batches(size, count):
+    for images in source.batches_of(choose(len(source), count), size):
         x = to_unit(torch.from_numpy(images).permute(0, 3, 1, 2)).to(device)
         null = torch.full((len(x),), model.null_class, device=device) if model.shape.classes else None
         with torch.no_grad():
