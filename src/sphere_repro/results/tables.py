@@ -16,6 +16,7 @@ from typing import Any
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json, write_text
 from sphere_repro.provenance.code import code_has_changed
+from sphere_repro.results import floor as floors
 from sphere_repro.results.expected import Expected, find, load_expected
 
 COLUMNS = (
@@ -45,7 +46,8 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
 
     A run that was scored with several extractors has the rows of each; metric, extractor and resize tell them
     apart. `inception_score` is the mean over `inception_score_splits` parts, `inception_score_sd` their
-    standard deviation; all three are empty where the extractor has no such score.
+    standard deviation; all three are empty where the extractor has no such score. `floor` is what as many
+    images of a perfect model would score (`results.floor`), by two halves of `floor_count` real images.
 
     The study is the name of the folder over the run's. `code` is the hash of the code that trained the model,
     from the `model.json` beside the scores, empty where there is none; `code_changed` says which code is
@@ -148,16 +150,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     scores = read_json(path)
     training = _code(path.with_name("model.json"))
     try:
-        floor = scores["floor"] or {"frechet": None, "count": None}
+        floor = scores["floor"]
         common = {
             "study": path.resolve().parent.parent.name,
             "model": scores["kind"],
             **{key: scores[key] for key in OF_RUN},
-            "floor": floor["frechet"],
-            "floor_count": floor["count"],
+            "floor_count": floor["count"] if floor else None,
             "code": str(training.get("sha256", ""))[:SHORT_HASH],
         }
-        rows = [common | {key: entry[key] for key in OF_SET} for entry in scores["records"]]
+        rows = [
+            common | {key: entry[key] for key in OF_SET} | {"floor": _floor(floor, entry, scores)}
+            for entry in scores["records"]
+        ]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     for row in rows:
@@ -167,6 +171,15 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         ]
         row["code_changed"] = " ".join(changed)
     return rows
+
+
+def _floor(
+    measured: Mapping[str, Any] | None, entry: Mapping[str, Any], scores: Mapping[str, Any]
+) -> float | None:
+    """What a perfect model's images would score, if they were as many as the set's."""
+    if not measured:
+        return None
+    return floors.expected(measured["frechet"], measured["count"], entry["count"], scores["reference_count"])
 
 
 def _code(path: Path) -> dict[str, Any]:
