@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
     distance_by_steps,
@@ -65,7 +66,7 @@ def scores(path: Path, kind: str = "sphere", metric: str = METRIC, scale: float 
             distance = (300 - 40 * steps) * scale
             records.append(score(name, "generation", distance, steps, strength=strength, noise=noise))
     data = {"run": path.stem, "dataset": "digits-8px", "kind": kind, "metric": metric, "records": records}
-    path.write_text(json.dumps(data | {"floor": {"frechet": 13.1, "count": 20}}))
+    path.write_text(json.dumps(data | {"floor": {"frechet": 13.1, "count": 20}, "reference_count": 40}))
     return path
 
 
@@ -276,9 +277,40 @@ def test_distances_stand_where_they_were_measured(tmp_path: Path) -> None:
     for label in (
         "digits-vae: prior (410)",
         "digits: reconstruction (45)",
-        "two halves of the real images (13.1)",
+        "floor: 40 images of a perfect model (6.55)",
     ):
         assert label in text
+
+
+def test_fewer_images_are_named_beside_their_distance(tmp_path: Path) -> None:
+    path = scores(tmp_path / "digits.json")
+    data = json.loads(path.read_text())
+    data["records"][0]["count"] = 25
+    path.write_text(json.dumps(data))
+    assert "digits: reconstruction of 25 images (45)" in words(distance_by_steps.draw([path]))
+    real, copies = archive(tmp_path / "real.zip"), archive(tmp_path / "reconstruction.zip")
+    figure = posterior_hole.draw(
+        real, {"reconstruction": copies, "generation-1": copies}, {}, posterior_hole.Scores(path)
+    )
+    assert "sets of 25 to 40 images; 40 images of a perfect model: 6.55" in words(figure)
+    ratio = posterior_hole.table(posterior_hole.Scores(path))["ratio to the reconstruction"].iloc[1]
+    assert ratio == pytest.approx(260 / (45 - 131 * (1 / 25 - 1 / 40)))
+
+
+def test_reconstructions_stand_below_the_images_they_are_of(tmp_path: Path) -> None:
+    """Also where they are fewer than the images of a sorted archive."""
+    labels = np.repeat(np.arange(5), 20)
+    images = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
+    chosen = choose(100, 20)
+    write_archive(tmp_path / "real.zip", images, labels)
+    write_archive(tmp_path / "reconstruction.zip", images[chosen], labels[chosen])
+    sets = {"reconstruction": tmp_path / "reconstruction.zip"}
+    shown = np.asarray(samples.draw(sets, tmp_path / "real.zip").axes[0].get_images()[0].get_array())
+    height = (len(shown) - 4) // 2  # the rows are four pixels apart
+    np.testing.assert_array_equal(shown[:height], shown[-height:])
+    hole = posterior_hole.draw(tmp_path / "real.zip", sets | {"generation-1": tmp_path / "real.zip"}, {})
+    panels = [np.asarray(panel.get_images()[0].get_array()) for panel in hole.axes[:2]]
+    np.testing.assert_array_equal(*panels)
 
 
 def test_each_metric_has_its_own_panel(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sphere_repro.cli import main
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.metrics.frechet import frechet_distance

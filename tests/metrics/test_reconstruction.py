@@ -9,6 +9,7 @@ import pytest
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.reconstruction import psnr
 
@@ -41,11 +42,14 @@ def test_no_error_is_the_smallest_error(tmp_path: Path, images: np.ndarray) -> N
     assert exact == pytest.approx(10 * np.log10(255**2 * 48))
 
 
-def test_fewer_reconstructions_are_held_against_the_first_images(tmp_path: Path, images: np.ndarray) -> None:
+def test_fewer_reconstructions_are_held_against_the_images_they_are_of(
+    tmp_path: Path, images: np.ndarray
+) -> None:
     real = archive(tmp_path / "real.zip", images)
-    assert psnr(real, archive(tmp_path / "few.zip", images[:3] + np.uint8(1))) == pytest.approx(
-        20 * np.log10(255)
-    )
+    few = images[choose(7, 3)] + np.uint8(1)
+    for batch_size in (1, 2, 256):
+        found = psnr(real, archive(tmp_path / "few.zip", few), batch_size=batch_size)
+        assert found == pytest.approx(20 * np.log10(255))
 
 
 def test_archives_of_another_run_are_refused(tmp_path: Path, images: np.ndarray) -> None:

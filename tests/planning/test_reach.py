@@ -10,7 +10,7 @@ from PIL import Image
 
 from conftest import ROOT
 from sphere_repro import cli
-from sphere_repro.data.archive import write_archive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.planning import plan, reach
 from sphere_repro.planning.counts import image_count
 from sphere_repro.study.config import Run, load_study

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sphere_repro.data.archive import ImageArchive, write_archive
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
 from sphere_repro.results import degenerate
 from sphere_repro.results.claims import claims
@@ -57,7 +58,7 @@ def test_noise_on_one_picture_makes_no_other_picture(tmp_path: Path) -> None:
 def test_reconstructions_are_held_against_the_images_that_they_are_of(tmp_path: Path) -> None:
     images = np.concatenate([np.zeros((10, 8, 8, 3)), np.full((10, 8, 8, 3), 255)])
     found = archive(tmp_path / "a.zip", images)
-    assert variety(found, 10).overall == 0 and variety(found).overall > 100
+    assert variety(found, np.arange(10)).overall == 0 and variety(found).overall > 100
 
 
 def test_described() -> None:

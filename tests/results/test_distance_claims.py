@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,66 @@ def test_guided_sets_are_compared_with_guided_sets() -> None:
     mixed = RunScores(**{**run.__dict__, "records": (*run.records, unguided)})
     found = next(claim for claim in score_claims([mixed]) if claim.claim == "few-steps-beat-one")
     assert found.numbers["4 steps"].value == 120
+
+
+def recounted(run: RunScores, **counts: int) -> RunScores:
+    """The run with other numbers of images, and a floor of 10 between halves of 1000 real ones."""
+    records = tuple(
+        dataclasses.replace(record, count=counts.get(record.kind, record.count)) for record in run.records
+    )
+    return dataclasses.replace(run, records=records, floor=10.0, floor_count=1000, reference_count=2000)
+
+
+def test_unequal_numbers_of_images_are_brought_to_one() -> None:
+    """100 reconstructions are too far by 5000/100 - 5000/1000 = 45: the truth is about 5, not 50."""
+    fair = recounted(vae(prior=101, reconstruction=50), reconstruction=1000, prior=1000)
+    unfair = recounted(vae(prior=60, reconstruction=50), reconstruction=100, prior=1000)
+    assert "brought" not in score_claims([fair])[0].note
+    claim = score_claims([unfair])[0]
+    assert claim.numbers["ratio"].value == pytest.approx(60 / 5)
+    assert claim.numbers["reconstruction"].value == 50  # as it was measured
+    assert claim.verdict == UNDECIDED  # not 'does not hold': the correction is an error as well
+    assert "100 images are brought to 1000" in claim.note
+
+
+def test_unequal_numbers_without_a_floor_are_undecided() -> None:
+    run = recounted(vae(), reconstruction=50)
+    (claim,) = score_claims([dataclasses.replace(run, floor=None)])
+    assert claim.verdict == UNDECIDED and "no floor" in claim.note
+    assert verdicts(dataclasses.replace(sphere(), floor=None))["few-steps-beat-one"] == HOLDS
+
+
+def test_schemes_of_unequal_numbers_without_a_floor_are_undecided() -> None:
+    run = sphere()
+    rival = dataclasses.replace(run.records[-1], set="c", strength="linear", count=50)
+    more = dataclasses.replace(run, records=(*run.records, rival), floor=None)
+    assert verdicts(more)["fixed-shared-is-best"] == UNDECIDED
+
+
+def test_a_vaes_prior_is_held_against_unguided_samples() -> None:
+    """Guidance moves images as well: it would be the geometry's merit."""
+    guided = sphere(guidance=1.4, one=60.0)
+    found = {claim.claim: claim for claim in score_claims([guided, vae()])}
+    assert found["sphere-prior-not-far-worse"].verdict == UNDECIDED
+    assert "unguided" in found["sphere-prior-not-far-worse"].note
+    bare = dataclasses.replace(guided.records[1], guidance_scale=1.0, frechet=500.0)
+    both = dataclasses.replace(guided, records=(*guided.records, bare))
+    found = {claim.claim: claim for claim in score_claims([both, vae()])}
+    assert found["sphere-prior-not-far-worse"].verdict == FAILS
+    assert found["few-steps-beat-one"].numbers["1 step"].value == 60  # guided, as the four steps are
+    first = dataclasses.replace(guided, records=(bare, *guided.records))
+    assert verdicts(first)["few-steps-beat-one"] == FAILS
+
+
+@pytest.mark.parametrize(("kl", "words"), [(0.001, "KL weight is 0.001"), (None, "KL weight is the study's")])
+def test_claims_on_a_vae_name_its_kl_weight(kl: float | None, words: str) -> None:
+    found = score_claims([sphere(), dataclasses.replace(vae(), kl=kl)])
+    notes = [claim.note for claim in found if "prior" in claim.claim]
+    assert len(notes) == 2 and all(words in note and "largely chosen" in note for note in notes)
+    assert not any("KL" in claim.note for claim in found if "prior" not in claim.claim)
+
+
+def test_few_jackknife_groups_decide_less() -> None:
+    clear = vae(prior=106)  # 2.5 errors above twice the reconstructions
+    assert verdicts(dataclasses.replace(clear, freedom=9))["vae-prior-far-worse"] == HOLDS
+    assert verdicts(dataclasses.replace(clear, freedom=3))["vae-prior-far-worse"] == UNDECIDED

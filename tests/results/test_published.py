@@ -46,11 +46,13 @@ def table(folder: Path, *rows: dict[str, Any]) -> Path:
     [
         (10.0, 0.1, HOLDS),  # the same number, known well enough
         (8.0, 0.1, HOLDS),  # better than published
-        (10.2, 0.1, HOLDS),
-        (10.0, 0.2, UNDECIDED),  # 0.5 are allowed, two errors of the difference are 0.57
+        (10.1, 0.1, HOLDS),
+        (10.2, 0.1, UNDECIDED),  # 2.1 errors of ten groups: by chance in one of sixteen
+        (10.0, 0.2, UNDECIDED),  # 0.5 are allowed, 2.3 errors of the difference are 0.64
         (10.3, 0.1, UNDECIDED),
         (10.7, 0.1, UNDECIDED),
-        (10.8, 0.1, FAILS),
+        (10.8, 0.1, UNDECIDED),
+        (10.9, 0.1, FAILS),
         (12.0, 0.1, FAILS),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from sphere_repro.commands.sample import sample
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.choice import choose
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, build
@@ -136,7 +139,7 @@ def test_sets_have_their_count_and_repeat_their_bytes(
     assert archive.labels is not None
     if name == "reconstruction":
         real = ImageArchive(digits_archive).labels
-        assert real is not None and archive.labels.tolist() == real[:23].tolist()
+        assert real is not None and archive.labels.tolist() == real[choose(COUNT, 23)].tolist()
     else:
         assert archive.labels.tolist() == [index % 10 for index in range(23)]
 
@@ -184,7 +187,7 @@ def test_seed_run_and_weights_decide_the_draws(
 
 
 @pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
-def test_reconstruction_i_is_of_image_i(
+def test_a_reconstruction_is_of_the_image_chosen(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str
 ) -> None:
     draw_set(sample_job("reconstruction", kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
@@ -192,7 +195,7 @@ def test_reconstruction_i_is_of_image_i(
     model = load_model(models[kind]).model
     real = ImageArchive(digits_archive)
     for index in (0, 7, 8, 22):
-        x = to_unit(torch.from_numpy(real.read(index)).permute(2, 0, 1)[None])
+        x = to_unit(torch.from_numpy(real.read(int(choose(COUNT, 23)[index]))).permute(2, 0, 1)[None])
         null = torch.tensor([model.null_class]) if model.shape.classes else None
         with torch.no_grad():
             if isinstance(model, SphereAutoencoder):
@@ -202,6 +205,27 @@ def test_reconstruction_i_is_of_image_i(
         expected = refine.to_bytes(rebuilt)[0].numpy()
         assert abs(found[index].astype(int) - expected).max() <= 1, index
     assert not (found[0] == found[1]).all()
+
+
+def test_fewer_reconstructions_are_of_all_classes_of_a_sorted_archive(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), dtype=np.uint8)
+    write_archive(tmp_path / "sorted.zip", images, np.repeat(np.arange(10), 20))
+    job = sample_job("reconstruction", count=60)
+    draw_set(job, models["sphere"], tmp_path / "sorted.zip", tmp_path / "a.zip", CPU)
+    labels = ImageArchive(tmp_path / "a.zip").labels
+    assert labels is not None
+    assert len(np.unique(labels)) == 10 and np.bincount(labels).max() < 15
+
+
+@pytest.mark.parametrize(("count", "recorded"), [(23, choose(COUNT, 23).tolist()), (COUNT, None)])
+def test_the_record_says_which_images_were_reconstructed(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, count: int, recorded: list[int] | None
+) -> None:
+    job = sample_job("reconstruction", count=count)
+    sample(job, models["sphere"], digits_archive, tmp_path / "a.zip", "cpu")
+    assert json.loads((tmp_path / "a.json").read_text()).get("indices") == recorded
 
 
 def test_no_more_reconstructions_than_images(

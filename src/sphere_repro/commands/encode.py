@@ -28,7 +28,7 @@ def encode(job: EncodeJob, model: Path, data: Path, out: Path, device: str) -> s
     from sphere_repro.sampling.sets import encode_set
 
     return timed(
-        lambda chosen: encode_set(job, model, data, out, chosen),
+        lambda chosen: {"count": encode_set(job, model, data, out, chosen)},
         job,
         out,
         {"model": model, "data": data},

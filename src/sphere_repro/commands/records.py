@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def timed(
-    work: Callable[[torch.device], int],
+    work: Callable[[torch.device], Mapping[str, Any]],
     job: Strict,
     out: Path,
     inputs: Mapping[str, Path],
@@ -29,14 +29,14 @@ def timed(
     device: str,
     label: str,
 ) -> str:
-    """Run `work`, which counts the images it makes, on the chosen device; write the record beside `out`.
+    """Run `work`, which says what it made (`count` images), on the chosen device; write its record.
 
     Returns:
         The line that says how many there are and how long they took.
     """
     with gpus.device(device) as chosen:
         started = time.time()
-        facts = {"count": work(chosen), "sha256": file_hash(out)}
+        facts = {**work(chosen), "sha256": file_hash(out)}
     origin = provenance_of(plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
     write(job, started, origin, [out])
     return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sphere_repro.commands import job as jobs_of
 from sphere_repro.commands.records import timed
@@ -13,6 +13,8 @@ from sphere_repro.errors import UserError, nearest
 from sphere_repro.provenance import code
 
 if TYPE_CHECKING:
+    import torch
+
     from sphere_repro.study.config import Study
     from sphere_repro.study.jobs import SampleJob
 
@@ -42,8 +44,11 @@ def sample(job: SampleJob, model: Path, data: Path, out: Path, device: str) -> s
     """Draw one sample set of a trained run."""
     from sphere_repro.sampling.sets import draw_set
 
+    def work(chosen: torch.device) -> dict[str, Any]:
+        return {"count": draw_set(job, model, data, out, chosen)} | _chosen(job, data)
+
     return timed(
-        lambda chosen: draw_set(job, model, data, out, chosen),
+        work,
         job,
         out,
         {"model": model, "data": data},
@@ -51,6 +56,15 @@ def sample(job: SampleJob, model: Path, data: Path, out: Path, device: str) -> s
         device=device,
         label=f"sample {job.run}/{job.set}",
     )
+
+
+def _chosen(job: SampleJob, data: Path) -> dict[str, list[int]]:
+    """Which images were reconstructed, for the record; nothing where all were."""
+    from sphere_repro.data.archive import ImageArchive
+    from sphere_repro.data.choice import choose
+
+    total = len(ImageArchive(data)) if job.set == "reconstruction" else 0
+    return {"indices": choose(total, job.count).tolist()} if job.count < total else {}
 
 
 VERB = Verb(

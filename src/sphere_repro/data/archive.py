@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,20 @@ class ImageArchive:
         return (
             np.stack([self.read(index) for index in range(start, min(start + size, total))])
             for start in range(0, total, size)
+        )
+
+    def batches_of(self, indices: Sequence[int] | np.ndarray, size: int) -> Iterator[np.ndarray]:
+        """The images of `indices` in their order, as uint8 (B, H, H, 3); the last B may be less.
+
+        Raises:
+            UserError: one of them is bad.
+            IndexError: an index is not in 0…N-1.
+        """
+        if size < 1:
+            raise ValueError(f"a batch of {size} images")
+        return (
+            np.stack([self.read(int(index)) for index in indices[start : start + size]])
+            for start in range(0, len(indices), size)
         )
 
     def load(self, count: int | None = None) -> np.ndarray:

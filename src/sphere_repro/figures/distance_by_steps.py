@@ -44,7 +44,8 @@ def draw(score_files: Sequence[Path], *, title: str = "Distance by number of ste
     """One panel per dataset and metric: distance ± standard error by steps, one line per run and guidance.
 
     Other schemes stand as hollow marks at their number of steps. Horizontal lines: reconstructions, a VAE's
-    prior and estimated posterior, and (dashed grey) the floor: the distance of two halves of the real images.
+    prior and estimated posterior, and (dashed grey) the floor: what images of a perfect model would score, if
+    they were as many as those of the largest set.
 
     Args:
         score_files: scores of the study's runs, in the order of the colours.
@@ -93,6 +94,7 @@ def _panel(axes: Axes, runs: Sequence[RunScores]) -> None:
     colours = style.colours([run.run for run in runs])
     spheres = [run for run in runs if any(record.steps for record in run.records)]
     dodge = dict(zip((run.run for run in spheres), _offsets(len(spheres)), strict=True))
+    count = max(record.count for run in runs for record in run.records)
     levels: list[Level] = []
     handles: list[Line2D] = []
     schemes: set[tuple[str, str]] = set()
@@ -105,13 +107,13 @@ def _panel(axes: Axes, runs: Sequence[RunScores]) -> None:
             handles.append(Line2D([], [], color=colour, linestyle=line, marker="o", label=words))
             schemes |= {record.scheme for record in group if not record.default_scheme}
         levels += [
-            (score.frechet, f"{run.run}: {set_label(score.set)}", colour, _line_style(score))
+            (score.frechet, f"{run.run}: {_words(score, count)}", colour, _line_style(score))
             for score in run.records
             if score.steps is None
         ]
-    floor = next((run.floor for run in runs if run.floor is not None), None)
+    floor = next((level for run in runs if (level := run.floor_of(count)) is not None), None)
     if floor is not None:
-        levels.append((floor, "two halves of the real images", style.GREY, (0, (5, 3))))
+        levels.append((floor, f"floor: {count} images of a perfect model", style.GREY, (0, (5, 3))))
     for scheme in sorted(schemes, key=lambda scheme: [*SCHEMES, scheme].index(scheme)):
         words = f"{scheme[0]} strength, {scheme[1]} noise"
         handles.append(_hollow(SCHEMES.get(scheme, "X"), words))
@@ -120,6 +122,11 @@ def _panel(axes: Axes, runs: Sequence[RunScores]) -> None:
         axes.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(-0.02, -0.16), ncols=min(3, len(handles))
         )
+
+
+def _words(score: SetScore, count: int) -> str:
+    """The set's name, and how many images it has where they are not `count`: fewer are a larger distance."""
+    return set_label(score.set) + ("" if score.count == count else f" of {score.count} images")
 
 
 def _series(run: RunScores) -> list[list[SetScore]]:

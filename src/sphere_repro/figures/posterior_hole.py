@@ -11,11 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import reconstructed
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
 from sphere_repro.figures.samples import open_alike, read, spread
-from sphere_repro.results.scores import RunScores, metric_label, of_runs, read_scores
+from sphere_repro.results.counts import distances
+from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs, read_scores
 
 # Block title → (column title, set name or None for the input, which share of the set's images).
 BLOCKS: dict[str, tuple[tuple[str, str | None, int], ...]] = {
@@ -79,7 +81,7 @@ def draw(
     training latents.
 
     Args:
-        real: archive of the dataset; image i of `reconstruction` reconstructs its image i.
+        real: archive of the dataset, of whose images (`choice.reconstructed`) those of `reconstruction` are.
         sphere_sets: 'reconstruction' and 'generation-1' → archive.
         vae_sets: 'reconstruction', 'prior' and 'posterior' → archive; empty leaves the block out.
         scores: scores files; the Fréchet distance of each set then stands above its images.
@@ -105,7 +107,8 @@ def draw(
             set_name = _present(sets, wanted)
             images = _panel(opened[real], sets, set_name, share, shape)
             style.show_montage(axes, images)
-            axes.set_title(heading + _distance(found.get(name), set_name), fontsize=9.5)
+            guided = ", guided" if set_name != wanted else ""
+            axes.set_title(heading + guided + _distance(found.get(name), set_name), fontsize=9.5)
         row[0].set_ylabel(name, fontsize=11, fontweight="bold")
     style.heading(drawn, title, _caption(found))
     style.warning(drawn, of_runs(found.values()))
@@ -120,13 +123,22 @@ def table(scores: Scores) -> pd.DataFrame:
         for set_name in dict.fromkeys(entry[1] for entry in BLOCKS[name] if entry[1]):
             score = found.find(_present([record.set for record in found.records], set_name) or set_name)
             if score:
-                ratio = score.frechet / base.frechet if base else float("nan")
+                ratio = _ratio(found, score, base)
                 label = metric_label(found.metric)
                 records.append(
-                    {"model": name, "set": set_name, label: score.frechet, "standard error": score.frechet_se}
+                    {"model": name, "set": set_name, "images": score.count}
+                    | {label: score.frechet, "standard error": score.frechet_se}
                     | {"ratio to the reconstruction": ratio}
                 )
     return pd.DataFrame(records)
+
+
+def _ratio(run: RunScores, score: SetScore, base: SetScore | None) -> float:
+    """How many times as far as the reconstructions, both as if of equally many images; else not a number."""
+    if base is None:
+        return float("nan")
+    first, second = distances([(run, score), (run, base)])
+    return first.value / second.value
 
 
 def _read(scores: Scores | None) -> dict[str, RunScores]:
@@ -141,8 +153,9 @@ def _panel(
     wanted = shape[0] * shape[1]
     if name in (None, "reconstruction"):
         rebuilt = _need(sets, "reconstruction")
-        indices = spread(real.labels, min(len(real), len(rebuilt)), wanted)
-        images = read(real if name is None else rebuilt, indices)
+        of = reconstructed(real, rebuilt)
+        shown = spread(None if real.labels is None else real.labels[of], len(of), wanted)
+        images = read(real, of[shown].tolist()) if name is None else read(rebuilt, shown)
     else:
         archive = _need(sets, name)
         indices = spread(archive.labels, len(archive), 2 * wanted)
@@ -176,8 +189,17 @@ def _distance(found: RunScores | None, name: str | None) -> str:
 
 def _caption(found: Mapping[str, RunScores]) -> str:
     metrics = list(dict.fromkeys(metric_label(scores.metric) for scores in found.values()))
-    floors = [scores.floor for scores in found.values() if scores.floor is not None]
     if not metrics:
         return "Random points decode as well as encoded images only where the latent space has no holes."
-    floor = f"; two halves of the real images: {floors[0]:.3g}" if floors else ""
-    return f"Above the panels: {' / '.join(metrics)} ± standard error{floor}."
+    return f"Above the panels: {' / '.join(metrics)} ± standard error{_counts(found)}."
+
+
+def _counts(found: Mapping[str, RunScores]) -> str:
+    """How many images there are (fewer are a larger distance), and what a perfect model's would score."""
+    sizes = sorted({score.count for scores in found.values() for score in scores.records})
+    largest = sizes[-1]
+    floor = next(
+        (level for scores in found.values() if (level := scores.floor_of(largest)) is not None), None
+    )
+    unequal = f"; sets of {' to '.join(map(str, (sizes[0], largest)))} images" if len(sizes) > 1 else ""
+    return unequal + (f"; {largest} images of a perfect model: {floor:.3g}" if floor is not None else "")

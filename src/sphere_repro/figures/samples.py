@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import reconstructed
 from sphere_repro.data.class_names import short_word
 from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
@@ -85,8 +86,8 @@ def alike(sets: Mapping[str, ImageArchive], real: ImageArchive) -> str:
     """A sentence on sets whose images are alike or nearly so; empty where none's are."""
     pairs = []
     for name, archive in sets.items():
-        first = len(archive) if name == "reconstruction" else None
-        found = degenerate.described(variety(archive), variety(real, first))
+        of = reconstructed(real, archive) if name == "reconstruction" else None
+        found = degenerate.described(variety(archive), variety(real, of))
         pairs += [(set_label(name), why) for why in degenerate.of_variety(found)]
     return degenerate.sentence(degenerate.listed(pairs))
 
@@ -142,12 +143,13 @@ def _real_rows(
     sets: Mapping[str, ImageArchive], real: ImageArchive, columns: int
 ) -> tuple[list[Row], NDArray[np.int64] | None]:
     rebuilt = sets.get("reconstruction")
-    count = min(len(real), len(rebuilt)) if rebuilt else len(real)
-    indices = spread(real.labels, count, columns)
-    rows = [("real", read(real, indices))]
+    of = reconstructed(real, rebuilt) if rebuilt else np.arange(len(real))
+    labels = None if real.labels is None else real.labels[of]
+    shown = spread(labels, len(of), columns)
+    rows = [("real", read(real, of[shown].tolist()))]
     if rebuilt:
-        rows.append(("reconstruction", read(rebuilt, indices)))
-    return rows, real.labels[indices] if real.labels is not None else None
+        rows.append(("reconstruction", read(rebuilt, shown)))
+    return rows, labels[shown] if labels is not None else None
 
 
 def _class_note(real: ImageArchive, drawn: ImageArchive) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
@@ -55,17 +56,16 @@ def make_reference(
 ) -> None:
     """Write features and moments of real images to `out` (npz), and what they are to the JSON beside.
 
-    Fewer than all images (`score.reference_count`) are a seeded random choice, so that the order of the
-    archive (by class, say) does not matter. `floor` is the distance between two random halves of them: what a
-    perfect model would get with that many images.
+    Fewer than all images (`score.reference_count`) are a random choice (`data.choice`), so that the order of
+    the archive (by class, say) does not matter; reconstructions are of the same choice. `floor` is the
+    distance between two random halves of them: what a perfect model would get with that many images.
 
     Raises:
         UserError: the archive is broken, holds too few images, or the network's weights are missing.
     """
     archive = ImageArchive(archive_path)
     extractor = make_extractor(score.extractor, device=device)
-    generator = np.random.default_rng(REFERENCE_SEED)
-    indices = _choice(archive, score.reference_count, generator)
+    indices = _choice(archive, score.reference_count)
     features = extract(
         archive,
         extractor,
@@ -83,7 +83,7 @@ def make_reference(
             **_described(extractor),
             "reference_split": REFERENCE_SPLIT,
             "count": len(indices),
-            "floor": _floor(features, generator),
+            "floor": _floor(features, np.random.default_rng(REFERENCE_SEED)),
             "provenance": provenance_of(
                 parameters,
                 inputs={"archive": archive_path},
@@ -188,12 +188,10 @@ def _fault(error: Exception) -> str:
     return f" ({place}: {first['msg'][0].lower()}{first['msg'][1:]})" if place else ""
 
 
-def _choice(archive: ImageArchive, count: int | None, generator: np.random.Generator) -> NDArray[np.int64]:
+def _choice(archive: ImageArchive, count: int | None) -> NDArray[np.int64]:
     if len(archive) < 4:
         raise UserError(f"{archive.path} holds {len(archive)} images; reference statistics need at least 4.")
-    if count is None or count >= len(archive):
-        return np.arange(len(archive))
-    return np.sort(generator.choice(len(archive), count, replace=False))
+    return choose(len(archive), count)
 
 
 def _floor(features: NDArray[np.float32], generator: np.random.Generator) -> dict[str, float | int]:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import reconstructed
 from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
@@ -189,8 +190,8 @@ def _given(score: Score) -> str | None:
 
 def _variety(archive: ImageArchive, real: ImageArchive, name: str) -> dict[str, float | None]:
     """Reconstructions are held against the images that they reconstruct, other sets against all."""
-    first = len(archive) if name == "reconstruction" else None
-    return degenerate.described(variety(archive), variety(real, first))
+    of = reconstructed(real, archive) if name == "reconstruction" else None
+    return degenerate.described(variety(archive), variety(real, of))
 
 
 def _doubtful(run: str, records: list[dict[str, Any]]) -> str:

@@ -16,15 +16,14 @@ MODEL = (
 )  # fmt: skip
 IMPORT = ("models/", "study/architecture.py")
 SAMPLE = (
-    "data/archive", "data/frequencies.py", "data/images.py", "data/loading.py", "models/", "sampling/",
-    "seeds.py", "sphere.py",
-    "study/architecture.py", "study/generation.py",
+    "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "data/loading.py", "models/",
+    "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
 )  # fmt: skip
 SCORE = (
-    "data/archive", "data/frequencies.py", "data/images.py", "metrics/features.py", "metrics/frechet.py",
-    "metrics/inception", "metrics/kernel.py", "metrics/reconstruction.py", "metrics/reference.py",
-    "metrics/score.py", "metrics/statistics.py", "results/degenerate.py", "results/variety.py", "seeds.py",
-    "study/scoring.py",
+    "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/features.py",
+    "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",
+    "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
+    "results/degenerate.py", "results/variety.py", "seeds.py", "study/scoring.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)

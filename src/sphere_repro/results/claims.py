@@ -15,10 +15,11 @@ from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results.degenerate import unmoved
 from sphere_repro.results.distance_claims import score_claims
-from sphere_repro.results.scores import read_scores, read_uniformity
+from sphere_repro.results.scores import model_record, read_scores, read_uniformity
 from sphere_repro.results.statements import TEXTS, Claim
+from sphere_repro.results.together import number_tested, together
 from sphere_repro.results.uniformity_claim import uniformity_claim
-from sphere_repro.results.verdicts import STANDARD_ERRORS
+from sphere_repro.results.verdicts import LEVEL
 
 
 def claims(
@@ -38,14 +39,15 @@ def claims(
     Raises:
         UserError: a results file is missing or broken.
     """
-    runs = [read_scores(path) for path in score_files]
-    still = {run.run: why for run in runs if (why := unmoved(run.moved))}
-    found = [*score_claims(runs)]
+    scores = [read_scores(path) for path in score_files]
+    still = {run.run: why for run in scores if (why := unmoved(run.moved))}
+    found = [*score_claims(scores)]
     found += [uniformity_claim(read_uniformity(path), still) for path in uniformity_files]
     further = further or {}
     found += [claim for judged in further.values() for claim in judged]
-    found.sort(key=lambda claim: [*TEXTS].index(claim.claim))
-    inputs = {str(path): path for path in [*score_files, *uniformity_files, *further]}
+    found = together(sorted(found, key=lambda claim: [*TEXTS].index(claim.claim)))
+    models = [model_record(run.path) for run in scores if run.kl is not None]
+    inputs = {str(path): path for path in [*score_files, *models, *uniformity_files, *further]}
     origin = provenance_of({}, inputs=inputs, code=("results/",))
     beside = {out.with_suffix(".csv"): as_csv(found), out.with_suffix(".md"): markdown(found)}
     for path, text in beside.items():
@@ -60,9 +62,18 @@ def markdown(found: Sequence[Claim]) -> str:
         cells = [claim.text, claim.run, claim.metric, f"**{claim.verdict}**", _numbers(claim, "<br>")]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     used = dict.fromkeys(claim.claim for claim in found)
-    lines += ["", f"± is one standard error; a verdict needs {STANDARD_ERRORS:g}. A claim holds when:", ""]
+    lines += ["", f"± is one standard error. {_correction(found)} A claim holds when:", ""]
     lines += [f"* *{TEXTS[name][0]}*: {TEXTS[name][1]}." for name in used]
     return "\n".join(lines) + "\n"
+
+
+def _correction(found: Sequence[Claim]) -> str:
+    """What the verdicts allow for."""
+    return (
+        f"{number_tested(found)} statements are tested at once: chance alone decides any of them in fewer "
+        f"than {100 * LEVEL:g} % of such studies (Student's t with as many degrees of freedom as jackknife "
+        "groups less one; Holm's correction)."
+    )
 
 
 def as_csv(found: Sequence[Claim]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sphere_repro.results.counts import distances, words
 from sphere_repro.results.scores import RunScores, SetScore, Variant, ablation_axes
 from sphere_repro.results.statements import (
     ALONE,
@@ -52,14 +53,17 @@ def ablation_claims(runs: Sequence[RunScores]) -> list[Claim]:
 
 
 def _few_steps(run: RunScores) -> Claim:
-    one = _plain(run, 1)
-    many = _plain(run, MANY_STEPS, guidance=one.guidance if one else None)
+    found = [(one, _plain(run, MANY_STEPS, one.guidance)) for one in _all_plain(run, 1)]
+    one, many = next((pair for pair in found if pair[1] is not None), (None, None))
     if one is None or many is None:
-        note = f"the run lacks samples of 1 or of {MANY_STEPS} steps (fixed, shared)"
+        note = f"the run lacks samples of 1 or of {MANY_STEPS} steps (fixed, shared) of the same guidance"
         return claim_of("few-steps-beat-one", run.run, run.dataset, run.metric, UNDECIDED, {}, note)
-    gain = difference(_distance(one), _distance(many))
-    numbers = {"1 step": _distance(one), f"{MANY_STEPS} steps": _distance(many), "difference": gain}
-    return claim_of("few-steps-beat-one", run.run, run.dataset, run.metric, decide(gain), numbers)
+    pair = [(run, one), (run, many)]
+    first, second = distances(pair)
+    gain = difference(first, second)
+    numbers = {"1 step": _distance(run, one), f"{MANY_STEPS} steps": _distance(run, many), "difference": gain}
+    name = "few-steps-beat-one"
+    return claim_of(name, run.run, run.dataset, run.metric, decide(gain), numbers, words(pair), [gain])
 
 
 def _best_scheme(run: RunScores) -> Claim:
@@ -75,12 +79,12 @@ def _best_scheme(run: RunScores) -> Claim:
     if best is None or not others:
         note = f"the run lacks samples of another scheme at {MANY_STEPS} steps"
         return claim_of("fixed-shared-is-best", run.run, run.dataset, run.metric, UNDECIDED, {}, note)
-    rival = min(others, key=lambda record: record.frechet)
-    lead = difference(_distance(rival), _distance(best))
-    numbers = {"fixed + shared": _distance(best)}
-    numbers |= {" + ".join(record.scheme): _distance(record) for record in others}
+    variants = [(run, record) for record in (best, *others)]
+    lead = _lead(variants)
+    numbers = {" + ".join(record.scheme): _distance(run, record) for _, record in variants}
     numbers["lead over the best other"] = lead
-    return claim_of("fixed-shared-is-best", run.run, run.dataset, run.metric, decide(lead), numbers)
+    name = "fixed-shared-is-best"
+    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, words(variants), [lead])
 
 
 def _against_others(name: str, run: RunScores, variants: Sequence[Variant], note: str) -> Claim:
@@ -89,11 +93,11 @@ def _against_others(name: str, run: RunScores, variants: Sequence[Variant], note
     others = [variant for variant in variants if not variant.baseline]
     if ours is None or not others:
         return claim_of(name, run.run, run.dataset, run.metric, UNDECIDED, {}, note)
-    rival = min(others, key=lambda variant: variant.score.frechet)
-    lead = difference(_distance(rival.score), _distance(ours.score))
-    numbers = {variant.value: _distance(variant.score) for variant in variants}
+    scored = [(run, variant.score) for variant in (ours, *others)]
+    lead = _lead(scored)
+    numbers = {variant.value: _distance(run, variant.score) for variant in variants}
     numbers["lead over the best other"] = lead
-    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers)
+    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, words(scored), [lead])
 
 
 def _vae_prior(run: RunScores) -> Claim:
@@ -101,56 +105,87 @@ def _vae_prior(run: RunScores) -> Claim:
     if prior is None or rebuilt is None:
         note = "the run lacks prior samples or reconstructions"
         return claim_of("vae-prior-far-worse", run.run, run.dataset, run.metric, UNDECIDED, {}, note)
-    log_ratio = _log_ratio(prior, rebuilt)
+    pair = [(run, prior), (run, rebuilt)]
+    log_ratio = _log_ratio(*distances(pair))
     numbers = {
-        "prior": _distance(prior),
-        "reconstruction": _distance(rebuilt),
+        "prior": _distance(run, prior),
+        "reconstruction": _distance(run, rebuilt),
         "ratio": exponential(log_ratio),
     }
-    verdict = decide(shifted(log_ratio, -math.log(FAR_WORSE)))
-    return claim_of("vae-prior-far-worse", run.run, run.dataset, run.metric, verdict, numbers)
+    excess = shifted(log_ratio, -math.log(FAR_WORSE))
+    note = _notes(words(pair), _chosen_kl(run))
+    name, verdict = "vae-prior-far-worse", decide(excess)
+    return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, [excess])
 
 
 def _sphere_prior(run: RunScores, baselines: Sequence[RunScores]) -> Claim:
     name = "sphere-prior-not-far-worse"
-    one, rebuilt = _plain(run, 1), run.find("reconstruction")
+    one, rebuilt = _plain(run, 1, guidance=""), run.find("reconstruction")
     vae = baselines[0] if baselines else None
     prior, vae_rebuilt = (vae.find("prior"), vae.find("reconstruction")) if vae else (None, None)
-    if one is None or rebuilt is None or prior is None or vae_rebuilt is None:
+    if one is None or rebuilt is None or vae is None or prior is None or vae_rebuilt is None:
         note = (
-            "it takes one-step samples and reconstructions of the run, and a scored VAE on the same dataset"
+            "it takes unguided one-step samples and reconstructions of the run, and a scored VAE on the same "
+            "dataset"
         )
         return claim_of(name, run.run, run.dataset, run.metric, UNDECIDED, {}, note)
-    ratio, vae_ratio = _log_ratio(one, rebuilt), _log_ratio(prior, vae_rebuilt)
-    nearer = difference(_distance(prior), _distance(one))
+    scored = [(run, one), (run, rebuilt), (vae, prior), (vae, vae_rebuilt)]
+    of_one, of_rebuilt, of_prior, of_vae_rebuilt = distances(scored)
+    ratio, vae_ratio = _log_ratio(of_one, of_rebuilt), _log_ratio(of_prior, of_vae_rebuilt)
+    nearer = difference(of_prior, of_one)
     smaller = shifted(difference(vae_ratio, ratio), -math.log(FAR_WORSE))
-    verdict = every([decide(smaller), decide(nearer)])
     numbers = {
-        "1 step": _distance(one),
-        "reconstruction": _distance(rebuilt),
+        "1 step": _distance(run, one),
+        "reconstruction": _distance(run, rebuilt),
         "ratio": exponential(ratio),
-        "VAE's prior": _distance(prior),
-        "VAE's reconstruction": _distance(vae_rebuilt),
+        "VAE's prior": _distance(vae, prior),
+        "VAE's reconstruction": _distance(vae, vae_rebuilt),
         "VAE's ratio": exponential(vae_ratio),
         "VAE's prior minus 1 step": nearer,
     }
-    return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers)
+    tested = [smaller, nearer]
+    verdict, note = every(decide(excess) for excess in tested), _notes(words(scored), _chosen_kl(vae))
+    return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, tested)
 
 
 def _plain(run: RunScores, steps: int, guidance: str | None = None) -> SetScore | None:
     """The set of the paper's scheme with `steps`; without `guidance`, the first that was drawn."""
-    found = (record for record in run.records if record.steps == steps and record.default_scheme)
-    return next((record for record in found if guidance in (None, record.guidance)), None)
+    return next((each for each in _all_plain(run, steps) if guidance in (None, each.guidance)), None)
 
 
-def _distance(score: SetScore) -> Number:
+def _all_plain(run: RunScores, steps: int) -> list[SetScore]:
+    """The sets of the paper's scheme with `steps`, one for each guidance."""
+    return [record for record in run.records if record.steps == steps and record.default_scheme]
+
+
+def _lead(scored: Sequence[tuple[RunScores, SetScore]]) -> Number:
+    """The distance of the nearest of the others minus that of the first."""
+    first, *others = distances(scored)
+    unknown = next((number for number in others if math.isnan(number.value)), None)
+    return difference(unknown or min(others, key=lambda number: number.value), first)
+
+
+def _chosen_kl(vae: RunScores) -> str:
+    """What to say of the VAE's KL weight: so small a weight hardly pulls its latents to the prior."""
+    weight = "the study's" if vae.kl is None else f"{vae.kl:g}"
+    return (
+        f"the VAE's KL weight is {weight}, a choice and not the paper's: with a larger one the prior comes "
+        "nearer and the reconstructions get worse, so that how far apart they lie is largely chosen"
+    )
+
+
+def _notes(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
+
+
+def _distance(run: RunScores, score: SetScore) -> Number:
     doubt = f"{score.set}: {score.doubt}" if score.doubt else ""
-    return Number(score.frechet, score.frechet_se, doubt)
+    return Number(score.frechet, score.frechet_se, run.freedom, doubt)
 
 
-def _log_ratio(first: SetScore, second: SetScore) -> Number:
+def _log_ratio(first: Number, second: Number) -> Number:
     """log(first/second), its standard error to first order; not a number where a distance is not positive."""
-    if first.frechet <= 0 or second.frechet <= 0:
+    if not (first.value > 0 and second.value > 0):
         return Number(math.nan, math.nan)
-    se = math.hypot(first.frechet_se / first.frechet, second.frechet_se / second.frechet)
-    return Number(math.log(first.frechet / second.frechet), se)
+    se = math.hypot(first.se / first.value, second.se / second.value)
+    return Number(math.log(first.value / second.value), se, min(first.freedom, second.freedom))

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sphere_repro.errors import UserError
-from sphere_repro.results.statements import TEXTS, TOLERANCE, Claim
+from sphere_repro.results.statements import TOLERANCE, Claim, claim_of
 from sphere_repro.results.tables import read_table
-from sphere_repro.results.verdicts import UNDECIDED, Number, decide
+from sphere_repro.results.verdicts import Number, decide
+from sphere_repro.study.scoring import Score
 
 NAME = "published-number-reached"
 
@@ -23,7 +24,8 @@ def published_claims(table: Path) -> list[Claim]:
     """One claim for each published distance and each published Inception Score of the table.
 
     The published value is taken to have the standard error of the measured one, since it was drawn in the
-    same way; that of an Inception Score is the deviation of its parts over the root of their number.
+    same way; that of an Inception Score is the deviation of its parts over the root of their number. A table
+    does not say how many jackknife groups there were: the usual number is taken.
 
     Raises:
         UserError: the file is missing or is not the table of `tables.fid_table`.
@@ -36,11 +38,13 @@ def published_claims(table: Path) -> list[Claim]:
 
 def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:
     if row["published_frechet"]:
-        measured = Number(float(row["frechet"]), float(row["frechet_se"]), row["degenerate"])
+        freedom = Score().jackknife_groups - 1
+        measured = Number(float(row["frechet"]), float(row["frechet_se"]), freedom, row["degenerate"])
         yield _claim(row, row["metric"], measured, float(row["published_frechet"]), lower_is_better=True)
     if row["published_inception_score"]:
-        se = float(row["inception_score_sd"]) / math.sqrt(int(row["inception_score_splits"]))
-        measured = Number(float(row["inception_score"]), se, row["degenerate"])
+        parts = int(row["inception_score_splits"])
+        se = float(row["inception_score_sd"]) / math.sqrt(parts)
+        measured = Number(float(row["inception_score"]), se, parts - 1, row["degenerate"])
         metric = f"inception-score-{row['metric'].removeprefix('fid-inception-')}"
         yield _claim(row, metric, measured, float(row["published_inception_score"]), lower_is_better=False)
 
@@ -48,18 +52,16 @@ def _of_row(row: Mapping[str, str]) -> Iterator[Claim]:
 def _claim(
     row: Mapping[str, str], metric: str, measured: Number, published: float, *, lower_is_better: bool
 ) -> Claim:
-    difference = Number(measured.value - published, math.sqrt(2) * measured.se)
+    difference = Number(measured.value - published, math.sqrt(2) * measured.se, measured.freedom)
     lag = difference.value if lower_is_better else -difference.value
-    text, rule = TEXTS[NAME]
-    note = f"{row['set']}: published {published:g} ({row['published_source']})"
-    return Claim(
-        claim=NAME,
-        text=text,
-        rule=rule,
-        run=row["run"],
-        dataset=row["dataset"],
-        metric=metric,
-        verdict=UNDECIDED if measured.doubt else decide(Number(TOLERANCE * published - lag, difference.se)),
-        numbers={"measured": measured, "measured minus published": difference},
-        note="; ".join(filter(None, [note, measured.doubt])),
+    excess = Number(TOLERANCE * published - lag, difference.se, difference.freedom)
+    return claim_of(
+        NAME,
+        row["run"],
+        row["dataset"],
+        metric,
+        decide(excess),
+        {"measured": measured, "measured minus published": difference},
+        f"{row['set']}: published {published:g} ({row['published_source']})",
+        [excess],
     )

@@ -11,8 +11,10 @@ from typing import Any
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 from sphere_repro.results import degenerate
+from sphere_repro.results.floor import expected
 from sphere_repro.strict import parse
 from sphere_repro.study.config import Ablation
+from sphere_repro.study.scoring import Score
 
 JUDGED_STEPS = 4  # ablations are judged by the paper's scheme at so many steps
 
@@ -61,16 +63,26 @@ class RunScores:
     dataset: str
     kind: str  # sphere, vae
     metric: str
-    floor: float | None  # distance between two halves of the real images
+    floor: float | None  # distance between two halves of the real images; see `floor_of`
     records: tuple[SetScore, ...]
     path: Path
     ablation: Ablation | None = None  # what the run varies
     moved: Mapping[str, Any] | None = None  # how far its training moved the loss
+    floor_count: int | None = None  # images in each half
+    reference_count: int | None = None
+    freedom: float = Score().jackknife_groups - 1  # degrees of freedom of the standard errors
+    kl: float | None = None  # weight of a VAE's KL divergence, where its model's record is at hand
 
     @property
     def doubts(self) -> str:
         """Which sets' scores say nothing, and why; empty where all may be believed."""
         return degenerate.listed((record.set, record.doubt) for record in self.records)
+
+    def floor_of(self, count: int) -> float | None:
+        """What `count` images of a perfect model would score against the reference; None if not known."""
+        if self.floor is None or self.floor_count is None or self.reference_count is None:
+            return None
+        return expected(self.floor, self.floor_count, count, self.reference_count)
 
     def find(self, name: str) -> SetScore | None:
         """The score of the set called `name`, if there is one."""
@@ -91,21 +103,46 @@ def read_scores(path: Path) -> RunScores:
             SetScore(**{key: value for key, value in record.items() if key in known})
             for record in data["records"]
         )
-        floor = data["floor"]["frechet"] if data.get("floor") else None
+        measured = data.get("floor") or {"frechet": None, "count": None}
+        floor = {"floor": measured["frechet"], "floor_count": measured.get("count")}
         named = {key: str(data[key]) for key in ("run", "dataset", "kind", "metric")}
         if not records:
             raise TypeError("it has no records")
         for record in records:
             if not all(isinstance(value, int | float) for value in (record.frechet, record.frechet_se)):
                 raise TypeError(f"the distance of {record.set} is no number")
-        told = ["; ".join(degenerate.doubts(record, model)) for record in data["records"]]
-        records = tuple(replace(record, doubt=doubt) for record, doubt in zip(records, told, strict=True))
+        doubts = ["; ".join(degenerate.doubts(record, model)) for record in data["records"]]
+        records = tuple(replace(record, doubt=doubt) for record, doubt in zip(records, doubts, strict=True))
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     varied = data.get("ablation")
     ablation = parse(Ablation, varied, f"{path}: ablation") if varied else None
-    moved = model.get("moved")
-    return RunScores(**named, floor=floor, records=records, path=Path(path), ablation=ablation, moved=moved)
+    kl = _kl(model_record(path)) if named["kind"] == "vae" else None
+    told: dict[str, Any] = {"reference_count": data.get("reference_count"), "kl": kl, "moved": model.get("moved")}
+    return RunScores(
+        **named, **floor, **told, records=records, path=path, ablation=ablation, freedom=_freedom(data)
+    )
+
+
+def model_record(scores: Path) -> Path:
+    """The record of the model whose scores these are."""
+    return scores.with_name("model.json")
+
+
+def _freedom(data: Mapping[str, Any]) -> float:
+    """Degrees of freedom of the jackknife: its groups less one; the usual ones where none are named."""
+    try:
+        return int(data["provenance"]["parameters"]["score"]["jackknife_groups"]) - 1
+    except (KeyError, TypeError, ValueError):
+        return Score().jackknife_groups - 1
+
+
+def _kl(model: Path) -> float | None:
+    """The weight of the KL divergence in a model's record; None where no record names it."""
+    try:
+        return float(read_json(model)["job"]["loss"]["kl"]) if model.is_file() else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True)

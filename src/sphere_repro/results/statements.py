@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sphere_repro.results.verdicts import UNDECIDED, Number
+from sphere_repro.results.verdicts import UNDECIDED, Number, chance_of
 
 MANY_STEPS = 4
 TOLERANCE = 0.05  # of a published number: an assumption, see published.py
@@ -32,7 +33,7 @@ TEXTS = {
         "One-step samples of the Sphere Encoder stay near its reconstructions, where those of a VAE do not.",
         "the ratio of the one-step samples' distance to the reconstructions' is below "
         f"1/{FAR_WORSE:g} of the VAE's ratio (prior to reconstruction), and the one-step samples are nearer "
-        "than the VAE's prior samples",
+        "than the VAE's prior samples; neither set is guided",
     ),
     "latents-uniform": (
         "Latents of the training images are uniform on the sphere, as a whole and in each class.",
@@ -72,6 +73,7 @@ class Claim:
     verdict: str
     numbers: dict[str, Number] = field(default_factory=dict)
     note: str = ""
+    chance: float | None = None  # of the verdict by chance alone; None where nothing was tested
 
     def record(self) -> dict[str, Any]:
         """The claim as a JSON-able value."""
@@ -80,11 +82,22 @@ class Claim:
 
 
 def claim_of(
-    name: str, run: str, dataset: str, metric: str, verdict: str, numbers: dict[str, Number], note: str = ""
+    name: str,
+    run: str,
+    dataset: str,
+    metric: str,
+    verdict: str,
+    numbers: dict[str, Number],
+    note: str = "",
+    tested: Sequence[Number] = (),
 ) -> Claim:
-    """A claim in the words of `TEXTS`; undecided, and why, where one of its numbers says nothing."""
+    """A claim in the words of `TEXTS`; `tested`: the numbers whose signs decided it.
+
+    It is undecided, and says why, where one of its numbers says nothing.
+    """
     text, rule = TEXTS[name]
     doubts = dict.fromkeys(number.doubt for number in numbers.values() if number.doubt)
-    verdict = UNDECIDED if doubts else verdict
+    verdict, tested = (UNDECIDED, ()) if doubts else (verdict, tested)
     note = "; ".join(filter(None, [note, *doubts]))
-    return Claim(name, text, rule, run, dataset, metric, verdict, numbers, note)
+    chance = chance_of(verdict, tested)
+    return Claim(name, text, rule, run, dataset, metric, verdict, numbers, note, chance)

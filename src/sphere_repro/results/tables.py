@@ -17,6 +17,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json, write_text
 from sphere_repro.provenance.code import code_has_changed
 from sphere_repro.results import degenerate
+from sphere_repro.results import floor as floors
 from sphere_repro.results.expected import Expected, find, load_expected
 
 COLUMNS = (
@@ -48,8 +49,10 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
 
     A run that was scored with several extractors has the rows of each; metric, extractor and resize tell them
     apart. `inception_score` is the mean over `inception_score_splits` parts, `inception_score_sd` their
-    standard deviation; all three are empty where the extractor has no such score. `degenerate` says why a
-    row's numbers say nothing (`results.degenerate`); it is empty where they may be believed.
+    standard deviation; all three are empty where the extractor has no such score. `floor` is what as many
+    images of a perfect model would score (`results.floor`), by two halves of `floor_count` real images.
+    `degenerate` says why a row's numbers say nothing (`results.degenerate`); it is empty where they may be
+    believed.
 
     `reference_split` names the file where others made the statistics (`score.reference`): their images are
     not counted, and there is no floor and no kernel distance.
@@ -164,19 +167,19 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     training = _code(path.with_name("model.json"))
     segments = _recorded(path.with_name("model.json")).get("segments", ())
     try:
-        floor = scores["floor"] or {"frechet": None, "count": None}
+        floor = scores["floor"]
         common = {
             "study": path.resolve().parent.parent.name,
             "model": scores["kind"],
             **{key: scores[key] for key in OF_RUN},
-            "floor": floor["frechet"],
-            "floor_count": floor["count"],
+            "floor_count": floor["count"] if floor else None,
             "code": str(training.get("sha256", ""))[:SHORT_HASH],
         }
         model = degenerate.model_beside(path)
         rows = [
             common
             | {key: entry[key] for key in OF_SET}
+            | {"floor": _floor(floor, entry, scores)}
             | {"degenerate": "; ".join(degenerate.doubts(entry, model))}
             for entry in scores["records"]
         ]
@@ -189,6 +192,15 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             name for name, made_by in code.items() if "modules" in made_by[0] and code_has_changed(*made_by)
         )
     return rows
+
+
+def _floor(
+    measured: Mapping[str, Any] | None, entry: Mapping[str, Any], scores: Mapping[str, Any]
+) -> float | None:
+    """What a perfect model's images would score, if they were as many as the set's."""
+    if not measured:
+        return None
+    return floors.expected(measured["frechet"], measured["count"], entry["count"], scores["reference_count"])
 
 
 def _code(path: Path) -> dict[str, Any]:

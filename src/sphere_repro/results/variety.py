@@ -31,14 +31,15 @@ class Variety:
     within: float | None
 
 
-def variety(archive: ImageArchive, first: int | None = None) -> Variety:
-    """The variety of an archive's images, of its `first` ones where that is given.
+def variety(archive: ImageArchive, of: NDArray[np.int64] | None = None) -> Variety:
+    """The variety of an archive's images, of those numbered `of` where that is given.
 
     Raises:
         UserError: an image is broken.
     """
-    count = len(archive) if first is None else min(first, len(archive))
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).round().astype(int))
+    among = np.arange(len(archive)) if of is None else of
+    count = len(among)
+    chosen = among[np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).round().astype(int))]
     images = np.stack([_small(archive.read(int(index))) for index in chosen])  # (n, h, h, 3)
     labels = None if archive.labels is None else archive.labels[chosen]
     return Variety(_deviation([images]), _within(images, labels))

@@ -12,6 +12,7 @@ from torch import Tensor
 from sphere_repro.data import frequencies
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.choice import choose
 from sphere_repro.data.class_names import class_number
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.loading import to_unit
@@ -39,7 +40,8 @@ def balanced_labels(indices: range, classes: int) -> Tensor | None:
 def draw_set(job: SampleJob, model: Path, archive: Path, out: Path, device: torch.device) -> int:
     """Write one sample set as an image archive; return the number of images.
 
-    `reconstruction` reconstructs the first images of the dataset under the null class and without noise;
+    `reconstruction` reconstructs images of the dataset (`choose`: the reference's, where they are as many)
+    under the null class and without noise;
     `generation-…` samples the sphere; `prior` and `posterior` decode Gaussian draws of a VAE (section 5).
 
     Raises:
@@ -53,7 +55,7 @@ def draw_set(job: SampleJob, model: Path, archive: Path, out: Path, device: torc
         drawn, label=f"sample {job.run}/{job.set}", total=-(-count // job.batch_size), unit="batch"
     )
     if job.set == "reconstruction":
-        labels = None if source.labels is None else source.labels[:count]
+        labels = None if source.labels is None else source.labels[choose(len(source), count)]
     images = (image for batch in bar for image in refine.to_bytes(batch).numpy())
     write_archive(out, images, labels, source.class_names)
     return count
@@ -192,7 +194,7 @@ def _reconstructions(
     checkpoint: Checkpoint, source: ImageArchive, size: int, count: int, device: torch.device
 ) -> Iterator[Tensor]:
     model = checkpoint.model
-    for images in source.batches(size, count):
+    for images in source.batches_of(choose(len(source), count), size):
         x = to_unit(torch.from_numpy(images).permute(0, 3, 1, 2)).to(device)
         null = torch.full((len(x),), model.null_class, device=device) if model.shape.classes else None
         with torch.no_grad():

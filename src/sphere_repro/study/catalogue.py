@@ -126,9 +126,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "The posterior hole. From left to right: input, reconstruction, decodes of random latents. "
             "The VAE draws them from its standard normal prior and from the estimated posterior "
             "(elementwise mean and standard deviation of the training images' latents); for the Sphere "
-            "Encoder both right panels are decodes of random points of the sphere. Above each panel "
-            "stands the Fréchet distance of the whole sample set from the real images, in the metric "
-            "that the figure names.",
+            "Encoder both right panels are decodes of random points of the sphere, without guidance where "
+            "such a set was drawn. Above each panel stands the Fréchet distance of the whole sample set from "
+            "the real images, in the metric that the figure names.",
         ),
         "uniformity": Kind(
             lambda files: files.judged,
@@ -146,9 +146,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _scores,
             "Fréchet distance from the real images by number of steps, ± one standard error (jackknife "
             "over images). Hollow marks are other schemes at the same number of steps; horizontal lines "
-            "are reconstructions, a VAE's prior and estimated-posterior samples, and the distance "
-            "between two halves of the real images. The axis names the metric: only distances of "
-            "Inception features are FIDs.",
+            "are reconstructions, a VAE's prior and estimated-posterior samples, and the floor: what as many "
+            "images of a perfect model would score (two halves of the real images say it). The axis names "
+            "the metric: only distances of Inception features are FIDs.",
         ),
         "training-curves": Kind(
             lambda files: [""] if files.trained else [],

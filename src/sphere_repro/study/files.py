@@ -189,9 +189,10 @@ class StudyFiles:
         return jobs.baseline(self.study, run)
 
     def single_step(self, run: str) -> str | None:
-        """The run's first set of one step (guided or not), which shows random points of the sphere."""
-        found = self.study.runs[run].sampling.generations
-        return next((generation.name for generation in found if generation.steps == 1), None)
+        """The run's set of one step, which shows random points of the sphere: the unguided one, as a VAE's
+        draws are unguided; else the first."""
+        found = [each for each in self.study.runs[run].sampling.generations if each.steps == 1]
+        return min(found, key=lambda each: each.guidance.scale > 1).name if found else None
 
     @cached_property
     def archives(self) -> dict[str, Run]:
