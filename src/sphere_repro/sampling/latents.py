@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sphere_repro.errors import UserError
+from sphere_repro.study.scoring import FEWEST
 
-FEWEST = 5  # fewer points say nothing of a distribution
 KINDS = {"latents": "f", "labels": "iu", "pixels": "f"}  # NumPy's letters: real numbers, whole numbers
 
 
@@ -53,8 +53,8 @@ def read_latents(path: Path, most: int, classes: int) -> Latents:
         )
     if rows > most:
         raise UserError(
-            f"{path} holds {rows} latents, but this job examines {most} (uniformity.count). Encode the "
-            "training images again, as this study says."
+            f"{path} holds {rows} latents, but this job examines {most} (uniformity.count, per_class). "
+            "Encode the training images again, as this study says."
         )
     wrong = found.labels[(found.labels < 0) | (found.labels >= (classes or np.inf))]
     if len(wrong):
