@@ -105,7 +105,7 @@ def make_part(images: Images, start: int, form: Form, part: Path) -> None:
 
 
 def fit(image: np.ndarray, pixels: int) -> np.ndarray:
-    """Resize the short side to `pixels` and cut out the centre (section 3, "Data").
+    """Resize the short side to `pixels` and cut out the centre (section 3, "Data"), as torchvision does.
 
     Nearest neighbour up to 64 pixels, bicubic with antialiasing above. An image that fits already is returned
     as it is.
@@ -125,7 +125,7 @@ def fit(image: np.ndarray, pixels: int) -> np.ndarray:
         size = (width * pixels // short, height * pixels // short)
         image = np.asarray(Image.fromarray(image).resize(size, method))
         height, width = image.shape[:2]
-    top, left = (height - pixels) // 2, (width - pixels) // 2
+    top, left = round((height - pixels) / 2), round((width - pixels) / 2)  # half to even, as torchvision
     return image[top : top + pixels, left : left + pixels]
 
 

@@ -67,14 +67,14 @@ def unit(points: NDArray[Any], what: str = "points") -> Array:
     Raises:
         UserError: a point is not finite or has length 0.
     """
-    array = np.asarray(points, dtype=np.float64)
+    array: Array = np.array(points, dtype=np.float64)  # a copy: many large images are several GB
     with np.errstate(over="ignore"):  # a length beyond float64 is told as one that is not finite
         lengths = np.linalg.norm(array, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         bad = int(np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))[0])
         raise UserError(f"Row {bad} of {what} has no direction (zero or not finite). Make the file again.")
-    directions: Array = array / lengths
-    return directions
+    array /= lengths
+    return array
 
 
 def mean_resultant_length(points: Array) -> float:
