@@ -210,7 +210,7 @@ def uniformity(
     brought to unit length.
 
     Args:
-        latents: latents.npz of the run, at most `settings.most(classes)` rows.
+        latents: latents.npz of the run, as `encode_set` writes it with the same settings.
         classes: number of classes; 0 examines the images as one group.
         settings: numbers of points, and of the true uniform clouds that make each null distribution.
         baseline: latents.npz of the VAE that the run is compared with, and `baseline_run`, its name.
@@ -222,7 +222,7 @@ def uniformity(
     nulls: dict[Any, Any] = {}
     records: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
-    files = {name: read_latents(path, settings.most(classes), classes) for name, path in inputs.items()}
+    files = {name: read_latents(path, settings, classes) for name, path in inputs.items()}
     clouds = _clouds(files["latents"], files.get("baseline"), run, baseline_run, seed)
     for cloud in progress(clouds, label="uniformity", unit="cloud", total=len(inputs) + 2):
         records.append(examine(cloud, classes, settings.null_draws, seed, nulls))

@@ -134,7 +134,3 @@ class Uniformity(Strict):
             reason="the paper shows a picture without a null distribution",
         ),
     )
-
-    def most(self, classes: int) -> int:
-        """Images at most that are examined of so many classes: `count`, and `per_class` more of each."""
-        return self.count + self.per_class * (classes if classes > 1 else 0)
