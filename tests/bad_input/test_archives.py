@@ -10,6 +10,7 @@ import pytest
 from bad_input.bench import SETS, Bench, archive_of, picture, spoil
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import image_name
+from sphere_repro.data.choice import choose
 
 READERS = ("train", "sample", "encode", "reference")
 
@@ -49,8 +50,9 @@ def test_broken_image(bench: Bench, refused: Callable[..., str], verb: str) -> N
 
 def test_bad_image_in_the_middle_of_the_work(bench: Bench, refused: Callable[..., str]) -> None:
     """The reconstruction of 20 images is under way when the 21st turns out to be grey."""
-    archive_of(bench.data, [*[picture() for _ in range(20)], picture("L"), *[picture() for _ in range(27)]])
-    refused(bench.command("sample", set="reconstruction"), image_name(20), "mode L")
+    bad = int(choose(48, 24)[20])
+    archive_of(bench.data, [picture("L" if index == bad else "RGB") for index in range(48)])
+    refused(bench.command("sample", set="reconstruction"), image_name(bad), "mode L")
 
 
 def test_sample_sets_that_do_not_belong(bench: Bench, refused: Callable[..., str]) -> None:

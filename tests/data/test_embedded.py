@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from sphere_repro.data import embedded
 from sphere_repro.data.archive import ImageArchive
@@ -126,6 +127,21 @@ def test_fit_repeats_pixels_up_to_64_and_smooths_above() -> None:
     np.testing.assert_array_equal(fit(image, 64), image.repeat(8, 0).repeat(8, 1))
     smooth = np.asarray(Image.fromarray(image).resize((128, 128), Image.Resampling.BICUBIC))
     np.testing.assert_array_equal(fit(image, 128), smooth)
+
+
+@pytest.mark.parametrize("pixels", [32, 96])
+def test_fit_is_torchvisions_resize_and_crop(pixels: int) -> None:
+    """Of 300 random sizes; an odd number of pixels too many is halved to the even side."""
+    generator = np.random.default_rng(0)
+    method = InterpolationMode.NEAREST if pixels <= 64 else InterpolationMode.BICUBIC
+    expected = Compose([Resize(pixels, method), CenterCrop(pixels)])
+    odd = 0
+    for height, width in generator.integers(20, 300, (300, 2)):
+        image = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        found = fit(image, pixels)
+        np.testing.assert_array_equal(found, np.asarray(expected(Image.fromarray(image))), str(image.shape))
+        odd += (max(height, width) * pixels // min(height, width) - pixels) % 4 == 3
+    assert odd > 40  # where rounding down is another pixel
 
 
 def test_fit_crops_the_centre() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from sphere_repro.metrics import inception
 from sphere_repro.metrics.inception import INCEPTION_DIMENSION, PUBLISHED
+from sphere_repro.provenance.hashes import file_hash
 
 
 class StandIn(torch.nn.Module):
@@ -32,4 +34,5 @@ def publish(folder: Path, monkeypatch: pytest.MonkeyPatch, inputs: int = INCEPTI
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
         torch.jit.script(StandIn(inputs)).save(str(path))
+    monkeypatch.setattr(inception, "PUBLISHED_SHA256", file_hash(path))
     return path

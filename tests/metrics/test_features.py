@@ -26,6 +26,7 @@ from sphere_repro.metrics.features import Extractor, extract, load_lite0, make_e
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.inception import cache_folder, packaged_file
 from sphere_repro.metrics.statistics import make_statistics
+from sphere_repro.provenance.hashes import file_hash
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +197,19 @@ def test_a_classifier_of_another_shape_is_refused(tmp_path: Path, monkeypatch: p
     assert str(path) in str(caught.value)
 
 
-def test_broken_weights_are_refused(published: Path) -> None:
+def test_broken_weights_are_refused(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     published.write_bytes(published.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"are not the published file\. Delete it"):
+        make_extractor("inception-legacy")
+    monkeypatch.setattr(inception_module, "PUBLISHED_SHA256", file_hash(published))
     with pytest.raises(UserError, match="not a readable TorchScript"):
+        make_extractor("inception-legacy")
+
+
+def test_other_weights_of_the_same_form_are_refused(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("SPHERE_CACHE", str(published.parent))
+    with pytest.raises(UserError, match="are not the published file"):
         make_extractor("inception-legacy")
 
 

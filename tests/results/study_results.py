@@ -41,10 +41,11 @@ def varied(axis: str, value: str, distance: float, se: float = 1.0) -> RunScores
 
 
 def cloud(key: str, cosine: float, anisotropy: float, se: float = 1e-4, classes: int = 3) -> dict[str, Any]:
-    group = {"mean_cosine": {"value": cosine, "se": se}, "anisotropy": {"value": anisotropy, "se": se}}
+    group: dict[str, Any] = {"count": 100}
+    group |= {"mean_cosine": {"value": cosine, "se": se}, "anisotropy": {"value": anisotropy, "se": se}}
     return {"key": key, "overall": group, "classes": [{"class": label, **group} for label in range(classes)]}
 
 
 def uniformity(latents: dict[str, Any], pixels: float = 0.6, uniform: float = 0.0) -> dict[str, Any]:
     clouds = [latents, cloud("pixels", pixels, 40.0), cloud("uniform", uniform, 1.0)]
-    return {"run": "digits", "clouds": {entry["key"]: entry for entry in clouds}}
+    return {"run": "digits", "classes": 3, "clouds": {entry["key"]: entry for entry in clouds}}

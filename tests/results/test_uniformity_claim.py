@@ -31,3 +31,33 @@ def test_controls_that_say_nothing_leave_uniformity_undecided() -> None:
     claim = uniformity_claim(data)
     assert claim.verdict == UNDECIDED and "controls" in claim.note
     assert uniformity_claim(uniformity(fine, uniform=0.3)).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("examined", "expected"), [(1000, HOLDS), (999, UNDECIDED), (0, UNDECIDED)])
+def test_classes_that_were_not_examined_leave_it_undecided(examined: int, expected: str) -> None:
+    data = uniformity(cloud("latents", 0.0, 1.0, classes=examined)) | {"classes": 1000}
+    claim = uniformity_claim(data)
+    assert claim.verdict == expected
+    assert (f"{examined} of 1000 classes were examined" in claim.note) == (expected == UNDECIDED)
+
+
+def test_latents_that_are_not_uniform_as_a_whole_fail_without_their_classes() -> None:
+    data = uniformity(cloud("latents", 0.4, 1.0, classes=0)) | {"classes": 1000}
+    claim = uniformity_claim(data)
+    assert claim.verdict == FAILS and "0 of 1000" in claim.note
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_without_classes_there_are_none_to_examine(classes: int) -> None:
+    data = uniformity(cloud("latents", 0.0, 1.0, classes=0)) | {"classes": classes}
+    assert uniformity_claim(data).verdict == HOLDS
+
+
+def test_few_points_need_more_errors() -> None:
+    few = cloud("latents", 0.0, 1.55, se=0.2, classes=0)  # 2.25 errors below the largest
+    few["overall"]["count"] = 1000
+    data = uniformity(few) | {"classes": 0}
+    few["overall"]["mean_cosine"]["se"] = 1e-4
+    assert uniformity_claim(data).verdict == HOLDS
+    few["overall"]["count"] = 6
+    assert uniformity_claim(data).verdict == UNDECIDED

@@ -20,11 +20,12 @@ from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoen
 from sphere_repro.models.checkpoint import FORMAT, load_model, save_model
 from sphere_repro.sampling import refine, sets
 from sphere_repro.sampling.latents import read_latents
-from sphere_repro.sampling.sets import draw_generation, draw_set, encode_set
+from sphere_repro.sampling.sets import draw_generation, draw_set, encode_set, spread
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.generation import Generation, Guidance
 from sphere_repro.study.jobs import EncodeJob, SampleJob
+from sphere_repro.study.scoring import Uniformity
 
 CPU = torch.device("cpu")
 SIZE = {"width": 16, "layers": 1, "heads": 2}
@@ -293,21 +294,21 @@ def test_posterior_decodes_draws_from_the_estimate(
 
 @pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
 def test_latents_file(models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str) -> None:
-    assert encode_set(encode_job(kind), models[kind], digits_archive, tmp_path / "a.npz", CPU) == 40
-    encode_set(encode_job(kind), models[kind], digits_archive, tmp_path / "b.npz", CPU)
+    assert encode_set(encode_job(kind, count=80), models[kind], digits_archive, tmp_path / "a.npz", CPU) == 80
+    encode_set(encode_job(kind, count=80), models[kind], digits_archive, tmp_path / "b.npz", CPU)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     with np.load(tmp_path / "a.npz", allow_pickle=False) as stored:
         arrays = dict(stored)
     assert {name: (array.dtype.name, array.shape) for name, array in arrays.items()} == {
-        "latents": ("float32", (40, 128)),
-        "labels": ("int64", (40,)),
-        "pixels": ("float32", (40, 192)),
+        "latents": ("float32", (80, 128)),
+        "labels": ("int64", (80,)),
+        "pixels": ("float32", (80, 192)),
     }
     real = ImageArchive(digits_archive)
     assert real.labels is not None
-    indices = np.linspace(0, COUNT - 1, 40).round().astype(int)
+    indices = np.linspace(0, COUNT - 1, 80).round().astype(int)
     assert (arrays["labels"] == real.labels[indices]).all()
-    pixels = real.load()[indices].transpose(0, 3, 1, 2).reshape(40, -1)
+    pixels = real.load()[indices].transpose(0, 3, 1, 2).reshape(80, -1)
     np.testing.assert_allclose(arrays["pixels"], pixels / 127.5 - 1, atol=1e-6)
     assert arrays["pixels"].min() == -1 and arrays["pixels"].max() == 1
     if kind != "vae":
@@ -325,6 +326,29 @@ def test_latents_of_the_sphere_are_the_encoders(
         points = spherify(load_model(models["sphere"]).model.encode(x, torch.from_numpy(real.labels)))
     with np.load(tmp_path / "a.npz") as stored:
         np.testing.assert_allclose(stored["latents"], points.flatten(1), atol=1e-4)
+
+
+def test_every_class_of_many_has_latents(models: dict[str, Path], tmp_path: Path) -> None:
+    """Sixty classes in their order, of eight images each but one: thirty spread over all are too few."""
+    labels = np.repeat(np.arange(60), 8)[:-5]
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8, 3), dtype=np.uint8)
+    write_archive(tmp_path / "many.zip", images, labels)
+    job = encode_job(count=30)
+    encode_set(job, models["bare"], tmp_path / "many.zip", tmp_path / "a.npz", CPU)
+    with np.load(tmp_path / "a.npz") as stored:
+        found = np.bincount(stored["labels"])
+        pixels = stored["pixels"]
+    assert found.tolist() == [5] * 59 + [3]  # of the last one all there are
+    assert len(np.unique(pixels, axis=0)) == found.sum()
+    assert len(read_latents(tmp_path / "a.npz", Uniformity(count=30), 60).labels) == found.sum()
+
+
+def test_enough_of_each_class_changes_nothing() -> None:
+    labels = np.repeat(np.arange(10), 50)
+    plain = np.linspace(0, 499, 60).round().astype(int)
+    assert spread(500, labels, 60, 5).tolist() == spread(500, None, 60, 5).tolist() == plain.tolist()
+    more = spread(500, labels, 60, 20)
+    assert np.bincount(labels[more]).tolist() == [20] * 10 and set(plain) <= set(more)
 
 
 def test_unlabelled_images_have_zero_labels(models: dict[str, Path], tmp_path: Path) -> None:

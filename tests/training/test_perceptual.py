@@ -202,6 +202,12 @@ def test_missing_weights_name_their_package(monkeypatch: pytest.MonkeyPatch) -> 
         load_perceptual(LITE, CPU)
 
 
+def test_exchanged_weights_of_the_stand_in_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perceptual, "LITE1_SHA256", "0" * 64)
+    with pytest.raises(UserError, match="Reinstall the package efficientnet-lite1"):
+        load_perceptual(LITE, CPU)
+
+
 # -- the paper's distance
 
 

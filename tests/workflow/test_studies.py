@@ -52,9 +52,14 @@ TABLE: dict[str, tuple[Any, ...]] = {
 
 
 def settings(run: Run) -> tuple[Any, ...]:
-    loss, training, last = run.loss, run.training, run.sampling.generations[-1]
-    assert [generation.steps for generation in run.sampling.generations] == [1, 4]
-    assert all(generation.guidance == last.guidance for generation in run.sampling.generations)
+    loss, training, (one, last, *ours) = run.loss, run.training, run.sampling.generations
+    assert [one.steps, last.steps, *(generation.steps for generation in ours)] == [1, 4, 4, 4, 4, 1][
+        : 2 + len(ours)
+    ]
+    assert all(generation.guidance == last.guidance for generation in (one, *ours[:3]))
+    assert [generation.guidance.scale for generation in ours[3:]] == (
+        [1.0] if last.guidance.scale > 1 else []
+    )
     guided = f"{last.guidance.position} {last.guidance.scale:g}" if last.guidance.scale > 1 else ""
     recon, consistency = (
         (loss.pix_recon_l1, loss.pix_recon_perceptual),
@@ -79,7 +84,7 @@ def test_settings_of_the_paper(name: str) -> None:
         1e-4,
         0.9997,
     )
-    assert run.sampling.weights == "raw" and run.sampling.generations[-1].strength == "fixed"
+    assert run.sampling.weights == "raw" and run.sampling.generations[1].strength == "fixed"
     depth, head = (2, "conv") if run.dataset.name == "cifar10" else (4, "linear")
     assert (run.model.encoder_mixer_depth, run.model.decoder_mixer_depth) == (depth, depth)
     assert run.model.pixel_head == head

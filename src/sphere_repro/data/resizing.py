@@ -30,7 +30,7 @@ def fit(image: np.ndarray, pixels: int, resize: str | None = None) -> np.ndarray
         size = (width * pixels // short, height * pixels // short)
         image = np.asarray(Image.fromarray(image).resize(size, method))
         height, width = image.shape[:2]
-    top, left = (height - pixels) // 2, (width - pixels) // 2
+    top, left = round((height - pixels) / 2), round((width - pixels) / 2)  # half to even, as torchvision
     return image[top : top + pixels, left : left + pixels]
 
 

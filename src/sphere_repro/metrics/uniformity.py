@@ -22,7 +22,7 @@ from sphere_repro.machine.files import atomic_output, write_json
 from sphere_repro.machine.progress import progress
 from sphere_repro.provenance.code import UNIFORMITY
 from sphere_repro.provenance.record import provenance_of
-from sphere_repro.sampling.latents import FEWEST, Latents, read_latents
+from sphere_repro.sampling.latents import Latents, read_latents
 from sphere_repro.study import scoring
 
 Array = NDArray[np.float64]
@@ -67,14 +67,14 @@ def unit(points: NDArray[Any], what: str = "points") -> Array:
     Raises:
         UserError: a point is not finite or has length 0.
     """
-    array = np.asarray(points, dtype=np.float64)
+    array: Array = np.array(points, dtype=np.float64)  # a copy: many large images are several GB
     with np.errstate(over="ignore"):  # a length beyond float64 is told as one that is not finite
         lengths = np.linalg.norm(array, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         bad = int(np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))[0])
         raise UserError(f"Row {bad} of {what} has no direction (zero or not finite). Make the file again.")
-    directions: Array = array / lengths
-    return directions
+    array /= lengths
+    return array
 
 
 def mean_resultant_length(points: Array) -> float:
@@ -181,7 +181,7 @@ def examine(cloud: Cloud, classes: int, null_draws: int, seed: int, nulls: dict[
     groups = []
     for label in range(classes) if classes > 1 else ():
         members = cloud.points[cloud.labels == label]
-        if len(members) >= FEWEST:
+        if len(members) >= scoring.FEWEST:
             groups.append({"class": label, **judged(members)})
     return {
         "key": cloud.key,
@@ -210,9 +210,9 @@ def uniformity(
     brought to unit length.
 
     Args:
-        latents: latents.npz of the run, at most `settings.count` rows.
+        latents: latents.npz of the run, as `encode_set` writes it with the same settings.
         classes: number of classes; 0 examines the images as one group.
-        settings: number of points, and of true uniform clouds that make each null distribution.
+        settings: numbers of points, and of the true uniform clouds that make each null distribution.
         baseline: latents.npz of the VAE that the run is compared with, and `baseline_run`, its name.
 
     Raises:
@@ -222,7 +222,7 @@ def uniformity(
     nulls: dict[Any, Any] = {}
     records: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
-    files = {name: read_latents(path, settings.count, classes) for name, path in inputs.items()}
+    files = {name: read_latents(path, settings, classes) for name, path in inputs.items()}
     clouds = _clouds(files["latents"], files.get("baseline"), run, baseline_run, seed)
     for cloud in progress(clouds, label="uniformity", unit="cloud", total=len(inputs) + 2):
         records.append(examine(cloud, classes, settings.null_draws, seed, nulls))

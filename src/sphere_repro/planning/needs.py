@@ -179,7 +179,7 @@ def _calls(job: jobs.SampleJob) -> flops.Calls:
 
 
 def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
-    count = min(job.count, images)
+    count = min(max(job.count, job.per_class * job.dataset.source.classes), images)
     numbers = count * (shape.latent_dimension + 3 * shape.image_size**2)
     stored = FLOAT * memory.parameters(shape)
     return Need(

@@ -103,8 +103,8 @@ def read_scores(path: Path) -> RunScores:
             SetScore(**{key: value for key, value in record.items() if key in known})
             for record in data["records"]
         )
-        measured = data.get("floor") or {"frechet": None, "count": None}
-        floor = {"floor": measured["frechet"], "floor_count": measured.get("count")}
+        measured = data.get("floor") or {"frechet": None}
+        floor = measured["frechet"]
         named = {key: str(data[key]) for key in ("run", "dataset", "kind", "metric")}
         if not records:
             raise TypeError("it has no records")
@@ -117,10 +117,17 @@ def read_scores(path: Path) -> RunScores:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     varied = data.get("ablation")
     ablation = parse(Ablation, varied, f"{path}: ablation") if varied else None
-    kl = _kl(model_record(path)) if named["kind"] == "vae" else None
-    told: dict[str, Any] = {"reference_count": data.get("reference_count"), "kl": kl, "moved": model.get("moved")}
     return RunScores(
-        **named, **floor, **told, records=records, path=path, ablation=ablation, freedom=_freedom(data)
+        **named,
+        floor=floor,
+        records=records,
+        path=path,
+        ablation=ablation,
+        moved=model.get("moved"),
+        floor_count=measured.get("count"),
+        reference_count=data.get("reference_count"),
+        freedom=_freedom(data),
+        kl=_kl(model_record(path)) if named["kind"] == "vae" else None,
     )
 
 

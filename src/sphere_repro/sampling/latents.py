@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sphere_repro.errors import UserError
+from sphere_repro.study.scoring import FEWEST, Uniformity
 
-FEWEST = 5  # fewer points say nothing of a distribution
 KINDS = {"latents": "f", "labels": "iu", "pixels": "f"}  # NumPy's letters: real numbers, whole numbers
 
 
@@ -30,8 +30,8 @@ class Latents:
     """Of the classes in their order, where they have names."""
 
 
-def read_latents(path: Path, most: int, classes: int) -> Latents:
-    """Read a latents file, which holds at most `most` rows and labels below `classes` (0: any).
+def read_latents(path: Path, settings: Uniformity, classes: int) -> Latents:
+    """Read a latents file, of at most as many rows as `settings` say and labels below `classes` (0: any).
 
     Raises:
         UserError: the file is missing, broken or foreign, or was encoded for another study or dataset.
@@ -54,10 +54,11 @@ def read_latents(path: Path, most: int, classes: int) -> Latents:
             f"The arrays of {path} have different lengths: {rows} latents, {len(found.labels)} labels, "
             f"{len(found.pixels)} pixels. Delete it and make it again."
         )
+    most = settings.count + _added(found.labels, settings.per_class)
     if rows > most:
         raise UserError(
-            f"{path} holds {rows} latents, but this job examines {most} (uniformity.count). Encode the "
-            "training images again, as this study says."
+            f"{path} holds {rows} latents, but this job examines {most} (uniformity.count, per_class). "
+            "Encode the training images again, as this study says."
         )
     wrong = found.labels[(found.labels < 0) | (found.labels >= (classes or np.inf))]
     if len(wrong):
@@ -66,6 +67,12 @@ def read_latents(path: Path, most: int, classes: int) -> Latents:
             "dataset, or make them again."
         )
     return found
+
+
+def _added(labels: NDArray[np.integer[Any]], per_class: int) -> int:
+    """How many rows may come on top: those of classes that have no more than is asked of each."""
+    _, sizes = np.unique(labels, return_counts=True)
+    return int(sizes[sizes <= per_class].sum())
 
 
 def _check(path: Path, name: str, array: NDArray[Any]) -> None:

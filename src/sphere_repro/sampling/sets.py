@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sphere_repro.data import frequencies
@@ -81,12 +82,11 @@ def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: to
 
     The file holds `latents` float32 (n, L): points of the sphere, or draws from the VAE's posterior;
     `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images;
-    `class_names`, where the classes have names.
-    The n images are spread evenly over the dataset.
+    `class_names`, where the classes have names. The n images are those of `spread`.
     """
     checkpoint, source = _open(job, model, archive, device)
-    count = min(job.count, len(source))
-    indices = np.linspace(0, len(source) - 1, count).round().astype(int)
+    indices = spread(len(source), source.labels, job.count, job.per_class)
+    count = len(indices)
     images = torch.from_numpy(np.stack([source.read(int(index)) for index in indices])).permute(0, 3, 1, 2)
     labels = np.zeros(count, dtype=np.int64) if source.labels is None else source.labels[indices]
     latents = []
@@ -107,6 +107,24 @@ def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: to
     with atomic_output(out) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
     return count
+
+
+def spread(total: int, labels: NDArray[np.int64] | None, count: int, per_class: int) -> NDArray[np.int64]:
+    """Indices of `count` of `total` images, evenly spread, and more of classes with fewer than `per_class`.
+
+    Ascending; a class that has fewer images gives them all.
+    """
+    found = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+    if labels is None:
+        return found
+    added = [found]
+    taken = np.bincount(labels[found], minlength=int(labels.max()) + 1)
+    for label in np.unique(labels):
+        left = np.setdiff1d(np.flatnonzero(labels == label), found)
+        lacking = min(len(left), per_class - int(taken[label]))
+        if lacking > 0:
+            added.append(left[np.linspace(0, len(left) - 1, lacking).round().astype(np.int64)])
+    return np.sort(np.concatenate(added))
 
 
 def draw_generation(

@@ -19,7 +19,7 @@ from sphere_repro.study.config import Ablation, Run, Study
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.objective import Loss, check_terms
 from sphere_repro.study.recipe import Training
-from sphere_repro.study.scoring import Score, Uniformity
+from sphere_repro.study.scoring import FEWEST, Score, Uniformity
 
 Kind = Literal["sphere", "vae"]
 
@@ -90,6 +90,7 @@ class EncodeJob(Strict):
     dataset: Dataset
     weights: Literal["raw", "ema"]
     count: int = Field(ge=1)
+    per_class: int = Field(FEWEST, ge=FEWEST, exclude_if=lambda value: value == FEWEST)
 
 
 class ReferenceJob(Strict):
@@ -190,6 +191,7 @@ def encode_job(study: Study, name: str) -> EncodeJob:
         dataset=run.dataset,
         weights=run.sampling.weights,
         count=study.uniformity.count,
+        per_class=study.uniformity.per_class,
     )
 
 

