@@ -158,12 +158,15 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
     refused(path, "damaged")
 
 
-@pytest.mark.parametrize("value", [0, 1, 255])
-def test_a_damaged_byte_at_any_place_of_a_zips_directory(tmp_path: Path, value: int) -> None:
-    path = write_zip(tmp_path / "a.zip", CONTENTS)
+@pytest.mark.parametrize("value", [0, 1, 239, 255])
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_damaged_byte_at_either_end(tmp_path: Path, write: Writer, value: int) -> None:
+    """The directory of a zip (byte 691 set to 1: an offset before the start), the header of a gzip."""
+    path = write(tmp_path / "a.zip", CONTENTS)
     whole = path.read_bytes()
+    directory = whole.index(b"PK\x01\x02") if write is write_zip else len(whole) - 8
     found: set[str] = set()
-    for place in range(whole.index(b"PK\x01\x02"), len(whole)):  # 691 set to 1: an offset before the start
+    for place in (*range(12), *range(directory, len(whole))):
         content = bytearray(whole)
         content[place] = value
         path.write_bytes(content)

@@ -75,8 +75,8 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
             temporary.replace(folder)
         except (*_DAMAGE, OSError) as error:
             nowhere = _leads_nowhere(error)
-            if isinstance(error, OSError) and not nowhere:
-                raise
+            if isinstance(error, OSError) and error.errno is not None and not nowhere:
+                raise  # the disk's refusal, not the archive's fault
             words = "its table of contents is" if nowhere else " ".join(str(error).split())
             why = words or type(error).__name__
             raise UserError(
