@@ -18,7 +18,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine import slurm
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import note
-from sphere_repro.machine.processes import die_with_parent, is_worker
+from sphere_repro.machine.processes import die_with_parent, is_worker, waits_for_leader
 from sphere_repro.machine.signals import interruptible
 
 MOST_THREADS = 1024
@@ -55,7 +55,7 @@ def _status(options: argparse.Namespace) -> int:
             die_with_parent()
         line = _run(options)
     except UserError as error:
-        return _complain(str(error), options.log, at_once=error.at_once)
+        return _complain(str(error), options.log)
     except KeyboardInterrupt:
         if is_worker():  # its launcher tells it once for all
             return 130
@@ -105,8 +105,8 @@ def _set_threads(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
 
 
-def _complain(sentence: str, log: Path | None, *, at_once: bool = False) -> int:
-    if os.environ.get("RANK", "0") != "0" and not at_once:
+def _complain(sentence: str, log: Path | None) -> int:
+    if waits_for_leader():
         time.sleep(LEADER_FIRST_SECONDS)
     text = " ".join(sentence.split())
     text += "" if text.endswith((".", "?")) else "."

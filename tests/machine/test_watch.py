@@ -41,6 +41,8 @@ def work(options):
         if world.rank == 1:
             if act == "mistake":
                 raise UserError("Training a ran out of memory. Set micro_batch_size to 3.")
+            if act == "memory":
+                raise MemoryError
             if act == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             if act == "bug":
@@ -93,6 +95,7 @@ def launched(tmp_path, monkeypatch):
     ("act", "words"),
     [
         ("mistake", "Training a ran out of memory. Set micro_batch_size to 3."),
+        ("memory", "check ran out of memory. Use a machine with more of it."),
         ("everybody", "Everybody found the same mistake."),
         ("killed", "Worker 1 of the training was killed by SIGKILL"),
     ],

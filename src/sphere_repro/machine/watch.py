@@ -14,8 +14,7 @@ from collections.abc import Iterator
 
 import torch.distributed as dist
 
-from sphere_repro.errors import UserError
-from sphere_repro.machine.processes import LOST
+from sphere_repro.machine.processes import LOST, tell_at_once
 
 ASKING_SECONDS = 1.0
 # The others have this long to notice by themselves, and to tidy up.
@@ -68,8 +67,7 @@ class Watch:
             return error
         if first != str(self.rank):
             return SystemExit(LOST)
-        if isinstance(error, UserError):
-            error.at_once = True
+        tell_at_once()
         return error
 
     def _ask(self) -> None:
