@@ -24,7 +24,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine import slurm
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import note, print_anything
-from sphere_repro.machine.processes import die_with_parent, is_worker
+from sphere_repro.machine.processes import die_with_parent, is_worker, waits_for_leader
 from sphere_repro.machine.signals import interruptible
 
 # In the order of the help. A new verb needs its module in `commands`, found by its name, and its place here.
@@ -63,7 +63,7 @@ def _status(verb: Verb, options: argparse.Namespace) -> int:
             die_with_parent()
         line = run(verb, options)
     except UserError as error:
-        return _complain(str(error), options.log, at_once=error.at_once)
+        return _complain(str(error), options.log)
     except KeyboardInterrupt:
         return _interrupted(verb, options.log)
     except (MemoryError, RuntimeError) as error:
@@ -120,8 +120,8 @@ def _interrupted(verb: Verb, log: Path | None) -> int:
     return 130
 
 
-def _complain(sentence: str, log: Path | None, *, at_once: bool = False) -> int:
-    if os.environ.get("RANK", "0") != "0" and not at_once:
+def _complain(sentence: str, log: Path | None) -> int:
+    if waits_for_leader():
         time.sleep(LEADER_FIRST_SECONDS)
     text = " ".join(sentence.split())
     text += "" if text.endswith((".", "?")) else "."

@@ -9,11 +9,8 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Something the user can mend: says what is wrong, where, and what to do.
 
-    The command line prints it as one sentence and leaves with exit status 2; no traceback. Of several
-    processes that train together the first one tells it, unless `at_once` says that this one alone knows.
+    The command line prints it as one sentence and leaves with exit status 2; no traceback.
     """
-
-    at_once = False
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -39,8 +39,12 @@ def work(options):
         world.sum([1.0])
         Path(folder, str(world.rank)).touch()
         if world.rank == 1:
+            while deaf == "saving" and not Path(folder, "begun").exists():
+                time.sleep(0.1)
             if act == "mistake":
                 raise UserError("Training a ran out of memory. Set micro_batch_size to 3.")
+            if act == "memory":
+                raise MemoryError
             if act == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             if act == "bug":
@@ -49,7 +53,8 @@ def work(options):
             raise UserError("Everybody found the same mistake.")
         if deaf == "saving" and world.leads:
             with deferred_interrupt(), world.undisturbed():
-                for _ in range(120):  # a signal cuts a sleep short
+                Path(folder, "begun").touch()
+                for _ in range(400):  # a signal cuts a sleep short
                     time.sleep(0.1)
                 Path(folder, "saved").touch()
         if deaf != "hears":
@@ -93,6 +98,7 @@ def launched(tmp_path, monkeypatch):
     ("act", "words"),
     [
         ("mistake", "Training a ran out of memory. Set micro_batch_size to 3."),
+        ("memory", "check ran out of memory. Use a machine with more of it."),
         ("everybody", "Everybody found the same mistake."),
         ("killed", "Worker 1 of the training was killed by SIGKILL"),
     ],

@@ -308,10 +308,23 @@ def test_a_save_that_stumbles_is_tried_again(
     whole.train(tiny_job(), digits_archive)
     original = torch.save
 
+    class Stumbling:
+        """A file whose third write fails: torch hides that in an error of its own."""
+
+        def __init__(self, file: Any) -> None:
+            self.file, self.calls = file, 0
+
+        def write(self, data: bytes) -> int:
+            self.calls += 1
+            if self.calls == 3:
+                raise OSError(errno.ESTALE, "Stale file handle")
+            return int(self.file.write(data))
+
+        def flush(self) -> None:
+            self.file.flush()
+
     def save(record: Any, file: Any) -> None:
-        if record["step"] in (2, 3):
-            raise OSError(errno.ESTALE, "Stale file handle")
-        original(record, file)
+        original(record, Stumbling(file) if record["step"] in (2, 3) else file)
 
     monkeypatch.setattr(torch, "save", save)
     place.train(tiny_job(), digits_archive)

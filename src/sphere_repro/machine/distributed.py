@@ -136,7 +136,10 @@ def joined(device: torch.device) -> Iterator[World]:
         dist.destroy_process_group()
         raise
     except Exception as error:
-        raise watch.fail(error) from error  # the group is left as it is: NCCL would wait for the others
+        # the group is left as it is: NCCL would wait for the others
+        if (end := watch.fail(error)) is not error:
+            raise end from error
+        raise
     else:
         watch.leave()
         dist.destroy_process_group()

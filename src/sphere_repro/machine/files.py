@@ -18,6 +18,8 @@ from sphere_repro.errors import UserError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+# A network file system that stumbles. A local disk says EIO too: such a file is told of, and left alone.
+PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO, errno.EAGAIN, errno.ECONNRESET}
 SETTLED_SECONDS = 60.0
 
 
@@ -84,6 +86,8 @@ def writing(path: Path) -> Iterator[None]:
             raise UserError(
                 f"{path} cannot be written ({error.strerror}). Choose another output path."
             ) from failure
+        if error is not failure:
+            raise error from failure
         raise
 
 
@@ -110,7 +114,7 @@ def _refusal(failure: BaseException | None) -> OSError | None:
     if isinstance(failure, OSError):
         return failure
     while failure is not None:
-        if isinstance(failure, OSError) and failure.errno in _FULL:
+        if isinstance(failure, OSError) and failure.errno in _FULL | PASSING:
             return failure
         number = re.search(r"os error (\d+)", str(failure))  # safetensors tells it in words only
         if number and int(number[1]) in _FULL:

@@ -10,17 +10,18 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import torch.distributed as dist
 
-from sphere_repro.errors import UserError
-from sphere_repro.machine.processes import LOST
+from sphere_repro.machine.processes import LOST, tell_at_once
+from sphere_repro.machine.signals import SAVING_SECONDS
 
 ASKING_SECONDS = 1.0
 # The others have this long to notice by themselves, and to tidy up.
 GRACE_SECONDS = 5.0
-FAILED = "sphere-repro/failed"
+FAILED, BUSY = "sphere-repro/failed", "sphere-repro/busy"
 
 
 class Watch:
@@ -43,7 +44,12 @@ class Watch:
     def undisturbed(self) -> Iterator[None]:
         """What stands in the block is finished, even if another process has failed."""
         with self.busy:
-            yield
+            self.store.set(BUSY, "yes")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(dist.DistStoreError, RuntimeError):  # the store is gone
+                    self.store.set(BUSY, "no")
 
     def leave(self) -> None:
         """This process ends as it should, or because it was told to."""
@@ -59,24 +65,30 @@ class Watch:
             What to raise: `error`, to be told at once, of the first that failed; else a quiet end.
         """
         self.over.set()
+        lost = _connection_lost(error)
         try:
-            if _connection_lost(error):
-                self.store.compare_set(FAILED, "", "somebody")
-                return SystemExit(LOST)
-            first = self.store.compare_set(FAILED, "", str(self.rank)).decode()
+            first = self.store.compare_set(FAILED, "", "somebody" if lost else str(self.rank)).decode()
         except (dist.DistStoreError, RuntimeError):  # nobody is left to tell
             return error
-        if first != str(self.rank):
+        self._let_finish()
+        if lost or first != str(self.rank):
             return SystemExit(LOST)
-        if isinstance(error, UserError):
-            error.at_once = True
+        tell_at_once()
         return error
+
+    def _let_finish(self) -> None:
+        """Wait for what another must finish: after our end the launcher gives it half a minute only."""
+        until = time.monotonic() + SAVING_SECONDS
+        with contextlib.suppress(dist.DistStoreError, RuntimeError):
+            while self.store.check([BUSY]) and self.store.get(BUSY) == b"yes" and time.monotonic() < until:
+                time.sleep(ASKING_SECONDS)
 
     def _ask(self) -> None:
         """End this process, whose main thread may wait in a collective, soon after another has failed."""
         while not self.over.wait(ASKING_SECONDS):
             if self._somebody_failed():
                 if not self.over.wait(GRACE_SECONDS):
+                    self._let_finish()
                     with self.busy:
                         os._exit(LOST)
                 return

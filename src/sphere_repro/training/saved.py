@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import torch
 
 from sphere_repro.errors import UserError
 from sphere_repro.machine.distributed import World
-from sphere_repro.machine.files import atomic_output, writing
+from sphere_repro.machine.files import PASSING, atomic_output, writing
 from sphere_repro.machine.notes import notice
 from sphere_repro.models.checkpoint import DamagedFileError, read_pickle
 from sphere_repro.study.jobs import TrainJob
@@ -23,8 +22,6 @@ from sphere_repro.training.segments import Segment, continued, difference, segme
 from sphere_repro.training.state import FORMAT, State, initial_state
 
 KEPT = 2
-# A network file system that stumbles. A local disk says EIO too: such a file is told of, and left alone.
-PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO, errno.EAGAIN, errno.ECONNRESET}
 
 
 @dataclass(frozen=True)
