@@ -22,6 +22,7 @@ SAMPLE = (
 )  # fmt: skip
 SCORE = (
     "data/archive", "data/frequencies.py", "data/images.py", "metrics/features.py", "metrics/frechet.py",
+    "metrics/given.py",
     "metrics/inception", "metrics/kernel.py", "metrics/reconstruction.py", "metrics/reference.py",
     "metrics/score.py", "metrics/statistics.py", "results/degenerate.py", "results/variety.py", "seeds.py",
     "study/scoring.py",
