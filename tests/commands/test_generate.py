@@ -14,3 +14,5 @@ def test_generation_by_hand(asked: Callable[..., tuple[Any, ...]]) -> None:
     assert (model, out) == (Path("m.safetensors"), Path("o.zip"))
     assert settings.name == "generation-6-fixed-shared-enc1.4"
     assert rest == {"count": 64, "seed": 0, "weights": "raw", "device": "auto", "classes": []}
+    *_, rest = asked("generate", "m.safetensors", "o.zip", "--class", "cat", "--class", "7")
+    assert rest["classes"] == ["cat", "7"]

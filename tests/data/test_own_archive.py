@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data import profiles
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import image_name, write_archive
 from sphere_repro.data.dataset import Dataset
@@ -90,6 +91,16 @@ def test_grey_images_become_rgb(tmp_path: Path) -> None:
     found = ImageArchive(tmp_path / "out.zip").load()
     np.testing.assert_array_equal(found[[0, 3]], IMAGES[[0, 3]])
     np.testing.assert_array_equal(found[1], np.repeat(IMAGES[1, :, :, :1], 3, 2))
+
+
+def test_colour_profiles_are_applied_and_counted(tmp_path: Path) -> None:
+    profiled = {image_name(1): png(IMAGES[1], icc_profile=profiles.display(profiles.P3))}
+    path = zipped(tmp_path / "own.zip", entries(LABELS) | profiled)
+    dataset = Dataset.model_validate({"zip": str(path)})
+    record = prepare(dataset, tmp_path / "out.zip", state=tmp_path / "s")
+    found = ImageArchive(tmp_path / "out.zip").load()
+    np.testing.assert_array_equal(found[[0, 2, 3]], IMAGES[[0, 2, 3]])
+    assert (found[1] != IMAGES[1]).any() and record["converted_to_srgb"] == 1
 
 
 def test_other_formats(tmp_path: Path) -> None:

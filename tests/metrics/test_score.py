@@ -19,7 +19,7 @@ from sphere_repro.metrics import score as score_module
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.reference import make_reference
-from sphere_repro.metrics.score import ScoreInputs, score_run
+from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
 from sphere_repro.results.tables import fid_table
 from sphere_repro.study.generation import Generation, Guidance
@@ -146,6 +146,7 @@ def test_classes_in_other_frequencies_are_noted(study: Path, inputs: ScoreInputs
     found = run(dataclasses.replace(inputs, sets=drawn), tmp_path / "scores.json")
     apart = {record["set"]: record.get("class_difference") for record in found["records"]}
     assert apart == {"reconstruction": None, GENERATION.name: 0.25, "generation-1": None}
+    assert class_note(tmp_path / "scores.json").endswith(f"real images: {GENERATION.name} (25 %)")
 
 
 def test_scores_repeat_and_do_not_depend_on_the_other_sets(inputs: ScoreInputs, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from workflow.pages import PAGES, read
 
 FOLDERS = ("src", "tests", "workflow", "params", "profiles", "notebooks", "benchmarks", "docs")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*")
-YOURS = {"params/mine.yaml", "workflow/pipelines/mine/dvc.yaml"}  # what the reader makes
+YOURS = {"params/cats.yaml", "params/mine.yaml", "workflow/pipelines/mine/dvc.yaml"}  # what the reader makes
 PARSER = next(getattr(cli, name) for name in ("parser", "_parser") if hasattr(cli, name))
 MAKEFILE = read("Makefile")
 LONGEST_README = 9000  # bytes

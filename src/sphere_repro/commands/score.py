@@ -38,7 +38,7 @@ def run(o: argparse.Namespace) -> str:
 
 def score(job: ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: Path, device: str) -> str:
     """Compare all sample sets of a run with the real images."""
-    from sphere_repro.metrics.score import ScoreInputs, score_run
+    from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
     from sphere_repro.sampling.sets import open_archive
 
     found = _found(job, sets)
@@ -59,7 +59,9 @@ def score(job: ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: 
         doubtful = score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
     seconds = stamp(out, job, started)
     told = f"; scores that say nothing: {doubtful}" if doubtful else ""
-    return f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s{told}"
+    return (
+        f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s{told}{class_note(out)}"
+    )
 
 
 def _found(job: ScoreJob, sets: Sequence[Path]) -> dict[str, Path]:

@@ -59,7 +59,10 @@ class ImageArchive:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} of {len(self)} in {self.path}")
-        image = self._decode(index)
+        return self._checked(index, self._decode(index))
+
+    def _checked(self, index: int, image: np.ndarray) -> np.ndarray:
+        """`image`, if it has the archive's size."""
         side = _square_side(self.path, self._names[index], image)
         if side != self.resolution:
             raise UserError(

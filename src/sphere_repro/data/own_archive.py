@@ -26,7 +26,7 @@ from sphere_repro.data.archive_labels import (
 )
 from sphere_repro.data.class_names import one_each
 from sphere_repro.data.listing import SUFFIXES, is_system, suffix_of
-from sphere_repro.data.pictures import PictureError, read_picture
+from sphere_repro.data.pictures import Picture, PictureError, read_picture
 from sphere_repro.errors import UserError
 
 _NAMED = 6  # folders or labels named in a message
@@ -108,16 +108,26 @@ class OwnArchive(ImageArchive):
         )
 
     def as_ours(self, index: int) -> bool:
-        """Whether image `index` can be read as it is, by the reader of our own archives."""
+        """Whether the reader of our own archives sees the same in image `index` as everybody else does."""
         try:
-            return super()._decode(index).shape[:2] == (self.resolution, self.resolution)
+            found = super()._decode(index)
         except UserError:
             return False
+        return np.array_equal(found, self.picture(index).pixels)
+
+    def picture(self, index: int) -> Picture:
+        """Image `index`, and what had to be done to it; raises as `read`."""
+        found = self._picture(index)
+        self._checked(index, found.pixels)
+        return found
 
     def _decode(self, index: int) -> np.ndarray:
+        return self._picture(index).pixels
+
+    def _picture(self, index: int) -> Picture:
         name = self._names[index]
         try:
-            return read_picture(io.BytesIO(self._bytes(name))).pixels
+            return read_picture(io.BytesIO(self._bytes(name)))
         except PictureError as error:
             raise UserError(f"Image {name} in {self.path} is broken ({error}). Make it again.") from error
 

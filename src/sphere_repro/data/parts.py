@@ -26,6 +26,7 @@ import numpy as np
 from sphere_repro.data.archive_writing import write_encoded
 from sphere_repro.data.images import DAMAGE, Files, Images, Pieces, encode
 from sphere_repro.data.no_image import told
+from sphere_repro.data.own_archive import OwnArchive
 from sphere_repro.data.pictures import Picture, PictureError, Pictures
 from sphere_repro.data.report import Report
 from sphere_repro.data.resizing import fit
@@ -131,7 +132,7 @@ def make_part(images: Images, start: int, form: Form, part: Path) -> None:
 
 
 def _picture(images: Images, index: int) -> Picture:
-    return images.picture(index) if isinstance(images, Pictures) else Picture(images.read(index))
+    return images.picture(index) if isinstance(images, Pictures | OwnArchive) else Picture(images.read(index))
 
 
 def _why(error: Exception) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import write_json
+from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
@@ -105,6 +105,13 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     }
     write_json(out, report)
     return _doubtful(inputs.run, records)
+
+
+def class_note(scores: Path) -> str:
+    """What a log says of sets whose classes occur in other frequencies than among the real images."""
+    apart = [record for record in read_json(scores)["records"] if "class_difference" in record]
+    told = ", ".join(f"{record['set']} ({record['class_difference'] * 100:.0f} %)" for record in apart)
+    return f"; classes in other frequencies than among the real images: {told}" if told else ""
 
 
 class _Scorer:

@@ -24,6 +24,7 @@ from sphere_repro.planning.memory import training_bytes
 from sphere_repro.planning.needs import needs
 from sphere_repro.planning.plan import Plan
 from sphere_repro.planning.reach import LEAST
+from sphere_repro.planning.training_cost import flops_per_image
 from sphere_repro.strict import parse
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.jobs import TrainJob, train_job
@@ -104,9 +105,9 @@ class Proposal:
     study: Study
     utilisation: float
     measured: bool
-    steps: int
-    seconds: float
-    lanes: int
+    steps: int = 0
+    seconds: float = 0.0
+    lanes: int = 1
     pace: float = 0.0
 
 
@@ -160,15 +161,25 @@ def _fitting(
     """A proposal for each rung that the device has the memory for, the largest network first."""
     for rung in RUNGS:
         rung = _for_images(rung, look)
-        data = _with_memory(study_data(look, name, rung, device, budget), device)
-        if data is None:
+        data = study_data(look, name, rung, device, budget)
+        if rung.width != RUNGS[-1].width and _too_slow(
+            train_job(_study(data), "sphere"), rung, device, budget
+        ):
             continue
-        asked = Proposal(look, rung, device, budget, data, _study(data), 1.0, False, 0, 0.0, lanes)
-        ideal = _timed(asked)
-        if ideal.steps * rung.rate < ENOUGH and rung.width != RUNGS[-1].width:
-            continue  # not even at the device's peak: there is nothing to measure
-        share = measure(train_job(asked.study, "sphere")) if measure else rung.assumed
-        yield _timed(replace(asked, utilisation=share, measured=measure is not None))
+        with_memory = _with_memory(data, device)
+        if with_memory is None:
+            continue
+        study = _study(with_memory)
+        share = measure(train_job(study, "sphere")) if measure else rung.assumed
+        measured = measure is not None
+        yield _timed(Proposal(look, rung, device, budget, with_memory, study, share, measured, lanes=lanes))
+
+
+def _too_slow(job: TrainJob, rung: Rung, device: Device, budget: float) -> bool:
+    """Whether the time is too short even at the device's peak: then there is nothing to measure."""
+    half = job.training.precision == "bfloat16" and device.bfloat16
+    step = flops_per_image(job) * rung.batch / (half or device.float32)  # seconds
+    return budget / step * rung.rate < ENOUGH
 
 
 def _for_images(rung: Rung, look: Look) -> Rung:
@@ -295,7 +306,7 @@ def _epochs(affordable: float, steps_per_epoch: int) -> float:
     """Whole epochs where there are several; at least one step."""
     if affordable >= 4:
         return float(min(MOST_EPOCHS, math.floor(affordable)))
-    return max(round(affordable, 2), math.ceil(100 / steps_per_epoch) / 100)
+    return max(math.floor(100 * affordable) / 100, math.ceil(100 / steps_per_epoch) / 100)
 
 
 def _run(run: Mapping[str, Any], epochs: float, steps: int, count: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sphere_repro.planning.counts import image_count
 from sphere_repro.study.config import Run, Study
 
-# By experiment (docs/own-images-new.md): 0.007 teaches nothing, 0.03 blurs; the least recipe has 0.96.
+# By experiment (docs/own-images.md): 0.007 teaches nothing, 0.03 blurs; the least recipe has 0.96.
 FAR = 0.1  # share of the least known reach
 
 

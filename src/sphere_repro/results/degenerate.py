@@ -1,7 +1,7 @@
 """Results that say nothing of a method: images that are all alike, a loss that hardly moved, no spread.
 
 A model that learned nothing still has a distance from the real images, and a small standard error. The
-thresholds lie far from both sides, by experiment (docs/own-images-new.md has the table). Of 796 pictures at
+thresholds lie far from both sides, by experiment (docs/own-images.md has the table). Of 796 pictures at
 32 pixels, models that had learned nothing drew sets with 0 to 1.7 % of the real variety, and their
 reconstruction loss fell by 0.1 to 2.5 %; where all images were one colour, the standard error was 1e-9 of
 the distance. The demo's sets have 28 % of the variety at least and standard errors above 1e-3; its losses
