@@ -62,12 +62,14 @@ def test_a_job_whose_time_is_up_takes_another_turn(cluster, capsys):
         {"state": "CANCELLED"},
         {"batch": False},
         {"requeue": False},
-        {"end": time.time() + 5000},
-        {"start": time.time() - 10},
+        {"end": 5000},
+        {"start": -10},
     ],
     ids=["ending", "cancelled", "interactive", "not to be requeued", "time left", "just begun"],
 )
 def test_no_other_job_is_put_back(cluster, about):
+    now = time.time()  # of the test, not of when the tests were collected
+    about = {key: now + value if key in ("start", "end") else value for key, value in about.items()}
     folder = cluster(**about)
     assert not slurm.take_another_turn()
     assert orders(folder) == []

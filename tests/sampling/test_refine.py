@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -69,7 +70,12 @@ def test_a_set_draws_no_more_than_it_uses(lively, monkeypatch):
     monkeypatch.setattr(refine, "sample_noise", lambda *given: asked_for.append(given[3]) or original(*given))
     for steps in (1, 6):
         found = sets._generations(
-            Checkpoint(lively, ANGLE), (0, "run"), Generation(steps=steps), [range(3)], torch.device("cpu")
+            Checkpoint(lively, ANGLE),
+            (0, "run"),
+            Generation(steps=steps),
+            [range(3)],
+            torch.device("cpu"),
+            np.arange(3) % lively.shape.classes,
         )
         assert torch.equal(next(found), draw(lively, 3, Generation(steps=steps)))
     assert asked_for[:1] + asked_for[2:3] == [1, 2]

@@ -17,6 +17,7 @@ from sphere_repro.results import statements
 from sphere_repro.strict import UniqueKeys, parse
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study, load_study
+from sphere_repro.study.files import StudyFiles
 
 STUDIES = ("paper", "released", "ablations", "ablations-small")
 PAPER = load_study(ROOT / "params/paper.yaml")
@@ -269,26 +270,30 @@ def writer() -> Any:
     return module
 
 
+def stages_of(writer: Any, study: Study) -> dict[str, Any]:
+    params = f"params/{study.study}.yaml"
+    found: dict[str, Any] = writer.Pipeline(StudyFiles(study), params, set()).stages()
+    return found
+
+
 def test_stages_of_released_runs_claim_no_curves(writer: Any) -> None:
-    pattern = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    stages = writer.pipeline(load_study(ROOT / "params/released.yaml"), pattern, set())["stages"]
-    assert "train" not in stages and list(stages).index("import") < list(stages).index("sample")
-    assert "training.csv" not in str(stages["import"]) and "live" not in str(stages["import"])
-    assert stages["import"]["foreach"]["imagenet-large"] == {
-        "checkpoint": "data/released/imagenet-large.pth",
-        "configuration": "data/released/imagenet-large.json",
-    }
-    keys = stages["import"]["do"]["params"][0]["params/${study}.yaml"]
-    assert {key.rpartition(".")[2] for key in keys} == {"dataset", "model", "loss", "released"}
-    trained = writer.pipeline(load_study(ROOT / "params/ablations.yaml"), pattern, set())["stages"]
-    assert trained["train"]["foreach"] == "${runs}" and "import" not in trained
+    stages = stages_of(writer, load_study(ROOT / "params/released.yaml"))
+    names = list(stages)
+    assert not any(name.startswith("train-") for name in names)
+    assert names.index("import-imagenet-large") < names.index("sample-imagenet-large")
+    assert "training.csv" not in str(stages) and "/live" not in str(stages)
+    deps = stages["jobs"]["deps"]
+    assert {"data/released/imagenet-large.pth", "data/released/imagenet-large.json"} <= set(deps)
+    assert stages["import-imagenet-large"]["deps"] == [
+        "results/released/jobs/import_released-imagenet-large.json"
+    ]
+    trained = stages_of(writer, load_study(ROOT / "params/ablations.yaml"))
+    assert "train-baseline" in trained and not any(name.startswith("import") for name in trained)
 
 
 def test_a_study_may_mix_trained_and_released_runs(writer: Any) -> None:
     mixed = yaml.safe_load((ROOT / "params/smoke.yaml").read_text())
     mixed["runs"]["digits"]["released"] = "data/released/digits.pth"
-    pattern = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    stages = writer.pipeline(parse(Study, mixed, "here"), pattern, set())["stages"]
-    assert list(stages["train"]["foreach"]) == ["digits-vae"] and list(stages["import"]["foreach"]) == [
-        "digits"
-    ]
+    stages = stages_of(writer, parse(Study, mixed, "here"))
+    made = [name for name in stages if name.startswith(("train-", "import-"))]
+    assert made == ["import-digits", "train-digits-vae"]

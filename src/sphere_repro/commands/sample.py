@@ -63,7 +63,9 @@ def _chosen(job: SampleJob, data: Path) -> dict[str, list[int]]:
     from sphere_repro.data.archive import ImageArchive
     from sphere_repro.data.choice import choose
 
-    total = len(ImageArchive(data)) if job.set == "reconstruction" else 0
+    if job.set != "reconstruction":
+        return {}
+    total = len(ImageArchive(data))
     return {"indices": choose(total, job.count).tolist()} if job.count < total else {}
 
 

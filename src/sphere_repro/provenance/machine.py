@@ -5,6 +5,7 @@ Two machines with the same versions may still round differently; this says in wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 import subprocess
@@ -30,18 +31,23 @@ def machine() -> dict[str, Any]:
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
-    if torch.cuda.is_available():
-        found |= {
-            "gpu": torch.cuda.get_device_name(),
-            "driver": _driver(),
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "tf32": {
-                "products": torch.backends.cuda.matmul.allow_tf32,
-                "convolutions": torch.backends.cudnn.allow_tf32,
-            },
-        }
+    with contextlib.suppress(RuntimeError, AssertionError):  # a GPU that fails now costs no result
+        if torch.cuda.is_available():
+            found |= _gpu(torch)
     return found
+
+
+def _gpu(torch: Any) -> dict[str, Any]:
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "driver": _driver(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "tf32": {
+            "products": torch.backends.cuda.matmul.allow_tf32,
+            "convolutions": torch.backends.cudnn.allow_tf32,
+        },
+    }
 
 
 @functools.cache

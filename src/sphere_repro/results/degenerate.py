@@ -89,7 +89,7 @@ def moved_in(log: Path) -> dict[str, Any]:
         UserError: it is no training log.
     """
     try:
-        with log.open(encoding="utf-8", newline="") as file:
+        with Path(log).open(encoding="utf-8", newline="") as file:
             return moved(list(csv.DictReader(file)))
     except (OSError, ValueError, KeyError, IndexError, ZeroDivisionError) as error:
         raise UserError(f"{log} is no training log ({error}). Train the run again.") from error
