@@ -19,7 +19,7 @@ from conftest import PATIENCE, ROOT
 
 
 def test_the_commands_are_good(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the other tests spoil works as it stands; told is only that so short a training teaches nothing."""
+    """What the other tests spoil works as it stands; so short a training teaches nothing, which is told."""
     for verb in VERBS:
         assert bench.run(verb) == 0, verb
     told = capsys.readouterr().err.splitlines()
