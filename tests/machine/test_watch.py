@@ -62,7 +62,7 @@ def work(options):
         world.sum([1.0])
     return ""
 
-cli._run = work
+cli.run = lambda verb, options: work(options)
 sys.exit(cli.main(["check", "a"]))
 """
 
@@ -75,7 +75,7 @@ def launched(tmp_path, monkeypatch):
     code = (
         "import sys; from sphere_repro import cli; from sphere_repro.machine.launch import Workers, launch\n"
         "def run(o): o.status = launch(sys.argv[1:], Workers(3), 'cpu', 'odd_worker'); return ''\n"
-        "cli._run = run\n"
+        "cli.run = lambda verb, o: run(o)\n"
         "sys.exit(cli.main(['check', 'a']))"
     )
 
