@@ -184,7 +184,7 @@ def test_every_claim_on_a_model_that_learned_nothing_is_undecided(tmp_path: Path
     scores = written(tmp_path, records(), STILL)
     effect = {"value": 0.0, "se": 1e-6}
     clouds = [
-        {"key": key, "overall": {"mean_cosine": effect, "anisotropy": size}, "classes": []}
+        {"key": key, "overall": {"mean_cosine": effect, "anisotropy": size, "count": 100}, "classes": []}
         for key, size in (
             ("latents", {"value": 1.0, "se": 1e-3}),
             ("uniform", {"value": 1.0, "se": 1e-3}),

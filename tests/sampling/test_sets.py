@@ -511,9 +511,9 @@ def test_latents_have_the_datasets_names(
     models: dict[str, Path], named_archive: Path, digits_archive: Path, tmp_path: Path
 ) -> None:
     encode_set(encode_job(), models["sphere"], named_archive, tmp_path / "a.npz", CPU)
-    assert read_latents(tmp_path / "a.npz", COUNT, 10).class_names == NAMES
+    assert read_latents(tmp_path / "a.npz", Uniformity(count=COUNT), 10).class_names == NAMES
     encode_set(encode_job(), models["sphere"], digits_archive, tmp_path / "b.npz", CPU)
-    assert read_latents(tmp_path / "b.npz", COUNT, 10).class_names is None
+    assert read_latents(tmp_path / "b.npz", Uniformity(count=COUNT), 10).class_names is None
 
 
 def test_generate_draws_the_classes_that_are_asked_for_by_name(

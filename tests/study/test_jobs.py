@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
@@ -138,8 +139,9 @@ def test_baselines(raw: dict[str, Any]) -> None:
 
 
 def test_another_extractor_changes_nothing_else() -> None:
-    score = Score(kid_subsets=7, batch_size=3)
-    other = jobs.scored_by(score, "efficientnet-lite0")
+    score, digits = Score(kid_subsets=7, batch_size=3), Dataset(name="digits")
+    other = jobs.scored_by(score, "efficientnet-lite0", digits)
     assert other.extractor == "efficientnet-lite0"
     assert other.model_dump(exclude={"extractor"}) == score.model_dump(exclude={"extractor"})
-    assert jobs.scored_by(other, "inception").model_dump() == jobs.scored_by(score, "inception").model_dump()
+    back = jobs.scored_by(other, "inception", digits)
+    assert back.model_dump() == jobs.scored_by(score, "inception", digits).model_dump()
