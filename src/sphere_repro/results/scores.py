@@ -89,12 +89,13 @@ class RunScores:
         return next((record for record in self.records if record.set == name), None)
 
 
-def read_scores(path: Path) -> RunScores:
+def read_scores(path: Path | str) -> RunScores:
     """Read one scores file, and what its model's record beside it says of the training.
 
     Raises:
         UserError: the file is missing, is not JSON, or lacks something.
     """
+    path = Path(path)  # notebooks give names
     data = read_json(path)
     known = {field.name for field in fields(SetScore)} - {"doubt"}
     model = degenerate.model_beside(path)
