@@ -27,7 +27,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine import files as machine_files
 from sphere_repro.machine.files import atomic_output, read_json, write_json, write_text
 from sphere_repro.models.checkpoint import save_model
-from sphere_repro.training.state import save_state
+from sphere_repro.training.saved import Saved
 
 
 def files(folder: Path) -> list[str]:
@@ -71,7 +71,7 @@ def test_whatever_is_written_follows_the_umask(tmp_path: Path, lively: Any, mask
     before = os.umask(mask)
     try:
         save_model(tmp_path / "made" / "model.safetensors", lively.state_dict(), None, lively.shape, 80.0)
-        save_state(tmp_path / "made" / "state.pt", {"step": 1})
+        Saved(tmp_path / "made", "run", "").write({"step": 1})
         write_archive(tmp_path / "made" / "images.zip", [np.zeros((4, 4, 3), np.uint8)], None)
         unpack(tmp_path / "archive.zip", tmp_path / "made" / "unpacked")
     finally:
