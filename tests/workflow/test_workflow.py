@@ -224,6 +224,7 @@ def own_study(folder, **dataset):
     study = yaml.safe_load((folder / SMOKE).read_text())
     run_of = study["runs"]["digits"]
     run_of["dataset"] = {"folder": "cats", "resolution": 8, **dataset}
+    run_of["training"]["batch_size"] = 8  # no dataset here has many images
     study |= {"study": "own", "runs": {"cats": run_of}}
     (folder / "params/own.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return "params/own.yaml"
