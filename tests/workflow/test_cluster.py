@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -115,10 +116,14 @@ def test_cancelled_and_failed_jobs_are_told_and_not_tried_again(cluster, checkou
     assert {key: asked[key] for key in wanted} == wanted
     assert asked["gpus"] is None and asked["ntasks_per_gpu"] is None
 
-    write_study(checkout, batch_size=2000)
+    write_study(checkout)
+    live = checkout / "results/cluster/digits/live"
+    shutil.rmtree(live, ignore_errors=True)
+    live.parent.mkdir(parents=True, exist_ok=True)
+    live.touch()  # a file where the training's folder of curves belongs
     failed = cluster(MODEL)
     assert failed.returncode == 1
-    assert "holds only 1797 images. Choose a smaller batch." in failed.stdout + failed.stderr
+    assert "live cannot be written" in failed.stdout + failed.stderr
     assert [(job["rule"], job["state"]) for job in fake_slurm.jobs(cluster.folder)] == [
         ("prepare", "CANCELLED"),
         ("prepare", "COMPLETED"),
