@@ -236,12 +236,13 @@ def test_the_default_pipeline_is_what_the_writer_writes():
     assert out == ROOT / "dvc.yaml" and out.read_text() == text, "run make pipeline"
 
 
+TINY = {"width": 16, "layers": 1, "heads": 2}
 SHORT = {
     "study": "short",
     "runs": {
         "digits": {
             "dataset": {"name": "digits"},
-            "model": {"encoder": {"width": 16, "layers": 1, "heads": 2}, "pixel_head": "conv"},
+            "model": {"encoder": TINY, "decoder": TINY, "pixel_head": "conv"},
             "loss": {"pix_recon_perceptual": 0, "pix_con_perceptual": 0},
             "training": {"epochs": 1, "warmup_epochs": 0.1, "batch_size": 32},
             "sampling": {"count": 20},
