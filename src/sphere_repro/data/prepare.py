@@ -74,7 +74,7 @@ def prepare(
         report = _brought_along(images, dataset, out)
         if report is None:
             skip = dataset.on_broken == "skip"
-            form = Form(dataset.pixels, dataset.source.jpeg_quality, dataset.resize, skip)
+            form = Form(dataset.pixels, dataset.stored, dataset.resize, skip)
             report = write_prepared(out, images, form, parts, workers, _class_names(images))
     facts = {"content": found, **_own_facts(dataset, images, report)} if found else {}
     return _write_provenance(dataset, out, images, report, facts, inputs)
@@ -127,6 +127,8 @@ def _brought_along(images: Images, dataset: Dataset, out: Path) -> Report | None
     None where it has to be written anew instead.
     """
     if not isinstance(images, OwnArchive) or images.resolution != dataset.pixels or not images.plain:
+        return None
+    if dataset.format is not None:
         return None
     for index in progress(range(len(images)), label=f"check {images.path.name}", unit="image"):
         if not images.as_ours(index):

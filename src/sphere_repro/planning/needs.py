@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from sphere_repro.data.dataset import LOSSLESS
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
 from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
+from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.sampling import refine
@@ -25,7 +27,6 @@ from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
-DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
 
 
 def needs(study: Study, folder: Path) -> list[Need]:
@@ -47,15 +48,6 @@ def needs(study: Study, folder: Path) -> list[Need]:
         except (ValueError, RuntimeError, OverflowError) as error:  # torch's words on such shapes
             raise UserError(f"runs.{name} cannot be planned: {error}. Correct the study.") from error
     return list(found.values())
-
-
-def archive_bytes(images: int, pixels: int) -> int:
-    """Upper bound of an archive of PNG images: what noise takes, which cannot be compressed."""
-    rows = pixels * (3 * pixels + 1)  # one filter byte a row
-    png = rows + 5 * math.ceil(rows / DEFLATE_BLOCK) + 12 * math.ceil(rows / PNG_CHUNK) + 63
-    entry = 30 + 46 + 2 * 24  # the zip's headers, each with the name
-    label = 40
-    return images * (png + entry + label) + 1000
 
 
 def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
@@ -85,9 +77,12 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
 
 
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
-    archive = run.dataset.archive
-    disk = archive_bytes(images, run.dataset.pixels)
-    return Need(name, "prepare", archive, prepared(run), images=images, disk=disk, done=done)
+    """The archive, and the parts that it is joined from, which lie beside it until it is whole."""
+    dataset = run.dataset
+    disk = photographs_bytes(images, dataset.pixels, dataset.stored, LOSSLESS)
+    return Need(
+        name, "prepare", dataset.archive, prepared(run), images=images, disk=disk, working=disk, done=done
+    )
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import yaml
 from pydantic import AfterValidator, Field, model_validator
 
-from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.dataset import LOSSLESS, Dataset
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import ledger
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
@@ -194,6 +194,24 @@ class Study(Strict):
                     raise ValueError(
                         f"runs.{name}: {run.dataset.name} has {images} images, "
                         f"fewer than score.{key} = {least}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _jpegs_are_not_measured(self) -> Self:
+        """References and reconstructions are of images that lost nothing."""
+        for name, run in self.runs.items():
+            images = run.dataset.source.images
+            if run.dataset.format != "jpeg" or (images is not None and images <= LOSSLESS):
+                continue
+            ours = self.score.reference_of(run.dataset.name) is None
+            taken = {"score.reference_count": self.score.reference_count} if ours else {}
+            for key, count in {**taken, f"runs.{name}.sampling.count": run.sampling.count}.items():
+                if count is None or count > LOSSLESS:
+                    raise ValueError(
+                        f"runs.{name}.dataset.format: of JPEGs {LOSSLESS} images stay as they are, but {key} "
+                        f"takes {'all' if count is None else count}. Set it to at most {LOSSLESS}, or the "
+                        "format to webp"
                     )
         return self
 
