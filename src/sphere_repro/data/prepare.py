@@ -24,6 +24,7 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.provenance.code import code_hash
 from sphere_repro.provenance.hashes import file_hash, value_hash
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 STATE = Path(".state")
 
@@ -171,7 +172,7 @@ def _write_provenance(
         resolution=dataset.pixels,
         images=len(report.kept),
         class_counts=counts,
-        sha256=file_hash(out),
+        sha256=known_hash(out),
         **facts,
     )
     write_json(out.with_suffix(".json"), provenance)

@@ -20,7 +20,8 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.machine.signals import deferred_interrupt
 from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.models.checkpoint import save_model
-from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.hashes import value_hash
+from sphere_repro.provenance.stamps import known_hash
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training.live import Reporter
@@ -273,7 +274,7 @@ def _terms(job: TrainJob) -> tuple[str, ...]:
 
 def _identity(job: TrainJob, archive: Path) -> str:
     """Hash of what fixes the trained weights: parameters and data; how they are computed does not."""
-    return value_hash({"job": job.model_dump(mode="json"), "data": file_hash(archive)})
+    return value_hash({"job": job.model_dump(mode="json"), "data": known_hash(archive)})
 
 
 def _check_weights(job: TrainJob, model: Autoencoder) -> None:
