@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 
 from sphere_repro.data.archive_writing import write_encoded
-from sphere_repro.data.choice import choose
 from sphere_repro.data.dataset import LOSSLESS
 from sphere_repro.data.images import DAMAGE, Files, Images, Pieces, encode
 from sphere_repro.data.no_image import told
@@ -70,6 +69,8 @@ class Form:
 @functools.lru_cache(maxsize=1)
 def _lossless(total: int) -> frozenset[int]:
     """The images that references and reconstructions are taken from; of two choices the smaller is a part."""
+    from sphere_repro.data.choice import choose  # loads torch, which most preparations do without
+
     return frozenset(choose(total, LOSSLESS).tolist())
 
 
