@@ -32,6 +32,7 @@ def entry(**changes: Any) -> dict[str, Any]:
         "inception_score_sd": None,
         "inception_score_splits": None,
         "psnr": None,
+        "share_recognised": None,
     } | changes
 
 
@@ -51,6 +52,7 @@ def write_scores(
         "reference_split": "train",
         "reference_count": 1797,
         "floor": {"frechet": 13.1, "count": 898},
+        "classifier": None,
         "records": records,
         "provenance": {},
     } | changes
@@ -114,6 +116,10 @@ def test_cells(tmp_path: Path) -> None:
             "inception_score_sd": "",
             "inception_score_splits": "",
             "psnr": "",
+            "share_recognised": "",
+            "held_out_accuracy": "",
+            "chance_accuracy": "",
+            "classifier_sees": "",
             "floor": "6.54636",  # 13.1 between halves of 898, brought to 1797 against 1797
             "floor_count": "898",
             "published_frechet": "",
