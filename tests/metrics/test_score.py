@@ -132,6 +132,8 @@ def test_scores_of_all_sets(inputs: ScoreInputs, study: Path, tmp_path: Path) ->
     )
     assert copy["guidance_scale"] == 1.0
     assert copy["frechet"] < 1e-6 * generation["frechet"]
+    assert copy["precision"] == copy["recall"] == copy["coverage"] == 1 and copy["density"] > 1
+    assert all(0 <= generation[key] <= 1 for key in ("precision", "recall", "coverage"))
     assert generation["frechet_se"] > 0 and generation["kid_se"] > 0
     assert generation["frechet"] > reconstruction["frechet"] > copy["frechet"]
 

@@ -136,6 +136,7 @@ def records(**changes: Any) -> list[dict[str, Any]]:
     empty |= {
         "inception_score_splits": None,
         "psnr": None,
+        **dict.fromkeys(("precision", "recall", "density", "coverage")),
         "share_recognised": None,
         "guidance_scale": 1.0,
         "count": 100,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
+from sphere_repro.metrics.neighbours import FEWEST, MEASURES, neighbours
 from sphere_repro.metrics.recognition import Judge
 from sphere_repro.metrics.reconstruction import psnr
 from sphere_repro.metrics.reference import DESCRIPTION, checked_reference, judge_of
@@ -143,7 +144,7 @@ class _Scorer:
         self.judge = judge
 
     def measure(self, archive: ImageArchive, label: str) -> dict[str, float | int | None]:
-        """Count, distances and their standard errors, Inception Score, share recognised."""
+        """Count, distances with standard errors, precision and recall, Inception Score, share recognised."""
         groups = self._groups(archive)
         features = extract(
             archive, self.extractor, batch_size=self.score.batch_size, device=self.device, label=label
@@ -154,6 +155,7 @@ class _Scorer:
             "frechet": frechet.value,
             "frechet_se": frechet.standard_error,
             **self._kernel_distance(features),
+            **self._neighbours(features),
             **self._inception_score(features, archive),
             "share_recognised": self.judge.share(features, archive) if self.judge else None,
         }
@@ -170,6 +172,13 @@ class _Scorer:
             generator=np.random.default_rng(derive(self.seed, "kernel")),
         )
         return {"kid": kernel.value, "kid_se": kernel.standard_error}
+
+    def _neighbours(self, features: NDArray[np.float32]) -> dict[str, float | None]:
+        """None where the reference is of moments alone, or a side is too small."""
+        real = self.statistics.features
+        if min(len(real), len(features)) < FEWEST:
+            return dict.fromkeys(MEASURES)
+        return dict(asdict(neighbours(real, features)))
 
     def _inception_score(
         self, features: NDArray[np.float32], archive: ImageArchive

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sphere_repro.metrics.classifier import SIDE
+from sphere_repro.metrics.neighbours import CHUNK_MIB
 from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.study import jobs
@@ -65,7 +66,11 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
         images=count,
         flops=count * network.flops,
         device=_extractor_bytes(job.score, largest),
-        host=known + _moment_bytes(largest, network.dimension),
+        host=known
+        + max(
+            _moment_bytes(largest, network.dimension),
+            _neighbour_bytes(_compared_with(job.score, images), largest, network.dimension),
+        ),
         done=done,
     )
 
@@ -90,6 +95,11 @@ def _kept_bytes(images: int, dimension: int, classes: int, side: int) -> int:
     """The larger of the two classifiers, of which one is kept."""
     few, pixels = min(images, MOST_OF_PIXELS), 3 * min(side, SIDE) ** 2
     return DOUBLE * max(classes * (dimension + 1), few * (pixels + classes) + pixels) if images else 0
+
+
+def _neighbour_bytes(real: int, generated: int, dimension: int) -> int:
+    """Generated features, float64 copies of both sides, and a chunk of distances with what is asked of it."""
+    return generated * dimension * FLOAT + (real + generated) * dimension * DOUBLE + 2 * CHUNK_MIB * 2**20
 
 
 def _moment_bytes(images: int, dimension: int) -> int:
