@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
 from sphere_repro.strict import Name, Strict
 from sphere_repro.study.architecture import Architecture, Model
@@ -25,10 +26,21 @@ Kind = Literal["sphere", "vae"]
 
 
 class PrepareJob(Strict):
-    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old."""
+    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old.
+
+    So does another `format`, which the table of datasets may be given: archives of JPEGs were made once.
+    """
 
     dataset: Dataset
     content: str | None = Field(None, exclude_if=lambda value: value is None)
+    format: Format = Field("png", exclude_if=lambda value: value == "png")
+
+    @model_validator(mode="after")
+    def _of_the_dataset(self) -> Self:
+        if self.format != self.dataset.stored:
+            stored = self.dataset.stored
+            raise ValueError(f"format is {self.format}, but {self.dataset.name} is stored as {stored}")
+        return self
 
 
 class TrainJob(Strict):
@@ -125,7 +137,7 @@ class UniformityJob(Strict):
 
 
 def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
-    return PrepareJob(dataset=run.dataset, content=content)
+    return PrepareJob(dataset=run.dataset, content=content, format=run.dataset.stored)
 
 
 def train_job(study: Study, name: str) -> TrainJob:
