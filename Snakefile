@@ -26,6 +26,7 @@ rule all:
     input:
         table_files("results"),
         catalogue.figure_files(files, "results"),
+        catalogue.page_files(files, "results"),
         catalogue.notebook_files(files, "results"),
 
 
@@ -62,12 +63,14 @@ rule tables_apart:
 rule figures:
     input:
         catalogue.figure_files(files, "results"),
+        catalogue.page_files(files, "results"),
         catalogue.notebook_files(files, "results"),
 
 
 rule figures_apart:
     input:
         catalogue.figure_files(files, places.apart),
+        catalogue.page_files(files, places.apart),
         catalogue.notebook_files(files, places.apart),
 
 
