@@ -25,6 +25,7 @@ wildcard_constraints:
 rule all:
     input:
         table_files("results"),
+        paper_table_files(files, "results"),
         catalogue.figure_files(files, "results"),
         catalogue.page_files(files, "results"),
         catalogue.notebook_files(files, "results"),
@@ -53,11 +54,13 @@ rule uniformities:
 rule tables:
     input:
         table_files("results"),
+        paper_table_files(files, "results"),
 
 
 rule tables_apart:
     input:
         table_files(places.apart),
+        paper_table_files(files, places.apart),
 
 
 rule figures:

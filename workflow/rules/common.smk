@@ -18,6 +18,7 @@ from sphere_repro.study import catalogue, jobs, scoring
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles, archive_file
 from sphere_repro.study.files import downloads_file, record_of, table_files
+from sphere_repro.study.paper_tables import paper_table_files, table_names
 
 
 def stop(error):

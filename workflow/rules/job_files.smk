@@ -41,6 +41,7 @@ for record, step in STEPS.items():
 for place in ("results", places.apart):
     for path in (
         *table_files(place),
+        f"{place}/tables/tables.json",
         *catalogue.figure_files(files, place),
         *catalogue.page_files(files, place),
     ):

@@ -139,7 +139,7 @@ class Pipeline:
         made_by = self._folders(self.files.made_by())
         deps = [*scores, *judged, *made_by, "src/sphere_repro", "params/expected.yaml"]
         names = ("fid_table.csv", "fid_table.json", "claims.json", "claims.md", "claims.csv")
-        outs = [self._shown(f"{self.place}/{name}") for name in names]
+        outs = [self._shown(f"{self.place}/{name}") for name in (*names, "tables")]
         metrics = [self._shown(f"{self.place}/metrics.json")]
         return self._stage(self._run(f"tables{self._apart}"), deps, outs, metrics=metrics)
 

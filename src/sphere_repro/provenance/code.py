@@ -28,7 +28,13 @@ SCORE = (
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
-TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py", "results/recognised.py")
+TABLE = (
+    "results/paper_tables.py",
+    "results/tables.py",
+    "results/degenerate.py",
+    "results/expected.py",
+    "results/recognised.py",
+)
 
 
 def source_files() -> list[Path]:
