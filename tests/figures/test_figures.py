@@ -19,6 +19,7 @@ from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
     distance_by_steps,
+    globes,
     posterior_hole,
     samples,
     style,
@@ -123,6 +124,14 @@ def draw_uniformity_without_classes(folder: Path) -> Figure:
     return uniformity.draw(latents(folder / "uniformity.json", 0, baseline=False))
 
 
+def draw_globes(folder: Path) -> Figure:
+    return globes.draw(latents(folder / "u.json", 4, baseline=True), folder / "u.npz")
+
+
+def draw_globes_without_classes(folder: Path) -> Figure:
+    return globes.draw(latents(folder / "u.json", 0, baseline=False), folder / "u.npz")
+
+
 def draw_distances(folder: Path) -> Figure:
     return distance_by_steps.draw([scores(folder / "digits.json"), scores(folder / "digits-vae.json", "vae")])
 
@@ -137,6 +146,8 @@ DRAWINGS = [
     draw_posterior_hole,
     draw_uniformity,
     draw_uniformity_without_classes,
+    draw_globes,
+    draw_globes_without_classes,
     draw_distances,
     draw_training,
 ]

@@ -24,12 +24,14 @@ class Kind:
         inputs: the files that one of them reads, by the names that its module knows.
         caption: what a reader has to know to read it.
         usual: whether a study that says nothing of figures has it.
+        page: whether it has a page for the browser too; its module has a function `page` then.
     """
 
     subjects: Callable[[StudyFiles], list[str]]
     inputs: Callable[[StudyFiles, str], dict[str, str]]
     caption: str
     usual: bool = True
+    page: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ def wanted(files: StudyFiles) -> dict[str, Figure]:
 def figure_files(files: StudyFiles, place: str) -> list[str]:
     """The pictures that the study asks for, in `place`."""
     return [f"{place}/figures/{name}.png" for name in wanted(files)]
+
+
+def page_files(files: StudyFiles, place: str) -> list[str]:
+    """The pages of those that have one."""
+    named = wanted(files).items()
+    return [f"{place}/pages/{name}.html" for name, figure in named if KINDS[figure.kind].page]
 
 
 def notebook_files(files: StudyFiles, place: str) -> list[str]:
@@ -140,6 +148,16 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "computed in all dimensions. The grey band is what truly uniform clouds of the same size "
             "give. Judge by the effect sizes (mean cosine, anisotropy) against the controls; a small "
             "p-value alone only says that the cloud is not exactly uniform.",
+        ),
+        "globes": Kind(
+            lambda files: files.judged,
+            _uniformity,
+            "Latents of three classes (those with the most latents examined) on the sphere, beside the same "
+            "controls as in the figure 'uniformity', after one random projection to three dimensions. Faint "
+            "points lie on the far side. On the page of the same name the globes turn, and every class and "
+            "several projections can be chosen. Almost any cloud looks even after such a projection: judge "
+            "by the numbers of all dimensions.",
+            page=True,
         ),
         "distance-by-steps": Kind(
             _of_study,
