@@ -37,6 +37,13 @@ class SetScore:
     kid_se: float | None = None
     psnr: float | None = None
     doubt: str = ""  # why the score says nothing
+    trainings: int = 1  # of which this is the mean (results.trainings)
+    deviation: float | None = None  # sample standard deviation of `frechet` between them
+
+    @property
+    def bar(self) -> float:
+        """What an error bar shows: the deviation between trainings where it is known."""
+        return self.frechet_se if self.deviation is None else self.deviation
 
     @property
     def guidance(self) -> str:
@@ -97,7 +104,7 @@ def read_scores(path: Path | str) -> RunScores:
     """
     path = Path(path)  # notebooks give names
     data = read_json(path)
-    known = {field.name for field in fields(SetScore)} - {"doubt"}
+    known = {field.name for field in fields(SetScore)} - {"doubt", "trainings", "deviation"}
     model = degenerate.model_beside(path)
     try:
         records = tuple(
