@@ -82,7 +82,7 @@ def latents(path: Path, classes: int, baseline: bool) -> Path:
         run="digits",
         classes=classes,
         settings=config.Uniformity(count=80, null_draws=20),
-        seed=0,
+        seed=(0,),
         baseline=source if baseline else None,
         baseline_run="digits-vae" if baseline else None,
     )

@@ -99,7 +99,8 @@ def figure_code(wildcards):
     """The files that draw a figure."""
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
     shared = [
-        f"results/{name}.py" for name in ("degenerate", "scores", "trainings", "variety")
+        f"results/{name}.py"
+        for name in ("degenerate", "scores", "trainings", "variety")
     ]
     return modules([f"figures/{drawn_by}.py", "figures/style.py", *shared])
 

@@ -60,7 +60,7 @@ def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
 def _of_one_model(group: Sequence[RunScores], judge: Callable[[RunScores], Claim]) -> Claim:
     """A claim on sets of one model: of the first training, and in how many of all it is the same."""
     first, *others = map(judge, group)
-    if not others:
+    if not (others and first.numbers):
         return first
     same = 1 + sum(other.verdict == first.verdict for other in others)
     words = f"numbers of the first training; the same verdict in {same} of {len(group)} trainings"

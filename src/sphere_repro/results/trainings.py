@@ -47,9 +47,11 @@ class Trained:
     @property
     def number(self) -> Number:
         """The mean with its whole error; of a single training with the sampling error alone."""
-        between = [] if self.deviation is None else [(self.deviation**2 / self.count, self.count - 1)]
-        se, freedom = _combined([*between, (self.sampling**2, self.freedom)])
-        return Number(self.value, se, freedom, self.doubt)
+        sampling = [(self.sampling**2, self.freedom)]
+        if self.deviation is None:
+            return Number(self.value, self.sampling, self.freedom, self.doubt)
+        between = [(self.deviation**2 / self.count, self.count - 1.0)]
+        return Number(self.value, *_error(between, sampling), self.doubt)
 
 
 def across(first: Trained, second: Trained) -> Number | None:
@@ -67,16 +69,22 @@ def across(first: Trained, second: Trained) -> Number | None:
             return None
         between = [(known.deviation**2 * (1 + 1 / known.count), known.count - 1.0)]
     sampling = [(side.sampling**2, side.freedom) for side in (first, second)]
-    se, freedom = _combined([*between, *sampling])
-    return Number(first.value - second.value, se, freedom)
+    return Number(first.value - second.value, *_error(between, sampling))
 
 
-def _combined(parts: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """Standard error and degrees of freedom (Satterthwaite) of a sum of (variance, freedom)."""
-    found = [*parts]
-    total = sum(variance for variance, _ in found)
-    spread = sum(variance**2 / freedom for variance, freedom in found)
-    return math.sqrt(total), total**2 / spread if spread > 0 else math.inf
+def _error(
+    between: Sequence[tuple[float, float]], sampling: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """Standard error and degrees of freedom of a sum of parts, each (variance, degrees of freedom).
+
+    The freedom is that of the part between trainings (Welch and Satterthwaite). That of the sampling is left
+    out: where two trainings happen to lie near together, the whole error would look well known.
+    """
+    total = sum(variance for variance, _ in (*between, *sampling))
+    spread = sum(variance**2 / freedom for variance, freedom in between)
+    least = min(freedom for _, freedom in between)
+    found = sum(variance for variance, _ in between) ** 2 / spread if spread > 0 else least
+    return math.sqrt(total), found
 
 
 def words(*sides: tuple[str, Trained]) -> str:
