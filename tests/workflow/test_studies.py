@@ -21,7 +21,7 @@ from sphere_repro.study.config import Run, Study, load_study
 from sphere_repro.study.files import StudyFiles
 from sphere_repro.study.replicates import is_replicate
 
-STUDIES = ("paper", "released", "ablations", "ablations-small")
+STUDIES = ("paper", "released", "ablations", "ablations-small", "cifar10-small")
 PAPER = load_study(ROOT / "params/paper.yaml")
 
 

@@ -159,7 +159,6 @@ def mean_of(trainings: Sequence[RunScores]) -> RunScores:
 
 def _mean(scores: Sequence[SetScore]) -> SetScore:
     value, deviation = over([score.frechet for score in scores])
-    doubts = [f"training {number}: {score.doubt}" for number, score in enumerate(scores) if score.doubt]
     return replace(
         scores[0],
         frechet=value,
@@ -167,10 +166,17 @@ def _mean(scores: Sequence[SetScore]) -> SetScore:
         kid=_known([score.kid for score in scores]),
         kid_se=None if scores[0].kid_se is None else error_of_mean([score.kid_se or 0.0 for score in scores]),
         psnr=_known([score.psnr for score in scores]),
+        share_recognised=_known([score.share_recognised for score in scores]),
         trainings=len(scores),
         deviation=deviation,
-        doubt="; ".join(doubts),
+        doubt=_told([score.doubt for score in scores]),
+        unrecognised=_told([score.unrecognised for score in scores]),
     )
+
+
+def _told(words: Sequence[str]) -> str:
+    """What is to be said of the trainings, by their numbers; empty where there is nothing."""
+    return "; ".join(f"training {number}: {each}" for number, each in enumerate(words) if each)
 
 
 def error_of_mean(errors: Sequence[float]) -> float:
