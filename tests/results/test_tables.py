@@ -113,6 +113,14 @@ def test_several_trainings_have_rows_a_mean_and_a_deviation(tmp_path: Path) -> N
     assert names == {"digits", "vae", "digits_r1", "digits_r2"}
 
 
+def test_a_file_given_twice_is_one_training(tmp_path: Path) -> None:
+    path = write_scores(tmp_path, "digits", [entry()])
+    fid_table([path, path], tmp_path / "t.csv")
+    assert [(row["trainings"], row["frechet_deviation"]) for row in rows(tmp_path / "t.csv")] == [
+        ("1", "")
+    ] * 2
+
+
 def test_a_training_of_changed_code_is_told_by_its_name(tmp_path: Path) -> None:
     old = {"code": {"sha256": "0" * 64, "modules": ["seeds.py"]}}
     files = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+from pathlib import Path
+from typing import Any
 
 import pytest
 from scipy import stats
@@ -102,9 +104,22 @@ def test_runs_keep_their_order_and_trainings_are_sorted() -> None:
 def test_trainings_that_were_scored_otherwise_are_refused() -> None:
     first, second = trained(sphere(), 0.0, 1.0)
     fewer = tuple(dataclasses.replace(record, count=50) for record in second.records)
-    for other in ({"records": fewer}, {"records": second.records[1:]}, {"metric": "m"}):
+    for other in (fewer, second.records[1:]):
         with pytest.raises(UserError, match="of two trainings of one run"):
-            means([first, dataclasses.replace(second, **other)])
+            means([first, dataclasses.replace(second, records=other)])
+
+
+def test_one_training_twice_is_no_replicate() -> None:
+    """Its deviation would be 0, and everything decided."""
+    with pytest.raises(UserError, match="are both of the training digits"):
+        means([sphere(), sphere()])
+
+
+@pytest.mark.parametrize("change", [{"metric": "m"}, {"dataset": "d"}, {"path": Path("other/run/a.json")}])
+def test_runs_of_one_name_elsewhere_are_other_runs(change: dict[str, Any]) -> None:
+    first, second = trained(sphere(), 0.0, 1.0)
+    assert means([first, dataclasses.replace(second, **change)])[0].records == first.records
+    assert len(means([first, dataclasses.replace(first, **change)])) == 2
 
 
 def test_arms_with_one_training_each_are_undecided() -> None:

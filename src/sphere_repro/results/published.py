@@ -35,10 +35,10 @@ def published_claims(table: Path) -> list[Claim]:
         UserError: the file is missing or is not the table of `tables.fid_table`.
     """
     try:
-        sets: dict[tuple[str, ...], list[Row]] = {}
+        sets: dict[tuple[str, ...], dict[str, Row]] = {}
         for row in read_table(table):
-            sets.setdefault(same_set(row), []).append(row)
-        return [claim for rows in sets.values() for claim in _of_set(rows)]
+            sets.setdefault(same_set(row), {})[row["replicate"]] = row
+        return [claim for rows in sets.values() for claim in _of_set([*rows.values()])]
     except ValueError as error:  # words where a number belongs
         raise UserError(f"Table {table} holds a number that is none ({error}). Make it again.") from error
 

@@ -8,6 +8,7 @@ small, as does that trainings of the same number share their seed.
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -113,28 +114,30 @@ def over(values: Sequence[float]) -> tuple[float, float | None]:
 def grouped(runs: Iterable[RunScores]) -> list[list[RunScores]]:
     """The trainings of each run, in the order of the runs, the first training first.
 
+    Runs of one name in other studies, on other datasets or by other measures are other runs.
+
     Raises:
-        UserError: trainings of one run were not scored in the same way.
+        UserError: one training is there twice, or trainings of one run were not scored in the same way.
     """
-    found: dict[str, list[RunScores]] = {}
+    found: dict[tuple[str, ...], list[RunScores]] = {}
     for run in runs:
-        found.setdefault(run_of(run.run), []).append(run)
+        place = run.path.parent.parent.as_posix()
+        found.setdefault((run_of(run.run), place, run.dataset, run.metric), []).append(run)
     groups = [sorted(group, key=lambda run: replicate_of(run.run)[1]) for group in found.values()]
-    for first, *others in groups:
-        for other in others:
-            _refuse_unlike(first, other)
+    for group in groups:
+        for one, other in itertools.pairwise(group):
+            _refuse_unlike(one, other)
     return groups
 
 
-def _refuse_unlike(first: RunScores, other: RunScores) -> None:
-    found = [
-        (run.dataset, run.metric, {record.set: record.count for record in run.records})
-        for run in (first, other)
-    ]
-    if found[0] != found[1]:
+def _refuse_unlike(one: RunScores, other: RunScores) -> None:
+    if one.run == other.run:
+        raise UserError(f"{one.path} and {other.path} are both of the training {one.run}. Name one of them.")
+    sets = [{record.set: record.count for record in run.records} for run in (one, other)]
+    if sets[0] != sets[1]:
         raise UserError(
-            f"{other.path} and {first.path} are of two trainings of one run, but of other sets, numbers of "
-            "images, dataset or metric. Score both in the same study."
+            f"{one.path} and {other.path} are of two trainings of one run, but of other sets or numbers of "
+            "images. Score both in the same study."
         )
 
 
@@ -211,12 +214,12 @@ def in_words(runs: Iterable[RunScores]) -> str:
 
 def in_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, float | int | None]]:
     """What each row of the table says of all trainings of its run."""
-    distances: dict[tuple[str, ...], list[float]] = {}
+    distances: dict[tuple[str, ...], dict[int, float]] = {}  # by training: a row that is there twice is one
     for row in rows:
-        distances.setdefault(same_set(row), []).append(row["frechet"])
+        distances.setdefault(same_set(row), {})[row["replicate"]] = row["frechet"]
     found: list[dict[str, float | int | None]] = []
     for row in rows:
-        each = distances[same_set(row)]
+        each = [*distances[same_set(row)].values()]
         mean, deviation = over(each)
         found.append({"trainings": len(each), "frechet_mean": mean, "frechet_deviation": deviation})
     return found
