@@ -99,7 +99,10 @@ def modules(prefixes):
 def figure_code(wildcards):
     """The files that draw a figure."""
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
-    shared = ("results/degenerate.py", "results/scores.py", "results/variety.py")
+    shared = [
+        f"results/{name}.py"
+        for name in ("degenerate", "projections", "scores", "trainings", "variety")
+    ]
     return modules([f"figures/{drawn_by}.", "figures/style.py", *shared])
 
 

@@ -23,6 +23,7 @@ from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of
+from sphere_repro.study.replicates import is_replicate
 from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
@@ -64,8 +65,9 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     for item in run.sets:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
         yield _sample(sample, run.architecture, images, record, _is_done(folder, sample, record))
-    encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
-    yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
+    if not is_replicate(name):  # whose latents are not judged
+        encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
+        yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
     for extractor in study.score.extractors:
         record = record_of(places.reference(run.dataset.archive, extractor))
         place = study.score.reference_of(run.dataset.name)

@@ -14,7 +14,7 @@ MODEL = (
     "data/", "machine/distributed.py", "models/", "seeds.py", "sphere.py", "study/architecture.py",
     "study/objective.py", "study/recipe.py", "training/",
 )  # fmt: skip
-IMPORT = ("models/", "study/architecture.py")
+IMPORT = ("models/", "seeds.py", "study/architecture.py")
 SAMPLE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "data/loading.py", "models/",
     "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
@@ -29,12 +29,9 @@ SCORE = (
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/paper_tables.py",
-    "results/tables.py",
-    "results/degenerate.py",
-    "results/expected.py",
-    "results/recognised.py",
-)
+    "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",
+    "results/tables.py", "results/trainings.py",
+)  # fmt: skip
 
 
 def source_files() -> list[Path]:

@@ -26,11 +26,11 @@ from sphere_repro.sampling import refine
 from sphere_repro.sphere import spherify
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.jobs import EncodeJob, SampleJob
+from sphere_repro.study.replicates import Seed
 
 ENCODE_BATCH = 256
 GENERATE_BATCH = 64
 KINDS = {"sphere": "a Sphere Encoder", "vae": "a VAE"}
-Seed = tuple[str | int, ...]
 
 
 def balanced_labels(indices: range, classes: int) -> Tensor | None:
@@ -94,9 +94,7 @@ def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: to
         part = slice(start, start + ENCODE_BATCH)
         asked = torch.from_numpy(labels[part]).to(device) if checkpoint.model.shape.classes else None
         x = to_unit(images[part]).to(device)
-        latents.append(
-            _latents(checkpoint, x, asked, (job.seed, job.run), range(start, start + len(x))).cpu()
-        )
+        latents.append(_latents(checkpoint, x, asked, job.seed, range(start, start + len(x))).cpu())
     arrays = {
         "latents": torch.cat(latents).flatten(1).numpy(),
         "labels": labels.astype(np.int64),
@@ -201,7 +199,7 @@ def _draw(
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
         )
-    return _generations(checkpoint, (job.seed, job.run), job.generation, batches, device, labels)
+    return _generations(checkpoint, job.seed, job.generation, batches, device, labels)
 
 
 def _at(labels: np.ndarray | None, indices: range, device: torch.device) -> Tensor | None:
@@ -253,7 +251,7 @@ def _gaussian(
     shape = (model.shape.tokens, model.shape.token_channels)
     mean, deviation = _estimate(job, model, source, device) if job.set == "posterior" else (0.0, 1.0)
     for indices in batches:
-        noise = refine.sample_noise((job.seed, job.run), indices, shape, 1)[0].to(device)
+        noise = refine.sample_noise(job.seed, indices, shape, 1)[0].to(device)
         with torch.no_grad():
             yield model.decode(mean + deviation * noise, _at(labels, indices, device))
 
@@ -271,7 +269,7 @@ def _estimate(
         labels = None
         if source.labels is not None and model.shape.classes:
             labels = torch.from_numpy(source.labels[start : start + len(x)]).to(device)
-        z = _latents(checkpoint, x, labels, (job.seed, job.run), indices).cpu().double()
+        z = _latents(checkpoint, x, labels, job.seed, indices).cpu().double()
         total, squares = total + z.sum(0), squares + z.pow(2).sum(0)
         start += len(x)
     mean = total / start

@@ -115,7 +115,7 @@ def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
 
 
 def _curves(files: StudyFiles, _subject: str) -> dict[str, str]:
-    return {run: files.places.curves(run) for run in files.trained}
+    return {run: files.places.curves(run) for run in files.trained if run in files.first}
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -163,7 +163,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _of_study,
             _scores,
             "Fréchet distance from the real images by number of steps, ± one standard error (jackknife "
-            "over images). Hollow marks are other schemes at the same number of steps; horizontal lines "
+            "over images); of a run that was trained several times the mean ± the standard deviation "
+            "between trainings. Hollow marks are other schemes at the same number of steps; horizontal lines "
             "are reconstructions, a VAE's prior and estimated-posterior samples, and the floor: what as many "
             "images of a perfect model would score (two halves of the real images say it). The axis names "
             "the metric: only distances of Inception features are FIDs.",
@@ -173,14 +174,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _curves,
             "The loss and its unweighted terms by optimizer step, on a logarithmic scale: running means "
             "over a fortieth of the training, with the single records faint behind them. Terms with "
-            "weight 0 are left out.",
+            "weight 0 are left out, and so are further trainings of the same run.",
         ),
         "ablations": Kind(
             _of_study,
             _scores,
             "What each choice of the method is worth. Each panel changes one thing and leaves the rest "
             "as in the baseline (filled mark, dashed line): distance of the images from the real ones, "
-            "± one standard error (jackknife over images), lower is better. Steps, schemes and guidance "
+            "± one standard error (jackknife over images), or the mean ± the standard deviation between "
+            "trainings where there are several; lower is better. Steps, schemes and guidance "
             "are other sample sets of the baseline; everything else is a training of its own. Each "
             "panel has its own scale.",
             usual=False,

@@ -14,12 +14,13 @@ from pydantic import Field, model_validator
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
-from sphere_repro.strict import Name, Strict
+from sphere_repro.strict import Strict
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.config import Ablation, Run, Study
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.objective import Loss, check_terms
 from sphere_repro.study.recipe import Training
+from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
 from sphere_repro.study.scoring import FEWEST, Score, Uniformity
 
 Kind = Literal["sphere", "vae"]
@@ -46,8 +47,8 @@ class PrepareJob(Strict):
 class TrainJob(Strict):
     """Train one run."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     dataset: Dataset
     model: Model
     loss: Loss
@@ -66,7 +67,7 @@ class TrainJob(Strict):
 class ReleasedJob(Strict):
     """Make a run's model of a released checkpoint; `content` is its hash: another checkpoint makes it old."""
 
-    run: Name
+    run: RunName
     released: str = Field(min_length=1)
     dataset: Dataset
     model: Model
@@ -81,8 +82,8 @@ class ReleasedJob(Strict):
 class SampleJob(Strict):
     """Draw one set of images from a trained run."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     kind: Kind
     dataset: Dataset
     set: str
@@ -96,8 +97,8 @@ class SampleJob(Strict):
 class EncodeJob(Strict):
     """Encode training images for the uniformity statistics."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     kind: Kind
     dataset: Dataset
     weights: Literal["raw", "ema"]
@@ -116,8 +117,8 @@ class ReferenceJob(Strict):
 class ScoreJob(Strict):
     """Compare all sets of one run with the real images."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     dataset: Dataset
     kind: Kind
     score: Score
@@ -127,10 +128,10 @@ class ScoreJob(Strict):
 
 
 class UniformityJob(Strict):
-    """Statistics of one run's latents against controls."""
+    """Statistics of one run's latents against controls; `seed` is that of the controls."""
 
     seed: int
-    run: Name
+    run: RunName
     baseline: str | None
     classes: int
     uniformity: Uniformity
@@ -152,7 +153,12 @@ def train_job(study: Study, name: str) -> TrainJob:
             f"runs.{name} is not trained: its model is made of {run.released}. Use 'sphere-repro import'."
         )
     return TrainJob(
-        seed=study.seed, run=name, dataset=run.dataset, model=run.model, loss=run.loss, training=run.training
+        seed=seed_for(study, name),
+        run=name,
+        dataset=run.dataset,
+        model=run.model,
+        loss=run.loss,
+        training=run.training,
     )
 
 
@@ -181,7 +187,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
     run = study.runs[name]
     generation = run.generation(set_name) if set_name.startswith("generation") else None
     return SampleJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         kind=run.model.kind,
         dataset=run.dataset,
@@ -197,7 +203,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
 def encode_job(study: Study, name: str) -> EncodeJob:
     run = study.runs[name]
     return EncodeJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         kind=run.model.kind,
         dataset=run.dataset,
@@ -216,7 +222,7 @@ def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
     run = study.runs[name]
     generations = {} if run.model.kind == "vae" else {g.name: g for g in run.sampling.generations}
     return ScoreJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         dataset=run.dataset,
         kind=run.model.kind,
@@ -236,6 +242,15 @@ def uniformity_job(study: Study, name: str) -> UniformityJob:
         classes=run.dataset.source.classes,
         uniformity=study.uniformity,
     )
+
+
+def seed_for(study: Study, name: str) -> Seed:
+    """The seed of run `name`: its own or the study's, and the number of its training.
+
+    The name is no part of it, so that runs with different names and the same recipe are the same.
+    """
+    chosen = study.runs[name].seed
+    return seed_of(study.seed if chosen is None else chosen, replicate_of(name)[1])
 
 
 def baseline(study: Study, name: str) -> str | None:
