@@ -142,6 +142,21 @@ def test_uniformity_has_a_line_for_each_cloud(tmp_path: Path) -> None:
     assert (frame["points"] == 80).all() and frame["mean cosine se"].notna().all()
 
 
+def test_each_training_has_lines_of_its_own(tmp_path: Path) -> None:
+    paths = [
+        write_scores(tmp_path, name, [four("fixed", "shared", frechet), ONE | {"frechet": 2 * frechet}])
+        for name, frechet in (("digits", 100.0), ("digits_r1", 120.0))
+    ]
+    fid_table(paths, tmp_path / "fid_table.csv")
+    rows = written(tmp_path / "fid_table.csv", "schemes")
+    assert [(row["run"], row["1 step"], row["4 steps"]) for row in rows] == [
+        ("digits", "200", "100"),
+        ("digits_r1", "240", "120"),
+    ]
+    scores = written(tmp_path / "fid_table.csv", "scores-digits-8px")
+    assert (scores[0]["mean of trainings"], scores[0]["their deviation"]) == ("110", "14.1421")
+
+
 def test_an_unknown_table_is_told(table: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No table is called 'scheme'; did you mean 'schemes'"):
         paper_tables(table, [], ["scheme"], tmp_path)

@@ -18,6 +18,7 @@ from sphere_repro.machine.files import write_text
 from sphere_repro.results.scores import read_uniformity, set_label
 from sphere_repro.results.tables import read_table, rounded, with_error
 from sphere_repro.study.paper_tables import FORMATS
+from sphere_repro.study.replicates import name_of
 
 Row = Mapping[str, str]
 USUAL = ("fixed", "shared")  # the paper's scheme
@@ -54,7 +55,7 @@ def paper_tables(table: Path, uniformity: Sequence[Path], names: Iterable[str], 
     Raises:
         UserError: no table is called so; a file is missing or is not what it should be.
     """
-    rows = read_table(table)
+    rows = [row | {"run": name_of(row["run"], int(row["replicate"]))} for row in read_table(table)]
     for name in names:
         found = _of(name, rows, uniformity)
         for suffix, text in zip(FORMATS, (as_csv(found), as_markdown(found), as_latex(found)), strict=True):
@@ -86,6 +87,8 @@ def of_dataset(archive: str, rows: Sequence[Row]) -> Table:
             "images": row["count"],
             "measure": row["metric"],
             "distance": Measured(row["frechet"], row["frechet_se"]),
+            "mean of trainings": Measured(row["frechet_mean"]) if row["trainings"] != "1" else "",
+            "their deviation": Measured(row["frechet_deviation"]) if row["trainings"] != "1" else "",
             "published distance": row["published_frechet"],
             "IS": Measured(row["inception_score"]),
             "published IS": row["published_inception_score"],
