@@ -19,12 +19,11 @@ from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import SphereAutoencoder, build
 from sphere_repro.models.checkpoint import FORMAT, load_model, save_model
 from sphere_repro.provenance.code import SAMPLE
-from sphere_repro.provenance.kept import kept_parts
+from sphere_repro.provenance.kept import Ranges, kept_parts
 from sphere_repro.provenance.maker import maker
 from sphere_repro.sampling import estimates, refine, sets
 from sphere_repro.sampling.encoding import encode_set, spread
 from sphere_repro.sampling.latents import read_latents
-from sphere_repro.sampling.parts import Ranges
 from sphere_repro.sampling.sets import draw_generation, draw_set
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import io
 import json
+import math
 import shutil
 import time
 import zipfile
@@ -34,6 +35,35 @@ FORMAT = "sphere-repro part 1"
 POLL_SECONDS = 0.2
 _ABOUT = "about.json"
 _BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """`count` images cut into batches of `batch`, and these into parts of about `part` images."""
+
+    count: int
+    batch: int
+    part: int
+
+    @property
+    def size(self) -> int:
+        """Images of a whole part: whole batches, at least one."""
+        return max(1, self.part // self.batch) * self.batch
+
+    def __len__(self) -> int:
+        """How many parts there are."""
+        return math.ceil(self.count / self.size)
+
+    def images(self, number: int) -> range:
+        """Indices of the images of a part."""
+        return range(number * self.size, min((number + 1) * self.size, self.count))
+
+    def batches(self, number: int) -> list[range]:
+        """Indices of the images of each batch of a part."""
+        of = self.images(number)
+        return [
+            range(start, min(start + self.batch, of.stop)) for start in range(of.start, of.stop, self.batch)
+        ]
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from sphere_repro.data.loading import to_unit
 from sphere_repro.machine.distributed import World
 from sphere_repro.machine.files import atomic_output
 from sphere_repro.models.checkpoint import Checkpoint
-from sphere_repro.provenance.kept import Kept, kept_parts
+from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
 from sphere_repro.sampling import precision, sets
 from sphere_repro.sampling.painting import device_of, latents
-from sphere_repro.sampling.parts import Ranges, left_to_make, make_share
+from sphere_repro.sampling.parts import left_to_make, make_share
 from sphere_repro.sampling.sets import Files, fixed_by, made_by
 from sphere_repro.study.jobs import EncodeJob
 

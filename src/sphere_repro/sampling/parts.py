@@ -6,42 +6,11 @@ So the set has the same bytes however many processes draw it, and however often 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sphere_repro.machine.distributed import World
 from sphere_repro.machine.progress import progress
-from sphere_repro.provenance.kept import Kept
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """`count` images cut into batches of `batch`, and these into parts of about `part` images."""
-
-    count: int
-    batch: int
-    part: int
-
-    @property
-    def size(self) -> int:
-        """Images of a whole part: whole batches, at least one."""
-        return max(1, self.part // self.batch) * self.batch
-
-    def __len__(self) -> int:
-        """How many parts there are."""
-        return math.ceil(self.count / self.size)
-
-    def images(self, number: int) -> range:
-        """Indices of the images of a part."""
-        return range(number * self.size, min((number + 1) * self.size, self.count))
-
-    def batches(self, number: int) -> list[range]:
-        """Indices of the images of each batch of a part."""
-        of = self.images(number)
-        return [
-            range(start, min(start + self.batch, of.stop)) for start in range(of.start, of.stop, self.batch)
-        ]
+from sphere_repro.provenance.kept import Kept, Ranges
 
 
 def left_to_make(kept: Kept, ranges: Ranges, world: World) -> list[int]:

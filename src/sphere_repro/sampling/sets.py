@@ -26,11 +26,11 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.models.checkpoint import Checkpoint, load_model
 from sphere_repro.provenance.code import SAMPLE
 from sphere_repro.provenance.hashes import file_hash
-from sphere_repro.provenance.kept import Kept, kept_parts
+from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
 from sphere_repro.provenance.maker import NOT_IN_MODELS, maker
 from sphere_repro.sampling import estimates, precision, refine
 from sphere_repro.sampling.painting import STANDARD, Gaussian, Paint, generations, painter
-from sphere_repro.sampling.parts import Ranges, left_to_make, make_share
+from sphere_repro.sampling.parts import left_to_make, make_share
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.jobs import EncodeJob, SampleJob
 
