@@ -42,6 +42,7 @@ def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, do
         device=_extractor_bytes(job.score, count),
         host=_moment_bytes(count, size),
         disk=FLOAT * count * size + DOUBLE * (size**2 + size),
+        working=FLOAT * count * size,  # features, until all are there
         done=done,
     )
 
@@ -60,6 +61,7 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
         flops=count * network.flops,
         device=_extractor_bytes(job.score, largest),
         host=known + _moment_bytes(largest, network.dimension),
+        working=FLOAT * count * network.dimension,  # features, until all sets are scored
         done=done,
     )
 
