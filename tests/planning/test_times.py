@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import DEVICES
+from sphere_repro.metrics import recognition
 from sphere_repro.planning import needs, perceptual_cost, times, work
 from sphere_repro.planning.need import Need
 from sphere_repro.planning.plan import Plan
@@ -69,6 +70,10 @@ def test_perceptual_networks_are_counted_again(pixels: int, without: dict[str, f
         settings = Perceptual.model_validate({"network": network, **without})
         counted = perceptual_cost.perceptual_flops(settings, pixels)
         assert work.perceptual_flops(settings, pixels) == pytest.approx(counted, rel=0.01)
+
+
+def test_a_classifier_is_made_of_as_many_images_as_the_planner_says() -> None:
+    assert work.JUDGED == recognition.MOST_IMAGES
 
 
 def test_a_limit_is_a_factor_times_the_estimate_within_bounds() -> None:

@@ -46,7 +46,7 @@ def reference(job: ReferenceJob, data: Path, out: Path, device: str, state: Path
                 data, out, dataset=job.dataset.archive, score=job.score, device=chosen, state=state
             )
         else:
-            take_reference(job, out, device=chosen)
+            take_reference(job, data, out, device=chosen)
     seconds = stamp(out.with_suffix(".json"), job, started, [out])
     return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
 

@@ -20,7 +20,8 @@ class ClassEmbedding(nn.Module):
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
         # From zeros, and `initial` fills it: the layer's own draw on the meta device loads torch's compiler.
-        self.table = nn.Embedding.from_pretrained(torch.zeros(classes + 1, width), freeze=False)
+        zeros = torch.zeros(classes + 1, width)
+        self.table: nn.Embedding = nn.Embedding.from_pretrained(zeros, freeze=False)  # type: ignore[no-untyped-call]
 
     def forward(self, labels: Tensor) -> Tensor:
         """labels (B,) integers, or (B, classes + 1) float weights of the rows (interpolation)."""

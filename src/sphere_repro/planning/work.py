@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sphere_repro.planning import flops
-from sphere_repro.planning.scoring_needs import EXTRACTORS
+from sphere_repro.planning.extractors import EXTRACTORS
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
@@ -20,6 +20,8 @@ from sphere_repro.study.objective import Perceptual
 HANDLING = 0.5e-6
 SMALL = 0.005  # seconds for an image of any size: small files, small resizes
 EXTRACTED = 299  # pixels to which an image is resized before its features are taken, at most
+JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch
+PROCESSOR = 5e10  # FLOP/s of one processor in large products, from below
 PHOTOGRAPHS = 4  # so much larger is what a publisher's images are made of
 # FLOPs of the paper's perceptual distance with its gradient: ConvNeXt at 224 pixels, LPIPS for each pixel;
 # EfficientNet-Lite1 for each pixel of its own size. Counted on the networks; tests count again.
@@ -71,10 +73,12 @@ def work_of(step: Step, study: Study, images: int, processors: int = 1) -> Work:
             return Work(flops=work, handled=handling(count, run))
         case jobs.ScoreJob():
             counts = [drawn(jobs.sample_job(study, job.run, name), images)[0] for name in job.sets]
-            return extracting(job.score.extractor, sum(counts), run)
+            found = extracting(job.score.extractor, sum(counts), run)
+            return replace(found, handled=found.handled + sum(comparing(job, n, images) for n in counts))
         case jobs.ReferenceJob():
-            given = job.score.reference is not None
-            count = 0 if given else min(job.score.reference_count or images, images)
+            count = min(job.score.reference_count or images, images)
+            if job.score.reference is not None:  # features for a classifier alone
+                count = min(images, JUDGED) if job.dataset.source.classes else 0
             return extracting(job.score.extractor, count, run)
     raise ValueError(f"{step.rule} is no long job")
 
@@ -95,6 +99,13 @@ def extracting(extractor: str, images: int, run: Run) -> Work:
     """Features of so many images: each is read, resized, and passed once."""
     resized = images * HANDLING * EXTRACTED**2
     return Work(flops=images * EXTRACTORS[extractor].flops, handled=handling(images, run) + resized)
+
+
+def comparing(job: jobs.ScoreJob, count: int, images: int) -> float:
+    """Seconds of one processor that finds nearest neighbours: real, drawn, and between both."""
+    real = 0 if job.score.reference is not None else min(job.score.reference_count or images, images)
+    products = real**2 + count**2 + real * count
+    return 2 * products * EXTRACTORS[job.score.extractor].dimension / PROCESSOR
 
 
 def training(run: Run, images: int) -> Work:
