@@ -296,3 +296,22 @@ def test_tf32_is_refused_without_a_gpu(
 def test_another_precision_is_another_job() -> None:
     plain, half = (sample_job("generation-1", precision=name) for name in ("float32", "bfloat16"))
     assert "precision" not in plain.model_dump() and half.model_dump()["precision"] == "bfloat16"
+
+
+def test_a_worker_that_is_killed_ends_all_and_what_is_drawn_stays(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    job, model, state = sample_job("generation-2", count=20_000, batch_size=50), models["sphere"], tmp_path
+    words = command(job, model, digits_archive, tmp_path / "a.zip", "--processes", "2")
+    shared = run(words)
+    while not finished(state):
+        assert shared.poll() is None, shared.communicate()
+        time.sleep(0.01)
+    workers = [one for one in psutil.Process(shared.pid).children() if "RANK" in one.environ()]
+    assert len(workers) == 2
+    workers[1].send_signal(signal.SIGKILL)
+    _, told = shared.communicate(timeout=PATIENCE)
+    assert shared.returncode == 2 and "Traceback" not in told, told
+    assert "drawing of tiny/generation-2 was killed by SIGKILL" in told
+    assert "Lower sampling.processes or ask for more" in told
+    assert finished(state) and not (tmp_path / "a.zip").exists()
