@@ -1,11 +1,12 @@
 """How far images drawn in lower precision are from float32, and how fast they are drawn.
 
-Usage: sampling.py NAME=MODEL.safetensors [NAME=…] [--count 200] [--batch 50] [--device cpu] [--threads 1]
+Usage: sampling.py NAME=MODEL.safetensors [--reference STATISTICS.npz] [--count 200] [--device cpu] …
 
 For each model: the same samples (same noise, same classes) of one step and of four in every precision that
 the device has, held against those in float32: PSNR in dB (mean over images, and the worst image), the mean
-difference in grey levels, images per second (on a busy machine they say little: `load_before`). Adds a row
-for each model and device to sampling.json beside this file.
+difference in grey levels, images per second (on a busy machine they say little: `load_before`); with the
+reference statistics of a study, the Fréchet distance with its standard error too. Adds a row for each model
+and device to sampling.json beside this file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,16 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from sphere_repro.data.archive import ImageArchive  # noqa: E402
+from sphere_repro.data.archive_writing import write_archive  # noqa: E402
+from sphere_repro.machine.files import read_json  # noqa: E402
+from sphere_repro.metrics.features import extract, make_extractor  # noqa: E402
+from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate  # noqa: E402
+from sphere_repro.metrics.statistics import (  # noqa: E402
+    jackknife_groups,
+    load_statistics,
+    make_statistics,
+)
 from sphere_repro.models.checkpoint import load_model  # noqa: E402
 from sphere_repro.sampling import precision, refine  # noqa: E402
 from sphere_repro.sampling.painting import generations  # noqa: E402
@@ -66,7 +78,23 @@ def apart(images: np.ndarray, exact: np.ndarray) -> dict[str, float]:
     }
 
 
-def measured(model: Path, count: int, batch: int, device: torch.device) -> dict[str, Any]:
+def distance(images: np.ndarray, reference: Path | None) -> dict[str, float]:
+    """Fréchet distance to a study's reference, by the extractor of that; nothing without one."""
+    if reference is None:
+        return {}
+    extractor = make_extractor(read_json(reference.with_suffix(".json"))["extractor"])
+    with tempfile.TemporaryDirectory() as folder:
+        write_archive(Path(folder, "a.zip"), images, None)
+        features = extract(ImageArchive(Path(folder, "a.zip")), extractor, batch_size=64)
+    groups = jackknife_groups(len(images), 10, np.random.default_rng(0))
+    compared = FrechetReference.of(load_statistics(reference))
+    found = frechet_estimate(compared, make_statistics(features), groups)
+    return {"frechet": round(found.value, 3), "frechet_se": round(found.standard_error, 3)}
+
+
+def measured(
+    model: Path, count: int, batch: int, device: torch.device, reference: Path | None = None
+) -> dict[str, Any]:
     """By steps and precision: how far from float32, and how fast."""
     batches = [range(start, min(start + batch, count)) for start in range(0, count, batch)]
     report: dict[str, Any] = {}
@@ -76,6 +104,7 @@ def measured(model: Path, count: int, batch: int, device: torch.device) -> dict[
         report[f"{steps} step{'s' if steps > 1 else ''}"] = {
             kind: {"images_per_second": round(count / seconds, 2)}
             | (apart(images, exact) if kind != "float32" else {})
+            | distance(images, reference)
             for kind, (images, seconds) in found.items()
         }
     return report
@@ -84,6 +113,7 @@ def measured(model: Path, count: int, batch: int, device: torch.device) -> dict[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", metavar="NAME=MODEL.safetensors")
+    parser.add_argument("--reference", type=Path, help="of the models' study, with its JSON beside it")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--device", default="cpu")
@@ -102,7 +132,7 @@ def main() -> None:
             "torch": torch.__version__,
             "instructions": torch.backends.cpu.get_cpu_capability(),
             "load_before": round(os.getloadavg()[0], 2),
-            "by_steps": measured(Path(model), asked.count, asked.batch, device),
+            "by_steps": measured(Path(model), asked.count, asked.batch, device, asked.reference),
         }
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(path.read_text(), end="")
