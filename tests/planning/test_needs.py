@@ -412,3 +412,38 @@ def test_a_released_run_is_imported_and_not_trained(tmp_path: Path) -> None:
     assert planned(study, tmp_path)[TRAINED].done
     record.write_text(json.dumps({"job": job | {"released": "other.pth"}}))
     assert not planned(study, tmp_path)[TRAINED].done
+
+
+def sampled(folder: Path, kind: str = "generation-1", **settings: Any) -> Need:
+    """A set of `digits`, or of `digits-vae`, under other settings of its sampling."""
+    raw = SMOKE.model_dump(mode="json", exclude_unset=True)
+    run = "digits-vae" if kind in ("prior", "posterior") else "digits"
+    raw["runs"][run]["sampling"] |= settings
+    return planned(Study.model_validate(raw), folder)[f"results/smoke/{run}/samples/{kind}.json"]
+
+
+def test_processes_share_a_set_and_each_holds_the_model(tmp_path: Path) -> None:
+    alone, shared = sampled(tmp_path), sampled(tmp_path, processes=3)
+    assert (alone.devices, shared.devices) == (1, 3)
+    assert (shared.flops, shared.disk, shared.device) == (alone.flops, alone.disk, alone.device)
+    assert shared.host == 3 * alone.host
+
+
+def test_precision_moves_flops_from_one_rate_to_another(tmp_path: Path) -> None:
+    found = {kind: sampled(tmp_path, precision=kind) for kind in ("float32", "tf32", "bfloat16")}
+    flops = found["float32"].flops
+    assert {kind: (need.half, need.tf32) for kind, need in found.items()} == {
+        "float32": (0, 0),
+        "tf32": (0, flops),
+        "bfloat16": (flops, 0),
+    }
+    assert all(need.flops == flops for need in found.values())
+
+
+def test_parts_and_result_lie_on_the_disk_together(tmp_path: Path) -> None:
+    """Of a posterior there are sums besides; scoring keeps its features until the end."""
+    need, other = sampled(tmp_path), sampled(tmp_path, "posterior")
+    assert need.working == need.disk > 0
+    assert other.working - other.disk == 2 * 8 * SMOKE.runs["digits-vae"].architecture.latent_dimension
+    score = planned(SMOKE, tmp_path)["results/smoke/digits/scores.efficientnet-lite0.json"]
+    assert score.working == 3 * 64 * 1280 * 4

@@ -178,3 +178,13 @@ def test_mistakes_are_status_2(arguments: list[str], words: str, capsys: pytest.
     except SystemExit as error:  # argparse's own complaints
         status = int(error.code or 0)
     assert status == 2 and words in capsys.readouterr().err
+
+
+def test_tf32_has_a_rate_of_its_own() -> None:
+    need = replace(SAMPLE, flops=1000, tf32=600)
+    made = plan.Plan("s", replace(GPU, tf32=60.0), 0.5, [need], [])
+    assert made.seconds(need) == pytest.approx((400 / 10 + 600 / 60) / 0.5)
+    assert not any("TF32" in note for note in made.notes)
+    unknown = plan.Plan("s", GPU, 0.5, [need], [])
+    assert unknown.seconds(need) == pytest.approx(1000 / 10 / 0.5)
+    assert any("no TF32 rate of gpu is known: its float32 rate" in note for note in unknown.notes)

@@ -10,7 +10,7 @@ import pytest
 from sphere_repro.results.distance_claims import score_claims
 from sphere_repro.results.scores import RunScores, SetScore
 from sphere_repro.results.verdicts import UNDECIDED
-from sphere_repro.sampling.sets import spread
+from sphere_repro.sampling.encoding import spread
 from sphere_repro.study import jobs
 from sphere_repro.study.config import load_study
 from sphere_repro.study.files import StudyFiles

@@ -16,8 +16,9 @@ from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs,
 from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
+from sphere_repro.planning.work import sampled
 from sphere_repro.sampling import refine
-from sphere_repro.sampling.sets import ENCODE_BATCH
+from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
@@ -64,7 +65,7 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
         yield _import(name, run, record, done)
     for item in run.sets:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
-        yield _sample(sample, run.architecture, images, record, _is_done(folder, sample, record))
+        yield _sample(sample, run, images, record, _is_done(folder, sample, record))
     if not is_replicate(name):  # whose latents are not judged
         encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
         yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
@@ -143,17 +144,18 @@ def _import(name: str, run: Run, record: str, done: bool) -> Need:
     )
 
 
-def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
+def _sample(job: jobs.SampleJob, run: Run, images: int, record: str, done: bool) -> Need:
+    shape, processes = run.architecture, run.sampling.processes
     count = min(job.count, images) if job.set == "reconstruction" else job.count
     batch = min(job.batch_size, count)
-    cost = count * flops.forward_flops(shape, _calls(job))
-    seen = count
-    if job.set == "posterior":  # its mean and deviation are those of all training images
-        cost += images * flops.encoder_call(shape).forward
+    work, seen = sampled(job, shape, images), count
+    if job.set == "posterior":
         seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
     drawn = refine.draws(job.generation) if job.generation else 1
     noise = FLOAT * (drawn + 1) * batch * shape.latent_dimension  # and the point that is turned
     stored = FLOAT * memory.parameters(shape)
+    parts = math.ceil(images / ESTIMATE_PART) if job.set == "posterior" else 0
+    sums = parts * 2 * DOUBLE * shape.latent_dimension
     return Need(
         run=job.run,
         job="sample",
@@ -161,18 +163,17 @@ def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, 
         record=record,
         parameters=memory.parameters(shape),
         images=seen,
-        flops=cost,
+        flops=work.flops,
+        half=work.half,
+        tf32=work.tf32,
+        processes=processes,
         device=stored + noise + memory.inference_bytes(shape, batch),
-        host=2 * stored + noise,  # the file's tensors, and the model that they are copied into
+        # of each: the file's tensors, and the model that they are copied into
+        host=processes * (2 * stored + noise),
         disk=archive_bytes(count, shape.image_size),
+        working=archive_bytes(count, shape.image_size) + sums,  # the parts, until the set is whole
         done=done,
     )
-
-
-def _calls(job: jobs.SampleJob) -> flops.Calls:
-    if job.generation is not None:
-        return flops.generation_calls(job.generation)
-    return flops.Calls(encoder=int(job.set == "reconstruction"), decoder=1)
 
 
 def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
@@ -190,6 +191,7 @@ def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, 
         device=stored + memory.inference_bytes(shape, min(ENCODE_BATCH, count)),
         host=2 * stored + 2 * FLOAT * numbers + _bytes_of(count, shape),
         disk=FLOAT * numbers + DOUBLE * count,
+        working=FLOAT * count * shape.latent_dimension,  # the parts, until the file is whole
         done=done,
     )
 

@@ -17,7 +17,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.strict import Strict
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.config import Ablation, Run, Study
-from sphere_repro.study.generation import Generation
+from sphere_repro.study.generation import Generation, Precision
 from sphere_repro.study.objective import Loss, check_terms
 from sphere_repro.study.recipe import Training
 from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
@@ -92,6 +92,7 @@ class SampleJob(Strict):
     batch_size: int = Field(ge=1)
     generation: Generation | None
     labels: Literal["balanced", "dataset"] = Field("balanced", exclude_if=lambda value: value == "balanced")
+    precision: Precision = Field("float32", exclude_if=lambda value: value == "float32")
 
 
 class EncodeJob(Strict):
@@ -197,6 +198,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
         batch_size=run.sampling.batch_size,
         generation=generation,
         labels="balanced" if set_name == "reconstruction" else run.sampling.labels,
+        precision=run.sampling.precision,
     )
 
 

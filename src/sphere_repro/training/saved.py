@@ -16,10 +16,11 @@ from sphere_repro.machine.distributed import World
 from sphere_repro.machine.files import PASSING, atomic_output, writing
 from sphere_repro.machine.notes import notice
 from sphere_repro.models.checkpoint import DamagedFileError, read_pickle
+from sphere_repro.provenance.maker import difference
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
-from sphere_repro.training.segments import Segment, continued, difference, segment
+from sphere_repro.training.segments import Segment, continued, segment
 from sphere_repro.training.state import FORMAT, State, initial_state
 
 KEPT = 2
