@@ -278,7 +278,7 @@ def test_bfloat16_is_the_weights_cast(models: dict[str, Path], digits_archive: P
     job = sample_job("generation-1", precision="bfloat16", batch_size=23)
     draw_set(job, models["sphere"], digits_archive, tmp_path / "a.zip", CPU)
     model = load_model(models["sphere"]).model.to(torch.bfloat16)
-    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    noise = refine.sample_noise((5,), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = model.decode(spherify(noise).bfloat16(), torch.arange(23) % 10).float()
     assert (pixels(tmp_path / "a.zip") == refine.to_bytes(images).numpy()).all()
