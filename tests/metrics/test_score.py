@@ -70,7 +70,7 @@ def inputs(study: Path) -> ScoreInputs:
 
 
 def run(inputs: ScoreInputs, out: Path, score: Score = SCORE, seed: int = 3) -> dict[str, Any]:
-    score_run(inputs, out, score=score, seed=seed, device="cpu")
+    score_run(inputs, out, score=score, seed=(seed,), device="cpu")
     return dict(json.loads(out.read_text()))
 
 
@@ -313,12 +313,12 @@ def test_tiny_archive_makes_no_reference(tmp_path: Path) -> None:
 def test_a_set_of_one_colour_is_told(
     inputs: ScoreInputs, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert score_run(inputs, tmp_path / "good.json", score=SCORE, seed=3, device="cpu") == ""
+    assert score_run(inputs, tmp_path / "good.json", score=SCORE, seed=(3,), device="cpu") == ""
     assert capsys.readouterr().err == ""
     grey = tmp_path / "grey.zip"
     write_archive(grey, np.full((20, 8, 8, 3), 128, dtype=np.uint8), None)
     changed = dataclasses.replace(inputs, sets={**inputs.sets, "generation-1": grey})
-    told = score_run(changed, tmp_path / "bad.json", score=SCORE, seed=3, device="cpu")
+    told = score_run(changed, tmp_path / "bad.json", score=SCORE, seed=(3,), device="cpu")
     assert told.startswith("generation-1: its images are alike: they vary 0 % as much as the real ones")
     assert "its standard error is nothing" in told
     assert "scores of toy that say nothing" in capsys.readouterr().err

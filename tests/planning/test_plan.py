@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import ROOT
 from sphere_repro.cli import main
@@ -15,7 +16,8 @@ from sphere_repro.machine import devices
 from sphere_repro.machine.devices import DEVICES, Device, Room
 from sphere_repro.planning import plan
 from sphere_repro.planning.need import Need
-from sphere_repro.study.config import load_study
+from sphere_repro.strict import parse
+from sphere_repro.study.config import Study, load_study
 
 SMOKE = ROOT / "params" / "smoke.yaml"
 GPU = Device("gpu", float32=10.0, bfloat16=100.0, memory=1000, origin="a test")
@@ -143,6 +145,22 @@ def test_json_for_machines(
     assert found["to_do"]["study"]["flops"] == work
     assert found["to_do"]["study"]["seconds"] == pytest.approx(work / (DEVICES["t4"].float32 * 0.5))
     assert set(found["to_do"]["runs"]) == set(load_study(SMOKE).runs)
+
+
+def test_several_trainings_cost_as_much_as_several(tmp_path: Path) -> None:
+    written = yaml.safe_load(SMOKE.read_text())
+    written["runs"]["digits"]["replicates"] = 3
+    study = parse(Study, written, "here")
+    made = plan.plan(study, "h100", folder=tmp_path)
+    jobs = {name: [need for need in made.needs if need.run == name] for name in study.runs}
+    once = [need for need in jobs["digits"] if need.job not in ("prepare", "encode", "reference")]
+    for name in ("digits_r1", "digits_r2"):
+        assert [(need.job, need.subject, need.flops, need.disk) for need in jobs[name]] == [
+            (need.job, need.subject, need.flops, need.disk) for need in once
+        ]
+    assert "digits_r2" in plan.as_text(made) and plan.REPLICATES in made.notes
+    assert [item.run for item in made.trainings] == ["digits", "digits-vae"]  # one recipe, one warning
+    assert plan.REPLICATES not in plan.plan(load_study(SMOKE), "h100", folder=tmp_path).notes
 
 
 @pytest.mark.parametrize(

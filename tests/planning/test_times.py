@@ -16,6 +16,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import DEVICES
 from sphere_repro.metrics import recognition
 from sphere_repro.planning import needs, perceptual_cost, times, work
+from sphere_repro.planning.archives import archive_bytes
 from sphere_repro.planning.need import Need
 from sphere_repro.planning.plan import Plan
 from sphere_repro.planning.times import Asked, Limits, read_limits
@@ -136,7 +137,7 @@ def test_disk_of_a_set_is_its_archive_and_its_parts(
 ) -> None:
     (step,) = [one for one in StudyFiles(PAPER).steps() if one.name == "sample-imagenet-large.generation-1"]
     asked = Asked(PAPER, LIMITS, tmp_path).disk_mb(step)
-    assert asked == pytest.approx(2 * work.archive_bytes(50_000, 256) / 1e6, abs=1)
+    assert asked == pytest.approx(2 * archive_bytes(50_000, 256) / 1e6, abs=1)
     (need,) = [
         one
         for one in planned["paper"].values()

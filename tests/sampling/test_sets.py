@@ -174,11 +174,11 @@ def test_more_samples_begin_with_the_same_ones(
     assert (few == many[:8]).all()
 
 
-@pytest.mark.parametrize("change", [{"seed": 6}, {"run": "b"}, {"weights": "ema"}])
+@pytest.mark.parametrize("change", [{"seed": 6}, {"seed": [5, "replicate", 1]}, {"weights": "ema"}])
 @pytest.mark.parametrize(
     ("kind", "name"), [("sphere", "generation-1"), ("vae", "prior"), ("vae", "posterior")]
 )
-def test_seed_run_and_weights_decide_the_draws(
+def test_seed_and_weights_decide_the_draws(
     models: dict[str, Path],
     digits_archive: Path,
     tmp_path: Path,
@@ -189,6 +189,18 @@ def test_seed_run_and_weights_decide_the_draws(
     draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
     draw_set(sample_job(name, kind, **change), models[kind], digits_archive, tmp_path / "b.zip", CPU)
     assert (tmp_path / "a.zip").read_bytes() != (tmp_path / "b.zip").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("sphere", "generation-1"), ("vae", "prior"), ("vae", "posterior")]
+)
+def test_a_run_by_another_name_draws_the_same(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    for run in ("a", "b"):
+        job = sample_job(name, kind, run=run)
+        draw_set(job, models[kind], digits_archive, tmp_path / f"{run}.zip", CPU)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
@@ -253,7 +265,7 @@ def test_prior_decodes_standard_normal_draws(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path
 ) -> None:
     draw_set(sample_job("prior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
-    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    noise = refine.sample_noise((5,), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = load_model(models["vae"]).model.decode(noise, torch.arange(23) % 10)
     expected = refine.to_bytes(images).numpy().astype(int)
@@ -267,7 +279,7 @@ def estimated(
     checkpoint, source = load_model(model), ImageArchive(archive)
     ranges = Ranges(len(source), batch, part)
     kept = kept_parts(folder, ("sample", "tiny"), {}, maker(SAMPLE), what="sums")
-    make = estimates.summing(checkpoint, source, (5, "tiny"), ranges, kept)
+    make = estimates.summing(checkpoint, source, (5,), ranges, kept)
     for number in range(len(ranges)):
         make(number)
     mean, deviation = estimates.estimate(checkpoint, ranges, kept)
@@ -295,7 +307,7 @@ def test_posterior_decodes_draws_from_the_estimate(
     draw_set(sample_job("posterior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
     model = load_model(models["vae"]).model
     mean, deviation = estimated(models["vae"], digits_archive, tmp_path / "sums", 256, 4096)
-    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    noise = refine.sample_noise((5,), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = model.decode(mean + deviation * noise, torch.arange(23) % 10)
     expected = refine.to_bytes(images).numpy().astype(int)

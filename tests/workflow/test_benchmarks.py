@@ -41,6 +41,17 @@ def test_training() -> None:
         assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_eager"] > 0
 
 
+def test_image_formats() -> None:
+    benchmark = load("image_formats")
+    found = benchmark.measured(1)
+    assert list(found) == list(benchmark.FORMATS)
+    for name, row in found.items():
+        assert (row["psnr_db"] is None) == (not name.startswith("jpeg"))
+        assert all(0 < size < 3 for size in row["bytes_per_pixel"].values())
+    committed = json.loads((ROOT / "benchmarks/image_formats.json").read_text())["formats"]
+    assert committed.keys() == found.keys()
+
+
 def test_sampling(tmp_path) -> None:
     benchmark = load("sampling")
     shape = train_job(load_study(ROOT / "params/smoke.yaml"), "digits").architecture

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sphere_repro.machine import gpus
 from sphere_repro.machine.files import read_json
-from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ def timed(
         made = work(chosen)
         if made is None:
             return ""
-        facts = {**made, "sha256": file_hash(out)}
+        facts = {**made, "sha256": known_hash(out)}
     origin = provenance_of(plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
     write(job, started, origin, [out])
     return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"

@@ -17,8 +17,8 @@ from sphere_repro.machine import gpus
 from sphere_repro.machine.launch import Workers
 from sphere_repro.machine.notes import note, notice
 from sphere_repro.provenance import code
-from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 if TYPE_CHECKING:
     from sphere_repro.study.jobs import TrainJob
@@ -88,7 +88,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         **({"class_names": names} if (names := read_class_names(files.model)) else {}),
         "last": result.last,
         "moved": moved_in(files.curves),
-        "sha256": file_hash(files.model),
+        "sha256": known_hash(files.model),
     }
     origin = provenance_of(
         records.plain(job), inputs={"data": files.archive}, code=code.MODEL, device=str(chosen), **facts

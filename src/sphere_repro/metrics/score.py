@@ -36,6 +36,7 @@ from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.generation import Generation
+from sphere_repro.study.replicates import Seed
 from sphere_repro.study.scoring import Score
 
 
@@ -66,7 +67,7 @@ class ScoreInputs:
     state: Path | None = None
 
 
-def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> str:
+def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, device: torch.device | str) -> str:
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
@@ -75,7 +76,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     where that classifier hardly sees the classes itself). Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
     different a set's images are from one another stands beside that of the real ones. The random choices
-    (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
+    (jackknife groups, kernel subsets, the score's parts) follow from `seed` alone.
 
     Returns:
         Which sets' scores say nothing, and why (`results.degenerate`); empty where all may be believed.
@@ -93,7 +94,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     real_sha256 = provenance["inputs"]["real"]["sha256"]
     reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256, _given(score))
     judge = judge_of(inputs.reference, reference)
-    scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run), judge)
+    scorer = _Scorer(score, extractor, device, statistics, derive(*seed), judge)
     records, half_done = [], _kept(inputs, extractor, score, provenance)
     for name, archive in archives.items():
         closeness = psnr(real, archive) if name == "reconstruction" else None
@@ -262,7 +263,7 @@ def _tell_unrecognised(run: str, records: list[dict[str, Any]], accuracy: float 
         notice(f"classes of {run}: {found}. No distance says so.")
 
 
-def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.device | str) -> dict[str, Any]:
+def _provenance(inputs: ScoreInputs, score: Score, seed: Seed, device: torch.device | str) -> dict[str, Any]:
     parameters = {
         "run": inputs.run,
         "dataset": inputs.dataset,

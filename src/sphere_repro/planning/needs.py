@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from sphere_repro.data.dataset import LOSSLESS
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
 from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
+from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
-from sphere_repro.planning.work import archive_bytes, sampled
+from sphere_repro.planning.work import sampled
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
 from sphere_repro.strict import Strict
@@ -22,6 +24,7 @@ from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of
+from sphere_repro.study.replicates import is_replicate
 from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
@@ -63,8 +66,9 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     for item in run.sets:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
         yield _sample(sample, run, images, record, _is_done(folder, sample, record))
-    encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
-    yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
+    if not is_replicate(name):  # whose latents are not judged
+        encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
+        yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
     for extractor in study.score.extractors:
         record = record_of(places.reference(run.dataset.archive, extractor))
         place = study.score.reference_of(run.dataset.name)
@@ -76,9 +80,12 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
 
 
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
-    archive = run.dataset.archive
-    disk = archive_bytes(images, run.dataset.pixels)
-    return Need(name, "prepare", archive, prepared(run), images=images, disk=disk, done=done)
+    """The archive, and the parts that it is joined from, which lie beside it until it is whole."""
+    dataset = run.dataset
+    disk = photographs_bytes(images, dataset.pixels, dataset.stored, LOSSLESS)
+    return Need(
+        name, "prepare", dataset.archive, prepared(run), images=images, disk=disk, working=disk, done=done
+    )
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:

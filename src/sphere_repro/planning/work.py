@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sphere_repro.planning import flops
+from sphere_repro.planning.archives import archive_bytes
 from sphere_repro.planning.extractors import EXTRACTORS
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
@@ -26,7 +26,6 @@ PHOTOGRAPHS = 4  # so much larger is what a publisher's images are made of
 # FLOPs of the paper's perceptual distance with its gradient: ConvNeXt at 224 pixels, LPIPS for each pixel;
 # EfficientNet-Lite1 for each pixel of its own size. Counted on the networks; tests count again.
 CONVNEXT, LPIPS_PER_PIXEL, LITE1_PER_PIXEL = 52_102_273_536, 1_835_624, 16_680
-DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
 
 
 @dataclass(frozen=True)
@@ -165,15 +164,6 @@ def calls(job: jobs.SampleJob) -> flops.Calls:
     if job.generation is not None:
         return flops.generation_calls(job.generation)
     return flops.Calls(encoder=int(job.set == "reconstruction"), decoder=1)
-
-
-def archive_bytes(images: int, pixels: int) -> int:
-    """Upper bound of an archive of PNG images: what noise takes, which cannot be compressed."""
-    rows = pixels * (3 * pixels + 1)  # one filter byte a row
-    png = rows + 5 * math.ceil(rows / DEFLATE_BLOCK) + 12 * math.ceil(rows / PNG_CHUNK) + 63
-    entry = 30 + 46 + 2 * 24  # the zip's headers, each with the name
-    label = 40
-    return images * (png + entry + label) + 1000
 
 
 def set_bytes(job: jobs.SampleJob, images: int) -> int:

@@ -11,7 +11,8 @@ from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.loading import to_unit
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.provenance.kept import Kept, Ranges
-from sphere_repro.sampling.painting import Gaussian, Seed, device_of, latents
+from sphere_repro.sampling.painting import Gaussian, device_of, latents
+from sphere_repro.study.replicates import Seed
 
 
 def summing(

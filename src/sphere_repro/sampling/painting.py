@@ -18,8 +18,8 @@ from sphere_repro.sampling import refine
 from sphere_repro.sphere import spherify
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.jobs import SampleJob
+from sphere_repro.study.replicates import Seed
 
-Seed = tuple[str | int, ...]
 Gaussian = tuple[Tensor | float, Tensor | float]
 """Elementwise mean and deviation of a VAE's draws, (N, d) each or a number."""
 Paint = Callable[[range], Tensor]
@@ -53,12 +53,12 @@ def painter(
     if isinstance(checkpoint.model, VariationalAutoencoder):
         if job.set not in ("prior", "posterior"):
             raise UserError(f"'{job.set}' is not a sample set of a VAE. Use the model of run '{job.run}'.")
-        return _draws(checkpoint.model, (job.seed, job.run), labels, gaussian)
+        return _draws(checkpoint.model, job.seed, labels, gaussian)
     if job.generation is None:
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
         )
-    return generations(checkpoint, (job.seed, job.run), job.generation, labels)
+    return generations(checkpoint, job.seed, job.generation, labels)
 
 
 def generations(

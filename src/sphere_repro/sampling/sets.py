@@ -141,7 +141,7 @@ def _estimate(
         return None
     ranges = Ranges(len(source), ENCODE_BATCH, ESTIMATE_PART)
     left = left_to_make(sums, ranges, world)
-    summing = functools.partial(estimates.summing, checkpoint, source, (job.seed, job.run), ranges, sums)
+    summing = functools.partial(estimates.summing, checkpoint, source, job.seed, ranges, sums)
     make_share(left, summing, world, f"estimate {job.run}")
     return functools.partial(estimates.estimate, checkpoint, ranges, sums)
 
