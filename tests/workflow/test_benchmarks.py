@@ -71,9 +71,11 @@ def test_the_documents_say_what_was_measured() -> None:
     text = (ROOT / "docs/large-models.md").read_text()
     report = json.loads((ROOT / "benchmarks/sampling.json").read_text())
     for name in ("digits", "photo-patches"):
-        steps = next(row["by_steps"] for key, row in report.items() if key.startswith(f"demo/{name},"))
-        mean, worst = (
-            [f"{one['bfloat16'][kind]:.1f}" for one in steps.values()]
-            for kind in ("psnr_db", "worst_psnr_db")
-        )
-        assert f"| {name} | 1, 4 | {', '.join(mean)} dB | {', '.join(worst)} dB |" in text
+        by_steps = next(row["by_steps"] for key, row in report.items() if key.startswith(f"demo/{name},"))
+        for steps, row in zip((1, 4), by_steps.values(), strict=True):
+            exact, half = row["float32"], row["bfloat16"]
+            apart = f"{half['psnr_db']:.1f} dB | {half['worst_psnr_db']:.1f} dB"
+            scored = " | ".join(f"{one['frechet']:.1f} ± {one['frechet_se']:.1f}" for one in (exact, half))
+            assert f"| {name} | {steps} | {apart} | {scored} |" in text
+            assert abs(exact["frechet"] - half["frechet"]) < 1.2 * exact["frechet_se"]
+            assert half["mean_difference"] < 1 / 3 + 0.01
