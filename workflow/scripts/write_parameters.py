@@ -121,9 +121,10 @@ def allowed(field: FieldInfo) -> str:
 
 def type_name(annotation: object) -> str:
     arguments = typing.get_args(annotation)
-    listed = [item.json_schema_extra for item in arguments if isinstance(item, FieldInfo)]
-    if typing.get_origin(annotation) is typing.Annotated and listed:
-        return " / ".join(listed[0]["enum"])
+    if typing.get_origin(annotation) is typing.Annotated:
+        told = [item.json_schema_extra for item in arguments if isinstance(item, FieldInfo)]
+        listed = [item["enum"] for item in told if isinstance(item, dict) and "enum" in item]
+        return " / ".join(listed[0]) if listed else type_name(arguments[0])
     if typing.get_origin(annotation) is typing.Literal:
         return " / ".join(str(value) for value in arguments)
     if arguments and annotation is not None:

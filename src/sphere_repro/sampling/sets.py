@@ -25,6 +25,7 @@ from sphere_repro.models.checkpoint import Checkpoint, load_model
 from sphere_repro.sampling import refine
 from sphere_repro.sphere import spherify
 from sphere_repro.study.generation import Generation
+from sphere_repro.study.image_job import ImagesJob
 from sphere_repro.study.jobs import EncodeJob, SampleJob
 
 ENCODE_BATCH = 256
@@ -283,6 +284,16 @@ def _open(
     job: SampleJob | EncodeJob, model: Path, archive: Path, device: torch.device
 ) -> tuple[Checkpoint, ImageArchive]:
     """The model and the dataset's archive of a job, held against each other and against the job."""
+    checkpoint = checked_model(job, model, device)
+    return checkpoint, open_archive(archive, job.dataset, checkpoint.model.shape.classes)
+
+
+def checked_model(job: SampleJob | EncodeJob | ImagesJob, model: Path, device: torch.device) -> Checkpoint:
+    """The model of a job, held against it.
+
+    Raises:
+        UserError: it is missing or broken, or of another kind, size or number of classes than the job's.
+    """
     checkpoint = load_model(model, "ema" if job.weights == "ema" else "raw", device)
     shape, dataset = checkpoint.model.shape, job.dataset
     if shape.kind != job.kind:
@@ -300,7 +311,7 @@ def _open(
             f"Checkpoint {model} knows {shape.classes} classes, but dataset {dataset.name} has "
             f"{dataset.source.classes}. Use the model of run '{job.run}'."
         )
-    return checkpoint, open_archive(archive, dataset, shape.classes)
+    return checkpoint
 
 
 def open_archive(path: Path, dataset: Dataset, classes: int = 0) -> ImageArchive:
