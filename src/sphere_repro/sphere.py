@@ -9,7 +9,6 @@ from torch import Tensor
 
 EPS = 1e-6
 SMALLEST_STRATUM = 1e-3
-SMALLEST_ANGLE = 1e-4  # radians; below it a sine in float32 divides nothing any more
 
 
 def spherify(z: Tensor) -> Tensor:
@@ -107,22 +106,3 @@ def mix(corners: Tensor, weights: Tensor) -> Tensor:
         (P, N, d) points of the sphere.
     """
     return spherify(torch.einsum("pc,cnd->pnd", weights, corners))
-
-
-def great_circle(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
-    """Points along the great circle between two points, at even speed.
-
-    Args:
-        start, end: (1, N, d) draws or points, not opposite each other; they are projected first.
-        t: (P,) in [0, 1].
-
-    Returns:
-        (P, N, d) points of the sphere.
-    """
-    a, b = spherify(start), spherify(end)
-    cosine = torch.nn.functional.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)
-    angle = torch.acos(cosine)
-    if angle < SMALLEST_ANGLE:  # the two are one point
-        return spherify((1 - t)[:, None, None] * a + t[:, None, None] * b)
-    first, second = torch.sin((1 - t) * angle), torch.sin(t * angle)
-    return spherify((first[:, None, None] * a + second[:, None, None] * b) / torch.sin(angle))

@@ -123,7 +123,8 @@ def test_crossovers_without_noise(pixels: np.ndarray) -> None:
     setting = setting_of()
     settings = Crossover.model_validate({"name": "a", "dataset": "digits", "indices": [0, 1], "passes": 2})
     drawn = image_sets.draw_crossover(setting, settings, pixels)
-    assert drawn.images.shape == (4, 2, 3, 8, 8, 3)
+    assert drawn.images.shape == (6, 2, 3, 8, 8, 3)
+    assert drawn.axes["cut"][:2] == ["first", "second"]
     null = torch.tensor([10])
     for c, cut in enumerate(drawn.axes["cut"]):
         for pair in range(2):
@@ -132,6 +133,8 @@ def test_crossovers_without_noise(pixels: np.ndarray) -> None:
             for row in range(8):
                 for column in range(8):
                     belongs = {
+                        "first": True,
+                        "second": False,
                         "left-right": column < 4,
                         "top-bottom": row < 4,
                         "diagonal": column >= row,
@@ -163,7 +166,7 @@ def test_crossovers_with_full_noise_as_the_released_script(pixels: np.ndarray) -
     x = tensor(np.concatenate([pixels[2][:4], pixels[3][4:]]))
     generator = seeds.generator(*SEED, "sample", 0)
     noise = torch.randn(setting.shape, generator=generator)
-    same(drawn.images[0, 0, 1], model.decode(spherify(spherify(model.encode(x, null)) + SIGMA * noise), null))
+    same(drawn.images[2, 0, 1], model.decode(spherify(spherify(model.encode(x, null)) + SIGMA * noise), null))
 
 
 @pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])

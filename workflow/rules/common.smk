@@ -98,7 +98,10 @@ def modules(prefixes):
 def figure_code(wildcards):
     """The files that draw a figure."""
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
-    shared = ("results/degenerate.py", "results/scores.py", "results/variety.py")
+    shared = (
+        *("results/degenerate.py", "results/image_sets.py", "results/scores.py"),
+        "results/variety.py",
+    )
     return modules([f"figures/{drawn_by}.py", "figures/style.py", *shared])
 
 

@@ -61,7 +61,7 @@ def images_of(settings: ImageSet, count: int, classes: int) -> int:
     if isinstance(settings, Edit):
         return len(settings.schemes) * _targets(settings, classes) * count * (settings.steps + 1)
     if isinstance(settings, Crossover):
-        return len(settings.cuts) * (count // 2) * (settings.passes + 1)
+        return (2 + len(settings.cuts)) * (count // 2) * (settings.passes + 1)
     return count * (settings.passes + 1)
 
 

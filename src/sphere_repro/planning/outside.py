@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sphere_repro.data import input_files, lists
+from sphere_repro.data import lists
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
+from sphere_repro.sampling import given_images
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Outside, Places, record_of
 from sphere_repro.study.image_sets import Inputs
@@ -41,7 +42,7 @@ def outside(study: Study, folder: Path = Path()) -> Outside:
         if (place := study.score.reference_of(run.dataset.name)) is not None
     }
     inputs = {
-        place: input_files.planned_content(Path(place), folder / record_of(places.images(name)))
+        place: given_images.planned_content(Path(place), folder / record_of(places.images(name)))
         for name, run in study.runs.items()
         for place in _own_inputs(run)
     }

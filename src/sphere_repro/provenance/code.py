@@ -22,7 +22,6 @@ SAMPLE = (
 IMAGES = (
     *SAMPLE,
     "data/colours.py",
-    "data/input_files.py",
     "data/pictures.py",
     "data/resizing.py",
     "study/image_sets.py",

@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 
-from sphere_repro.data import input_files
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
-from sphere_repro.data.input_files import Given
 from sphere_repro.data.parts import Form
 from sphere_repro.errors import UserError
 from sphere_repro.machine.progress import progress
-from sphere_repro.sampling import image_sets
+from sphere_repro.sampling import given_images, image_sets
+from sphere_repro.sampling.given_images import Given
 from sphere_repro.sampling.image_sets import Drawn, Setting
 from sphere_repro.sampling.sets import checked_model
 from sphere_repro.study.image_job import ImagesJob
@@ -112,12 +111,12 @@ def _given(
             raise UserError(f"'{settings.set}' needs the archive {name}.zip. Give it with --data.")
         files["data"] = archives[name]
         archive = ImageArchive(archives[name])
-        given = input_files.from_archive(archive, settings.indices, form_of(job), settings.dataset)
+        given = given_images.from_archive(archive, settings.indices, form_of(job), settings.dataset)
     else:
         assert settings.inputs is not None  # one of the two is there
         place, planned = Path(settings.inputs), job.contents.get(settings.inputs)
-        given = input_files.from_place(place, form_of(job))
-        if planned is not None and input_files.content(place) != planned:
+        given = given_images.from_place(place, form_of(job))
+        if planned is not None and given_images.content(place) != planned:
             raise UserError(f"The images at {place} have changed while the workflow ran. Run it again.")
         if place.expanduser().is_file():
             files["data"] = place.expanduser()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from sphere_repro.study.image_sets import Crossover, Cut, Edit, Interpolation, R
 Seed = tuple[str | int, ...]
 Axes = dict[str, list[Any]]
 Item = TypeVar("Item")
+Parent = Literal["first", "second"]
+PARENTS: dict[str, tuple[int, int]] = {"first": (0, 0), "second": (1, 1)}
 
 
 @dataclass(frozen=True)
@@ -145,32 +147,38 @@ def _edited(
 def draw_crossover(setting: Setting, settings: Crossover, inputs: np.ndarray) -> Drawn:
     """Axes: cut, pair, pass (0: stitched); `inputs` are pairs, first and second image.
 
+    Before the cuts stand `first` and `second`, the images themselves under the same passes: what a crossover
+    moves beyond them comes from the stitching.
+
     Raises:
         UserError: there is an odd number of images, or the model is a VAE.
     """
     if len(inputs) % 2:
         raise UserError(f"A crossover takes pairs of images, not {len(inputs)}. Give an even number.")
-    crossed = [_crossed(setting, settings, cut, inputs) for cut in settings.cuts]
+    names: list[Cut | Parent] = ["first", "second", *settings.cuts]
+    crossed = [_crossed(setting, settings, name, inputs) for name in names]
     axes: Axes = {
-        "cut": list(settings.cuts),
+        "cut": [*names],
         "pair": list(range(len(inputs) // 2)),
         "pass": list(range(settings.passes + 1)),
     }
-    curves = {cut: curve for cut, (_, curve) in zip(settings.cuts, crossed, strict=True)}
+    curves = {cut: curve for cut, (_, curve) in zip(names, crossed, strict=True)}
     return Drawn(np.stack([images for images, _ in crossed]), axes, None, {"curves": curves})
 
 
 def _crossed(
-    setting: Setting, settings: Crossover, cut: Cut, inputs: np.ndarray
+    setting: Setting, settings: Crossover, name: Cut | Parent, inputs: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Bytes uint8 (pairs, T+1, H, H, 3) of one cut, and their curves."""
     draws = 1 if settings.scheme.noise == "shared" else settings.passes
+    cut: Cut = "left-right" if name in PARENTS else name  # type: ignore[assignment]
+    one, other = PARENTS.get(name, (0, 1))  # an image stitched with itself is itself
 
     def crossed(part: list[int]) -> list[Tensor]:
         return refine.crossover(
             setting.model,
-            setting.images(inputs[[2 * pair for pair in part]]),
-            setting.images(inputs[[2 * pair + 1 for pair in part]]),
+            setting.images(inputs[[2 * pair + one for pair in part]]),
+            setting.images(inputs[[2 * pair + other for pair in part]]),
             cut,
             steps=settings.passes,
             noise=setting.noise(part, draws) if settings.strength > 0 else None,

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from sphere_repro.sampling.refine import line_weights, square_weights
-from sphere_repro.sphere import great_circle, mix
+from sphere_repro.sphere import mix, spherify
 from sphere_repro.study.image_sets import Interpolation
+
+SMALLEST_ANGLE = 1e-4  # radians; below it a sine in float32 divides nothing any more
 
 
 def weights(settings: Interpolation) -> Tensor:
@@ -27,3 +29,22 @@ def points(settings: Interpolation, corners: Tensor) -> Tensor:
     right = great_circle(corners[1:2], corners[3:4], t)
     rows = [great_circle(a[None], b[None], t) for a, b in zip(left, right, strict=True)]
     return torch.cat(rows)
+
+
+def great_circle(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Points along the great circle between two points, at even speed.
+
+    Args:
+        start, end: (1, N, d) draws or points, not opposite each other; they are projected first.
+        t: (P,) in [0, 1].
+
+    Returns:
+        (P, N, d) points of the sphere.
+    """
+    a, b = spherify(start), spherify(end)
+    cosine = torch.nn.functional.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)
+    angle = torch.acos(cosine)
+    if angle < SMALLEST_ANGLE:  # the two are one point
+        return spherify((1 - t)[:, None, None] * a + t[:, None, None] * b)
+    first, second = torch.sin((1 - t) * angle), torch.sin(t * angle)
+    return spherify((first[:, None, None] * a + second[:, None, None] * b) / torch.sin(angle))

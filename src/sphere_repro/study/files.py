@@ -66,8 +66,12 @@ class Places:
         return f"{self.samples(run)}/{name}.zip"
 
     def images(self, run: str) -> str:
-        """Folder of a run's image sets; `record_of` is the record of the job that draws them all."""
+        """Folder of a run's image sets."""
         return f"{self.home}/{run}/images"
+
+    def images_record(self, run: str) -> str:
+        """Record of the job that draws them all."""
+        return record_of(self.images(run))
 
     def latents(self, run: str) -> str:
         return f"{self.home}/{run}/latents.npz"
