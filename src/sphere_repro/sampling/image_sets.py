@@ -102,8 +102,7 @@ def draw_edit(setting: Setting, settings: Edit, inputs: np.ndarray) -> Drawn:
     """
     model, names = setting.model, setting.checkpoint.class_names
     classes = _classes(settings.classes, model.shape.classes, names)
-    if settings.guidance.scale > 1 and not classes:
-        raise UserError("The model is unconditional: guidance has no meaning for it. Leave it at 1.")
+    _refuse_guidance([settings], classes)
     by_scheme, curves = [], {}
     for scheme in settings.schemes:
         images, curve = _edited(setting, settings, scheme, classes, inputs)
@@ -218,6 +217,35 @@ def reconstruct(checkpoint: Checkpoint, images: Tensor) -> Tensor:
     return model.decode(mean, null)
 
 
+def draw_generation(
+    setting: Setting, generation: Generation, count: int, classes: Sequence[int | str] = ()
+) -> Drawn:
+    """Axis: sample; sample i has the class of its turn. The same images as `sets.draw_generation` writes.
+
+    Raises:
+        UserError: there is no such class, or the model is a VAE, or unconditional where it may not be.
+    """
+    model, names = setting.model, setting.checkpoint.class_names
+    wanted = _classes(classes, model.shape.classes, names)
+    _refuse_guidance([generation], wanted)
+    labels = np.array(wanted, dtype=np.int64)[np.arange(count) % len(wanted)] if wanted else None
+    images = []
+    for start in range(0, count, setting.batch):
+        part = range(start, min(start + setting.batch, count))
+        asked = None if labels is None else torch.from_numpy(labels[start : part.stop]).to(setting.device)
+        noise = setting.noise(part, refine.draws(generation))
+        condition = refine.condition(model, asked, generation.guidance)
+        alpha = setting.checkpoint.alpha_max
+        drawn = refine.generate(model, noise[0], noise[1:], condition, alpha, generation)
+        images.append(refine.to_bytes(drawn))
+    return Drawn(torch.cat(images).numpy(), {"sample": list(range(count))}, labels)
+
+
+def _refuse_guidance(asked: Sequence[Generation | Edit], classes: list[int]) -> None:
+    if not classes and any(each.guidance.scale > 1 for each in asked):
+        raise UserError("The model is unconditional: guidance has no meaning for it. Leave it at 1.")
+
+
 def draw_interpolation(setting: Setting, settings: Interpolation) -> Drawn:
     """Axes: generation, path, point; or generation, path, row, column.
 
@@ -226,9 +254,7 @@ def draw_interpolation(setting: Setting, settings: Interpolation) -> Drawn:
     """
     model, names = setting.model, setting.checkpoint.class_names
     classes = _classes(settings.classes, model.shape.classes, names)
-    guided = any(generation.guidance.scale > 1 for generation in settings.generations)
-    if guided and not classes:
-        raise UserError("The model is unconditional: guidance has no meaning for it. Leave it at 1.")
+    _refuse_guidance(settings.generations, classes)
     corners = settings.corners
     labels = [
         [classes[(path * corners + corner) % len(classes)] for corner in range(corners)] if classes else None

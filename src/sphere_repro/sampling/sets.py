@@ -23,6 +23,7 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder
 from sphere_repro.models.checkpoint import Checkpoint, load_model
 from sphere_repro.sampling import refine
+from sphere_repro.sampling.opened import open_model
 from sphere_repro.sphere import spherify
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_job import ImagesJob
@@ -155,7 +156,7 @@ def draw_generation(
         UserError: the file is no model of a Sphere Encoder, or an unconditional one of which guidance or a
             class is asked.
     """
-    checkpoint = load_model(model, "ema" if weights == "ema" else "raw", device)
+    checkpoint = open_model(model, "ema" if weights == "ema" else "raw", device).checkpoint
     shape = checkpoint.model.shape
     if shape.kind != "sphere":
         raise UserError(f"{model} is a VAE. generate needs the model of a Sphere Encoder.")
