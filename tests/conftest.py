@@ -17,7 +17,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 # No test is one of speed: machines here are shared. What never comes is ended by the suite's own time limit.
-PATIENCE = 3000  # seconds
+PATIENCE = 900  # seconds
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 

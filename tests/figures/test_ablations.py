@@ -47,6 +47,7 @@ def run(path: Path, sets: dict[tuple, float], ablation: dict[str, str] | None = 
         0, {"set": "reconstruction", "kind": "reconstruction", "count": 40, "frechet": 50, "frechet_se": 1}
     )
     data = {"run": path.stem, "dataset": "digits-8px", "kind": "sphere", "metric": METRIC, "records": records}
+    data["classifier"] = None
     path.write_text(json.dumps(data | changes | ({"ablation": ablation} if ablation else {})))
     return path
 

@@ -66,7 +66,11 @@ def scores(path: Path, kind: str = "sphere", metric: str = METRIC, scale: float 
             distance = (300 - 40 * steps) * scale
             records.append(score(name, "generation", distance, steps, strength=strength, noise=noise))
     data = {"run": path.stem, "dataset": "digits-8px", "kind": kind, "metric": metric, "records": records}
-    path.write_text(json.dumps(data | {"floor": {"frechet": 13.1, "count": 20}, "reference_count": 40}))
+    path.write_text(
+        json.dumps(
+            data | {"floor": {"frechet": 13.1, "count": 20}, "reference_count": 40, "classifier": None}
+        )
+    )
     return path
 
 

@@ -92,6 +92,7 @@ def test_it_is_compared_with_and_named(here: Path, tmp_path: Path) -> None:
     data = json.loads(found.read_text())
     assert (data["reference_split"], data["reference_count"], data["floor"]) == ("theirs.npz", None, None)
     assert {record["kid"] for record in data["records"]} == {None}
+    assert data["classifier"]["classes"] == 10  # of the dataset's own images, whoever made the statistics
     own = here / "ours.npz"
     assert score(tmp_path / "own.json", own, jobs.score_job(without(), "digits", EXTRACTOR)) == 0
     pairs = zip(data["records"], json.loads((tmp_path / "own.json").read_text())["records"], strict=True)

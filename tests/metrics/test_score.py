@@ -22,7 +22,7 @@ from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.reference import make_reference
 from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
-from sphere_repro.results.tables import fid_table
+from sphere_repro.results.tables import fid_table, markdown_table
 from sphere_repro.study.generation import Generation, Guidance
 from sphere_repro.study.scoring import Score
 
@@ -132,6 +132,8 @@ def test_scores_of_all_sets(inputs: ScoreInputs, study: Path, tmp_path: Path) ->
     )
     assert copy["guidance_scale"] == 1.0
     assert copy["frechet"] < 1e-6 * generation["frechet"]
+    assert copy["precision"] == copy["recall"] == copy["coverage"] == 1 and copy["density"] > 1
+    assert all(0 <= generation[key] <= 1 for key in ("precision", "recall", "coverage"))
     assert generation["frechet_se"] > 0 and generation["kid_se"] > 0
     assert generation["frechet"] > reconstruction["frechet"] > copy["frechet"]
 
@@ -185,6 +187,51 @@ def small_inception(monkeypatch: pytest.MonkeyPatch) -> Extractor:
     for module in (reference, score_module):
         monkeypatch.setattr(module, "make_extractor", make)
     return small
+
+
+def bright(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Images that are dark in class 0, bright in class 1, and middling in class 2."""
+    level = np.array([0, 200, 100])[labels][:, None, None, None]
+    return (level + np.random.default_rng(seed).integers(0, 50, (len(labels), 8, 8, 3))).astype(np.uint8)
+
+
+def test_sets_are_asked_whether_they_show_their_classes(
+    small_inception: Extractor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Guided or not; sorted classes; the reference a part of the images; a set without classes."""
+    labels = np.repeat(np.arange(3), 40)
+    write_archive(tmp_path / "real.zip", bright(labels, 0), labels)
+    drawn, asked = bright(labels, 1), {GENERATION.name: labels, "generation-1": (labels + 1) % 3}
+    for name, classes in {**asked, "prior": None, "reconstruction": labels[choose(120, 96)]}.items():
+        images = bright(labels, 0)[choose(120, 96)] if name == "reconstruction" else drawn
+        write_archive(tmp_path / f"{name}.zip", images, classes)
+    sets = {name: tmp_path / f"{name}.zip" for name in ("reconstruction", "prior", *asked)}
+    generations: dict[str, Any] = {GENERATION.name: GENERATION, "generation-1": {"steps": 1}}
+    score = Score.model_validate(
+        SCORE.model_dump()
+        | {"extractor": small_inception.name, "reference_count": 96, "inception_score_splits": 4}
+    )
+    make_reference(tmp_path / "real.zip", tmp_path / "r.npz", dataset="toy-8px", score=score, device="cpu")
+    files = {"real": tmp_path / "real.zip", "reference": tmp_path / "r.npz"}
+    asking = ScoreInputs("toy", "toy-8px", "sphere", sets, generations, **files)
+    found = run(asking, tmp_path / "toy" / "scores.json", score)
+    assert {record["set"]: record["share_recognised"] for record in found["records"]} == {
+        "reconstruction": 1,
+        "prior": None,
+        GENERATION.name: 1,
+        "generation-1": 0,
+    }
+    guided, turned = found["records"][2:]
+    assert guided["frechet"] == turned["frechet"]  # the distance does not see it
+    assert found["classifier"]["accuracy"] == 1 and found["classifier"]["classes"] == 3
+    told = capsys.readouterr().err
+    assert "classes of toy: generation-1: its classes are not recognised (0 % of its images" in told
+    fid_table([tmp_path / "toy" / "scores.json"], tmp_path / "t.csv")
+    shown = [line.split(" | ") for line in markdown_table(tmp_path / "t.csv").splitlines()]
+    place = shown[0].index("share recognised")
+    cells = [line[place : place + 2] for line in shown[2:]]
+    expected = [["100 %", "100 %"], ["", "100 %"], ["100 %", "100 %"], ["0 %, not recognised", "100 %"]]
+    assert [[cell.strip(" |") for cell in line] for line in cells] == expected
 
 
 def test_a_further_extractor_joins_the_table(

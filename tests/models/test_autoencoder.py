@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
+from conftest import ROOT
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.study.architecture import SIZES, Architecture, Model
@@ -94,3 +99,22 @@ def test_a_conditional_model_needs_labels(lively):
 
 def test_model_and_dataset_fix_the_shapes():
     assert Model(ratio=1.5).architecture(Dataset(name="digits")).latent_dimension == 128
+
+
+def test_shapes_without_memory_load_no_compiler() -> None:
+    """Arithmetic on the meta device imports torch._dynamo, a second of every job that opens a model."""
+    program = (
+        "import sys, torch\n"
+        "from sphere_repro.models.autoencoder import build\n"
+        "from sphere_repro.study.architecture import Architecture, Size\n"
+        "size = Size(width=16, layers=1, heads=2)\n"
+        "shape = Architecture(image_size=8, patch_size=2, token_channels=8, classes=3, pixel_head='conv',\n"
+        "    encoder=size, decoder=size, encoder_mixer_depth=1, decoder_mixer_depth=1)\n"
+        "with torch.device('meta'):\n"
+        "    tables = {name: tensor.shape for name, tensor in build(shape).named_buffers()}\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+        "assert tables == {name: tensor.shape for name, tensor in build(shape).named_buffers()} and tables\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=True
+    )

@@ -13,11 +13,13 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT
+from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.prepare import own_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.features import make_extractor
+from sphere_repro.metrics.recognition import arrays_of, train_judge
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.models.checkpoint import save_model
@@ -223,9 +225,26 @@ def test_model_and_reference_files_are_as_large_as_said(tmp_path: Path) -> None:
     size = (tmp_path / "m.safetensors").stat().st_size
     assert size == pytest.approx(found["results/smoke/digits/model.json"].disk, rel=0.05)
     features = np.random.default_rng(0).random((128, 1280), dtype=np.float32)
-    save_statistics(tmp_path / "r.npz", make_statistics(features))
+    write_archive(tmp_path / "a.zip", np.zeros((128, 8, 8, 3), np.uint8), np.arange(128) % 10)
+    judge = train_judge(features, ImageArchive(tmp_path / "a.zip"), np.arange(128))
+    save_statistics(tmp_path / "r.npz", make_statistics(features), arrays_of(judge))
     told = found["results/smoke/reference/digits-8px.efficientnet-lite0.json"].disk
     assert (tmp_path / "r.npz").stat().st_size == pytest.approx(told, rel=0.01)
+
+
+def test_statistics_by_others_still_take_features_for_a_classifier(tmp_path: Path) -> None:
+    """None where the dataset has no classes: then nothing of the real images is looked at."""
+    raw = SMOKE.model_dump(mode="json", exclude_unset=True)
+    raw["score"]["reference"] = "theirs.npz"
+    raw["score"].pop("reference_count", None)
+    found = planned(Study.model_validate(raw), tmp_path)
+    reference = found["results/smoke/reference/digits-8px.efficientnet-lite0.json"]
+    assert reference.images == 1797 and reference.flops > 0
+    raw["runs"] = {"patches": raw["runs"]["digits"] | {"dataset": {"name": "photo-patches", "resolution": 8}}}
+    raw["runs"]["patches"]["model"] = raw["runs"]["patches"]["model"] | {"conditional": False}
+    found = planned(Study.model_validate(raw), tmp_path)
+    reference = found["results/smoke/reference/photo-patches-8px.efficientnet-lite0.json"]
+    assert reference.images == 0 and reference.flops == 0
 
 
 def test_a_job_is_done_only_if_it_was_this_job(tmp_path: Path) -> None:

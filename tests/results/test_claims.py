@@ -21,7 +21,9 @@ def write_scores(path: Path, run: RunScores) -> Path:
     head: dict[str, Any] = {"run": run.run, "dataset": run.dataset, "kind": run.kind, "metric": run.metric}
     if run.ablation:
         head["ablation"] = run.ablation.model_dump()
-    path.write_text(json.dumps(head | {"floor": {"frechet": run.floor}, "records": records}))
+    path.write_text(
+        json.dumps(head | {"floor": {"frechet": run.floor}, "records": records, "classifier": None})
+    )
     return path
 
 

@@ -133,7 +133,14 @@ def records(**changes: Any) -> list[dict[str, Any]]:
     empty = dict.fromkeys(
         ("guidance_position", "kid", "kid_se", "inception_score", "inception_score_sd"), None
     )
-    empty |= {"inception_score_splits": None, "psnr": None, "guidance_scale": 1.0, "count": 100}
+    empty |= {
+        "inception_score_splits": None,
+        "psnr": None,
+        **dict.fromkeys(("precision", "recall", "density", "coverage")),
+        "share_recognised": None,
+        "guidance_scale": 1.0,
+        "count": 100,
+    }
     empty |= {"frechet_se": 1.0, "variety": GOOD}
     none = {"steps": None, "strength": None, "noise": None}
     four = {"kind": "generation", "steps": 4, "strength": "fixed"}
@@ -150,7 +157,7 @@ def written(root: Path, found: list[dict[str, Any]], moved: dict[str, Any] | Non
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {"run": "stamps", "dataset": "stamps-32px", "kind": "sphere", "metric": "frechet-x"}
     about |= {"extractor": "x", "resize": "r", "reference_split": "train", "reference_count": 100}
-    path.write_text(json.dumps(about | {"floor": None, "records": found}))
+    path.write_text(json.dumps(about | {"floor": None, "classifier": None, "records": found}))
     path.with_name("model.json").write_text(json.dumps({"moved": moved} if moved else {}))
     return path
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import parameter_count
-from sphere_repro.results.expected import find, load_expected
+from sphere_repro.results.expected import find, load_expected, unplaced_table
 from sphere_repro.results.tables import fid_table, markdown_table
 from sphere_repro.study.generation import Generation
 
@@ -74,11 +74,45 @@ def test_the_file_has_every_published_number_once() -> None:
         for item in model.sets
     ]
     assert values == PUBLISHED
-    assert [(item.about, item.frechet) for item in EXPECTED.unplaced] == [
-        ("pixel reconstruction loss alone", 13.58),
-        ("all three losses", 7.53),
-        ("fixed strength, shared noise", 5.99),
-    ]
+
+
+# Section 6 likewise: dataset, steps where they are stated, distance.
+UNPLACED = [
+    ("cifar10", 1, 18.68),
+    ("cifar10", None, 2.72),
+    ("cifar10", None, 1.65),
+    ("cifar10", 1, 35.67),
+    ("cifar10", None, 4.31),
+    ("cifar10", None, 2.34),
+    ("oxford-flowers", 1, 25.12),
+    ("oxford-flowers", 4, 11.25),
+    ("animal-faces", 1, 21.70),
+    ("animal-faces", 6, 17.97),
+    ("imagenet", None, 4.76),
+    ("imagenet", None, 4.02),
+    ("cifar10", 1, 35.55),
+    ("imagenet", 4, 13.58),
+    ("imagenet", 4, 7.53),
+    ("imagenet", 4, 5.99),
+]
+
+
+def test_numbers_without_a_place_say_what_is_not_known() -> None:
+    known = [(item.dataset.name, item.steps, item.frechet) for item in EXPECTED.unplaced]
+    assert known == UNPLACED
+    assert all(
+        item.unknown and ("steps" in item.unknown) == (item.steps is None) for item in EXPECTED.unplaced
+    )
+    assert [(item.precision, item.recall) for item in EXPECTED.unplaced if item.precision] == [(0.811, 0.182)]
+    lines = unplaced_table(EXPECTED).splitlines()
+    assert len(lines) == 2 + len(UNPLACED) and len({line.count("|") for line in lines}) == 1
+    assert "| ? | 2.72 | model size; guidance; number of steps |" in lines[3]
+    assert "35.55, precision 0.811, recall 0.182" in lines[14]
+
+
+def test_no_row_is_held_against_a_number_without_a_place() -> None:
+    placed = {published.frechet for model in EXPECTED.models for published in model.sets}
+    assert not placed & {frechet for _, _, frechet in UNPLACED}
 
 
 @pytest.mark.parametrize(
@@ -171,12 +205,20 @@ def test_every_published_set_finds_itself(model: Any) -> None:
 def write_run(folder: Path, extractor: str, metric: str) -> Path:
     """Made-up results of ImageNet, large: two sets scored with one extractor, and the records beside them."""
     score = {"frechet": 4.9, "frechet_se": 0.02, "kid": 0.001, "kid_se": 0.0001, "psnr": None}
+    score |= dict.fromkeys(("precision", "recall", "density", "coverage", "share_recognised"))
     score |= {"inception_score": 257.0, "inception_score_sd": 4.0, "inception_score_splits": 10}
     known = {key: ROW[key] for key in ("steps", "strength", "noise", "kind", "count", *GUIDED)}
     records = [{"set": ROW["set"], **known, **score}]
     records += [{**records[0], "set": "generation-3-fixed-shared-combo1.4", "steps": 3}]
     scores = {
-        **{"run": "large", "dataset": "imagenet-256px", "kind": "sphere", "resize": "r", "floor": None},
+        **{
+            "run": "large",
+            "dataset": "imagenet-256px",
+            "kind": "sphere",
+            "resize": "r",
+            "floor": None,
+            "classifier": None,
+        },
         **{"extractor": extractor, "metric": metric, "reference_split": "train", "reference_count": 50_000},
         "records": records,
     }

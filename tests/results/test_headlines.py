@@ -51,6 +51,24 @@ def test_each_run_has_its_headline_numbers(tmp_path: Path) -> None:
     assert len(lines) == 6
 
 
+def test_what_is_recognised_stands_beside_its_distance(tmp_path: Path) -> None:
+    """Of the paper's scheme, of a VAE's prior; nothing without classes."""
+    known = {"held_out_accuracy": 0.98, "chance_accuracy": 0.1, "classifier_sees": "pixels"}
+    rows = [row | known for row in SPHERE + VAE]
+    for row in rows:
+        if row["kind"] == "prior":
+            row["share_recognised"] = 0.1
+        elif row.get("steps") == 4 and (row["strength"], row["noise"]) == ("fixed", "shared"):
+            row["share_recognised"] = 0.94
+        elif row["kind"] != "posterior":
+            row["share_recognised"] = 0.5
+    lines = headline_table(write(tmp_path / "t.csv", rows)).splitlines()
+    assert cells(lines[2])[-1] == "recognised"
+    assert cells(lines[4])[-1] == "94 % of 98 %"
+    assert cells(lines[5])[-1] == "10 % of 98 %"
+    assert cells(headline_table(write(tmp_path / "t.csv", SPHERE)).splitlines()[2])[-1] == "floor"
+
+
 def test_the_best_scheme_is_the_nearest_of_as_many_steps(tmp_path: Path) -> None:
     """The 2-step set is nearer and counts for nothing; the paper's own scheme may win."""
     table = write(tmp_path / "t.csv", [row for row in SPHERE if row.get("strength") != "linear"])

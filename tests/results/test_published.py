@@ -86,7 +86,7 @@ def test_the_verb_adds_them_to_the_other_claims(tmp_path: Path) -> None:
     score = {"set": "generation-1", "kind": "generation", "steps": 1, "count": 9, "frechet": 2.0}
     head = {"run": "large", "dataset": "imagenet-256px", "kind": "sphere", "metric": "fid-inception-clean"}
     scores = tmp_path / "scores.json"
-    scores.write_text(json.dumps(head | {"records": [score | {"frechet_se": 0.1}]}))
+    scores.write_text(json.dumps(head | {"records": [score | {"frechet_se": 0.1}], "classifier": None}))
     path = table(tmp_path, ROW)
     claims([scores], [], path, tmp_path / "claims.json")
     written = json.loads((tmp_path / "claims.json").read_text())

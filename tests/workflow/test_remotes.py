@@ -256,7 +256,7 @@ def test_without_credentials_a_pull_says_so(remote, words, second):
 
 def test_a_pull_without_the_s3_server_says_so_and_works_when_it_is_back(s3, second, recorded):
     folder = second(s3)
-    run(folder, "dvc", "pull", "-q", "train@digits")
+    run(folder, "dvc", "pull", "-q", "train-digits")
     held = objects(s3.bucket)
     s3.server.stop()
     told = failed_pull(folder)

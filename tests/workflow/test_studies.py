@@ -19,7 +19,7 @@ from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study, load_study
 from sphere_repro.study.files import StudyFiles
 
-STUDIES = ("paper", "released", "ablations", "ablations-small")
+STUDIES = ("paper", "released", "ablations", "ablations-small", "cifar10-small")
 PAPER = load_study(ROOT / "params/paper.yaml")
 
 

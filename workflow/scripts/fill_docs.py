@@ -1,4 +1,4 @@
-"""Put the committed results and the list of packages between the pages' markers, and draw the packages."""
+"""Put committed results, published numbers and the packages between the pages' markers; draw the packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ sys.path[:0] = [str(ROOT / "src"), str(Path(__file__).parent)]
 
 import draw_packages  # noqa: E402
 
+from sphere_repro.results.expected import load_expected, unplaced_table  # noqa: E402
 from sphere_repro.results.headlines import headline_table, verdict_table  # noqa: E402
+from sphere_repro.results.rivals import load_rivals, rivals_table  # noqa: E402
 from sphere_repro.results.tables import markdown_table  # noqa: E402
 
 DRAWING = ROOT / "docs" / "packages.svg"
@@ -40,6 +42,10 @@ def blocks(results: Path) -> dict[str, dict[str, str]]:
             "figures": pictures(results / "figures"),
         },
         "docs/architecture.md": {"packages": draw_packages.table()},
+        "docs/paper.md": {
+            "unplaced": unplaced_table(load_expected(ROOT / "params/expected.yaml")),
+            "rivals": rivals_table(load_rivals(ROOT / "params/rivals.yaml")),
+        },
     }
 
 

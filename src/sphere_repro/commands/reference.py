@@ -43,7 +43,7 @@ def reference(job: ReferenceJob, data: Path, out: Path, device: str) -> str:
         if job.score.reference is None:
             make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=chosen)
         else:
-            take_reference(job, out, device=chosen)
+            take_reference(job, data, out, device=chosen)
     seconds = stamp(out.with_suffix(".json"), job, started, [out])
     return f"reference {job.dataset.archive}, {job.score.extractor}: {seconds:.1f} s"
 

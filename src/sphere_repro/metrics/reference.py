@@ -18,6 +18,14 @@ from sphere_repro.machine.notes import notice
 from sphere_repro.metrics import given
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
+from sphere_repro.metrics.recognition import (
+    MOST_IMAGES,
+    Judge,
+    Recognition,
+    arrays_of,
+    load_judge,
+    train_judge,
+)
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
@@ -48,6 +56,7 @@ class ReferenceRecord(BaseModel):
     reference_split: str
     count: int | None = Field(ge=4)  # of statistics that others made, neither is known
     floor: Floor | None
+    classifier: Recognition | None  # none where the real images have no classes
     given: str | None = None  # their file
 
 
@@ -59,6 +68,7 @@ def make_reference(
     Fewer than all images (`score.reference_count`) are a random choice (`data.choice`), so that the order of
     the archive (by class, say) does not matter; reconstructions are of the same choice. `floor` is the
     distance between two random halves of them: what a perfect model would get with that many images.
+    Where the images have classes, a classifier of them is kept with the features (`recognition`).
 
     Raises:
         UserError: the archive is broken, holds too few images, or the network's weights are missing.
@@ -74,7 +84,8 @@ def make_reference(
         device=device,
         label=f"reference {dataset}",
     )
-    save_statistics(out, make_statistics(features))
+    judge = train_judge(features, archive, indices)
+    save_statistics(out, make_statistics(features), arrays_of(judge))
     parameters = {"dataset": dataset, "score": score.model_dump(mode="json")}
     write_json(
         out.with_suffix(".json"),
@@ -84,6 +95,7 @@ def make_reference(
             "reference_split": REFERENCE_SPLIT,
             "count": len(indices),
             "floor": _floor(features, np.random.default_rng(REFERENCE_SEED)),
+            "classifier": _of(judge),
             "provenance": provenance_of(
                 parameters,
                 inputs={"archive": archive_path},
@@ -95,10 +107,11 @@ def make_reference(
     )
 
 
-def take_reference(job: ReferenceJob, out: Path, *, device: torch.device | str) -> None:
+def take_reference(job: ReferenceJob, archive_path: Path, out: Path, *, device: torch.device | str) -> None:
     """Write moments that others made to `out`, as `make_reference` writes ours, and beside it what they are.
 
     How many images they are of is not known, nor the features: there is no floor, and no kernel distance.
+    A classifier is trained on the dataset's own images, `archive_path`, where these have classes.
 
     Raises:
         UserError: their file is missing, has changed since the work was planned, or is not of the extractor.
@@ -107,15 +120,24 @@ def take_reference(job: ReferenceJob, out: Path, *, device: torch.device | str) 
     if job.content is not None and given.content(place) != job.content:
         raise UserError(f"{place} has changed while the workflow ran. Run it again.")
     extractor = make_extractor(job.score.extractor, device=device)
-    save_statistics(out, given.read_given(place, extractor.dimension))
+    statistics = given.read_given(place, extractor.dimension)
+    judge = _judge_of(ImageArchive(archive_path), extractor, job, device)
+    save_statistics(out, statistics, arrays_of(judge))
     if job.score.extractor == "inception":
         notice(
             f"{place.name} is compared with images resized as Clean-FID does; most published statistics were "
             "made with Inception's own resize, which is the extractor inception-legacy"
         )
     parameters = {"dataset": job.dataset.archive, "score": job.score.model_dump(mode="json")}
-    origin = provenance_of(parameters, inputs={"given": place}, code=SCORE, device=str(device))
-    about = {"reference_split": place.name, "count": None, "floor": None, "given": str(job.score.reference)}
+    inputs = {"given": place, "archive": archive_path}
+    origin = provenance_of(parameters, inputs=inputs, code=SCORE, device=str(device))
+    about: dict[str, Any] = {
+        "reference_split": place.name,
+        "count": None,
+        "floor": None,
+        "classifier": _of(judge),
+    }
+    about["given"] = str(job.score.reference)
     record = {"dataset": job.dataset.archive, **_described(extractor), **about, "provenance": origin}
     write_json(out.with_suffix(".json"), record)
 
@@ -139,8 +161,7 @@ def checked_reference(
     reference = read_json(beside)
     try:
         described = ReferenceRecord.model_validate(reference)
-        origin = "archive" if described.given is None else "given"
-        made_from = reference["provenance"]["inputs"][origin]["sha256"]
+        made_from = reference["provenance"]["inputs"]["archive"]["sha256"]
     except (ValidationError, KeyError, TypeError) as error:
         raise UserError(
             f"{beside} does not describe reference statistics{_fault(error)}. Delete it and make it again."
@@ -162,11 +183,38 @@ def checked_reference(
                 f"Reference {path} has {key} '{reference[key]}', but this job has '{value}'. "
                 "Make the reference again with the same scoring."
             )
-    if described.given is None and made_from != real_sha256:
+    if made_from != real_sha256:
         raise UserError(
             f"Reference {path} was made from other images than the dataset has now. Make it again."
         )
     return dict(reference)
+
+
+def judge_of(path: Path, reference: dict[str, Any]) -> Judge | None:
+    """The classifier that is kept with a reference, of its checked JSON; None where it has none.
+
+    Raises:
+        UserError: the file holds none as described.
+    """
+    found = reference["classifier"]
+    return load_judge(path, None if found is None else Recognition.model_validate(found))
+
+
+def _judge_of(
+    archive: ImageArchive, extractor: Extractor, job: ReferenceJob, device: torch.device | str
+) -> Judge | None:
+    """A classifier of the dataset's own images; none are looked at where they have no classes."""
+    if archive.labels is None:
+        return None
+    indices = choose(len(archive), MOST_IMAGES)
+    label = f"classes of {job.dataset.archive}"
+    size = job.score.batch_size
+    features = extract(archive, extractor, batch_size=size, indices=indices, device=device, label=label)
+    return train_judge(features, archive, indices)
+
+
+def _of(judge: Judge | None) -> dict[str, Any] | None:
+    return None if judge is None else judge.described.model_dump(mode="json")
 
 
 def _described(extractor: Extractor) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
+from sphere_repro.metrics.neighbours import FEWEST, MEASURES, neighbours
+from sphere_repro.metrics.recognition import Judge
 from sphere_repro.metrics.reconstruction import psnr
-from sphere_repro.metrics.reference import DESCRIPTION, checked_reference
+from sphere_repro.metrics.reference import DESCRIPTION, checked_reference, judge_of
 from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics, make_statistics
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results import degenerate
+from sphere_repro.results.recognised import accuracy_of, unrecognised
 from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
@@ -63,7 +66,9 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
-    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. Where classes
+    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. Sets with
+    classes have the share of their images that a classifier of the real ones recognises (`recognition`; null
+    where that classifier hardly sees the classes itself). Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
     different a set's images are from one another stands beside that of the real ones. The random choices
     (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
@@ -83,7 +88,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     provenance = _provenance(inputs, score, seed, device)
     real_sha256 = provenance["inputs"]["real"]["sha256"]
     reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256, _given(score))
-    scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run))
+    judge = judge_of(inputs.reference, reference)
+    scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run), judge)
     records = []
     for name, archive in archives.items():
         closeness = psnr(real, archive) if name == "reconstruction" else None
@@ -101,10 +107,12 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
         "reference_split": reference["reference_split"],
         "reference_count": reference["count"],
         "floor": reference["floor"],
+        "classifier": reference["classifier"],
         "records": records,
         "provenance": provenance,
     }
     write_json(out, report)
+    _tell_unrecognised(inputs.run, records, accuracy_of(report))
     return _doubtful(inputs.run, records)
 
 
@@ -125,6 +133,7 @@ class _Scorer:
         device: torch.device | str,
         statistics: Statistics,
         seed: int,
+        judge: Judge | None,
     ) -> None:
         self.score = score
         self.extractor = extractor
@@ -132,9 +141,10 @@ class _Scorer:
         self.statistics = statistics
         self.reference = FrechetReference.of(statistics)
         self.seed = seed
+        self.judge = judge
 
     def measure(self, archive: ImageArchive, label: str) -> dict[str, float | int | None]:
-        """Count, distances and their standard errors, Inception Score."""
+        """Count, distances with standard errors, precision and recall, Inception Score, share recognised."""
         groups = self._groups(archive)
         features = extract(
             archive, self.extractor, batch_size=self.score.batch_size, device=self.device, label=label
@@ -145,7 +155,9 @@ class _Scorer:
             "frechet": frechet.value,
             "frechet_se": frechet.standard_error,
             **self._kernel_distance(features),
+            **self._neighbours(features),
             **self._inception_score(features, archive),
+            "share_recognised": self.judge.share(features, archive) if self.judge else None,
         }
 
     def _kernel_distance(self, features: NDArray[np.float32]) -> dict[str, float | None]:
@@ -160,6 +172,13 @@ class _Scorer:
             generator=np.random.default_rng(derive(self.seed, "kernel")),
         )
         return {"kid": kernel.value, "kid_se": kernel.standard_error}
+
+    def _neighbours(self, features: NDArray[np.float32]) -> dict[str, float | None]:
+        """None where the reference is of moments alone, or a side is too small."""
+        real = self.statistics.features
+        if min(len(real), len(features)) < FEWEST:
+            return dict.fromkeys(MEASURES)
+        return dict(asdict(neighbours(real, features)))
 
     def _inception_score(
         self, features: NDArray[np.float32], archive: ImageArchive
@@ -201,6 +220,13 @@ def _doubtful(run: str, records: list[dict[str, Any]]) -> str:
     if found:
         notice(f"scores of {run} that say nothing: {found}. Claims on them are undecided.")
     return found
+
+
+def _tell_unrecognised(run: str, records: list[dict[str, Any]], accuracy: float | None) -> None:
+    """Tell people of sets that do not show the classes they were drawn for."""
+    pairs = [(record["set"], unrecognised(record["share_recognised"], accuracy)) for record in records]
+    if found := degenerate.listed(pairs):
+        notice(f"classes of {run}: {found}. No distance says so.")
 
 
 def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.device | str) -> dict[str, Any]:

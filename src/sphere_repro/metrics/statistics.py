@@ -5,8 +5,10 @@ Moments are float64 as NumPy and Clean-FID define them (covariance over N-1), wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +65,20 @@ def make_statistics(features: NDArray[np.float32]) -> Statistics:
     return Statistics(features.astype(np.float32), exact.mean(axis=0), covariance)
 
 
-def save_statistics(path: Path, statistics: Statistics) -> None:
-    """Write an npz, atomically; the same statistics give the same bytes (NumPy dates its entries 1980)."""
+def save_statistics(
+    path: Path, statistics: Statistics, more: Mapping[str, NDArray[Any]] | None = None
+) -> None:
+    """Write an npz, atomically; the same statistics give the same bytes (NumPy dates its entries 1980).
+
+    `more`: further arrays to keep in the file, under names of their own.
+    """
     with atomic_output(path) as temporary:
         np.savez(
             temporary,
             features=statistics.features,
             mean=statistics.mean,
             covariance=statistics.covariance,
+            **(more or {}),  # type: ignore[arg-type]
         )
 
 

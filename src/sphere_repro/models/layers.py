@@ -29,6 +29,8 @@ def position_embedding(width: int, grid: int) -> Tensor:
         (g², width) float32, row-major tokens; the column coordinate in the first half of the channels,
         the row in the second; within a half sines first, then cosines.
     """
+    if _without_memory():
+        return torch.empty(grid * grid, width)
     quarter = width // 4
     frequencies = THETA ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
     rows, columns = _coordinates(grid)
@@ -46,11 +48,18 @@ def rope_table(head_dim: int, grid: int) -> tuple[Tensor, Tensor]:
         two (g², head_dim) float32 tables; the first half of the channels turns with the row, the second
         with the column; each frequency stands twice, for the interleaved pair (2i, 2i+1).
     """
+    if _without_memory():
+        return torch.empty(grid * grid, head_dim), torch.empty(grid * grid, head_dim)
     half = head_dim // 2
     frequencies = THETA ** (-2 * torch.arange(head_dim // 4, dtype=torch.float64) / half)
     angles = torch.cat([coordinate[:, None] * frequencies for coordinate in _coordinates(grid)], dim=1)
     angles = angles.repeat_interleave(2, dim=1)
     return angles.cos().float(), angles.sin().float()
+
+
+def _without_memory() -> bool:
+    """Whether only shapes are asked for; arithmetic on the meta device would load torch's compiler."""
+    return torch.get_default_device().type == "meta"
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

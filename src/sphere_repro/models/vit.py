@@ -19,7 +19,9 @@ class ClassEmbedding(nn.Module):
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(classes + 1, width)
+        # From zeros, and `initial` fills it: the layer's own draw on the meta device loads torch's compiler.
+        zeros = torch.zeros(classes + 1, width)
+        self.table: nn.Embedding = nn.Embedding.from_pretrained(zeros, freeze=False)  # type: ignore[no-untyped-call]
 
     def forward(self, labels: Tensor) -> Tensor:
         """labels (B,) integers, or (B, classes + 1) float weights of the rows (interpolation)."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sphere_repro.metrics.classifier import SIDE
+from sphere_repro.metrics.neighbours import CHUNK_MIB
+from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run
@@ -30,8 +33,10 @@ EXTRACTORS = {
 
 def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
     """What features of `images` real images need, or of as many as the job asks for."""
-    network, count = EXTRACTORS[job.score.extractor], _compared_with(job.score, images)
-    size = network.dimension
+    network, compared = EXTRACTORS[job.score.extractor], _compared_with(job.score, images)
+    size, classes = network.dimension, job.dataset.source.classes
+    judged = min(compared or images, MOST_IMAGES) if classes else 0
+    count = compared or judged  # features that are taken: of statistics by others for the classes alone
     return Need(
         run=name,
         job="reference",
@@ -40,8 +45,10 @@ def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, do
         images=count,
         flops=count * network.flops,
         device=_extractor_bytes(job.score, count),
-        host=_moment_bytes(count, size),
-        disk=FLOAT * count * size + DOUBLE * (size**2 + size),
+        host=_moment_bytes(count, size) + _judge_bytes(judged, size, classes),
+        disk=FLOAT * compared * size
+        + DOUBLE * (size**2 + size)
+        + _kept_bytes(judged, size, classes, job.dataset.pixels),
         done=done,
     )
 
@@ -59,7 +66,11 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
         images=count,
         flops=count * network.flops,
         device=_extractor_bytes(job.score, largest),
-        host=known + _moment_bytes(largest, network.dimension),
+        host=known
+        + max(
+            _moment_bytes(largest, network.dimension),
+            _neighbour_bytes(_compared_with(job.score, images), largest, network.dimension),
+        ),
         done=done,
     )
 
@@ -72,6 +83,23 @@ def _compared_with(score: Score, images: int) -> int:
 def _extractor_bytes(score: Score, images: int) -> int:
     network = EXTRACTORS[score.extractor]
     return network.weights + min(score.batch_size, images) * network.activations
+
+
+def _judge_bytes(images: int, dimension: int, classes: int) -> int:
+    """Standardised features, scores with their gradients, and the kernel of a classifier of pixels."""
+    few = min(images, MOST_OF_PIXELS)
+    return images * (2 * FLOAT * dimension + 3 * FLOAT * classes) + 2 * DOUBLE * few**2
+
+
+def _kept_bytes(images: int, dimension: int, classes: int, side: int) -> int:
+    """The larger of the two classifiers, of which one is kept."""
+    few, pixels = min(images, MOST_OF_PIXELS), 3 * min(side, SIDE) ** 2
+    return DOUBLE * max(classes * (dimension + 1), few * (pixels + classes) + pixels) if images else 0
+
+
+def _neighbour_bytes(real: int, generated: int, dimension: int) -> int:
+    """Generated features, float64 copies of both sides, and a chunk of distances with what is asked of it."""
+    return generated * dimension * FLOAT + (real + generated) * dimension * DOUBLE + 2 * CHUNK_MIB * 2**20
 
 
 def _moment_bytes(images: int, dimension: int) -> int:

@@ -27,14 +27,15 @@ IMAGES = (
     "study/image_sets.py",
 )
 SCORE = (
-    "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/features.py",
-    "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",
-    "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
-    "results/degenerate.py", "results/variety.py", "seeds.py", "study/scoring.py",
+    "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/classifier.py",
+    "metrics/features.py", "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",
+    "metrics/neighbours.py", "metrics/recognition.py", "metrics/reconstruction.py", "metrics/reference.py",
+    "metrics/score.py", "metrics/statistics.py",
+    "results/degenerate.py", "results/recognised.py", "results/variety.py", "seeds.py", "study/scoring.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
-TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py")
+TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py", "results/recognised.py")
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sphere_repro.results import degenerate
 from sphere_repro.results.counts import distances, words
 from sphere_repro.results.scores import RunScores, SetScore, Variant, ablation_axes
 from sphere_repro.results.statements import (
@@ -63,7 +64,7 @@ def _few_steps(run: RunScores) -> Claim:
     gain = difference(first, second)
     numbers = {"1 step": _distance(run, one), f"{MANY_STEPS} steps": _distance(run, many), "difference": gain}
     name = "few-steps-beat-one"
-    return claim_of(name, run.run, run.dataset, run.metric, decide(gain), numbers, words(pair), [gain])
+    return claim_of(name, run.run, run.dataset, run.metric, decide(gain), numbers, _told(pair), [gain])
 
 
 def _best_scheme(run: RunScores) -> Claim:
@@ -84,7 +85,7 @@ def _best_scheme(run: RunScores) -> Claim:
     numbers = {" + ".join(record.scheme): _distance(run, record) for _, record in variants}
     numbers["lead over the best other"] = lead
     name = "fixed-shared-is-best"
-    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, words(variants), [lead])
+    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, _told(variants), [lead])
 
 
 def _against_others(name: str, run: RunScores, variants: Sequence[Variant], note: str) -> Claim:
@@ -97,7 +98,7 @@ def _against_others(name: str, run: RunScores, variants: Sequence[Variant], note
     lead = _lead(scored)
     numbers = {variant.value: _distance(run, variant.score) for variant in variants}
     numbers["lead over the best other"] = lead
-    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, words(scored), [lead])
+    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, _told(scored), [lead])
 
 
 def _vae_prior(run: RunScores) -> Claim:
@@ -113,7 +114,7 @@ def _vae_prior(run: RunScores) -> Claim:
         "ratio": exponential(log_ratio),
     }
     excess = shifted(log_ratio, -math.log(FAR_WORSE))
-    note = _notes(words(pair), _chosen_kl(run))
+    note = _notes(_told(pair), _chosen_kl(run))
     name, verdict = "vae-prior-far-worse", decide(excess)
     return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, [excess])
 
@@ -144,7 +145,7 @@ def _sphere_prior(run: RunScores, baselines: Sequence[RunScores]) -> Claim:
         "VAE's prior minus 1 step": nearer,
     }
     tested = [smaller, nearer]
-    verdict, note = every(decide(excess) for excess in tested), _notes(words(scored), _chosen_kl(vae))
+    verdict, note = every(decide(excess) for excess in tested), _notes(_told(scored), _chosen_kl(vae))
     return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, tested)
 
 
@@ -172,6 +173,15 @@ def _chosen_kl(vae: RunScores) -> str:
         f"the VAE's KL weight is {weight}, a choice and not the paper's: with a larger one the prior comes "
         "nearer and the reconstructions get worse, so that how far apart they lie is largely chosen"
     )
+
+
+def _told(scored: Sequence[tuple[RunScores, SetScore]]) -> str:
+    """How unequal counts were met, and which sets do not show their classes, which no distance says."""
+    several = len({run.run for run, _ in scored}) > 1
+    pairs = [
+        (f"{run.run} {score.set}" if several else score.set, score.unrecognised) for run, score in scored
+    ]
+    return _notes(words(scored), degenerate.listed(pairs))
 
 
 def _notes(*notes: str) -> str:

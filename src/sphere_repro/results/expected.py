@@ -74,12 +74,15 @@ class PublishedModel(Strict):
 
 
 class Unplaced(Strict):
-    """A published number of a model that is not fully known: kept for people, shown in no row."""
+    """A published number whose model or sampling is not fully known: kept for people, never judged by."""
 
     dataset: Dataset
     about: str
-    steps: int = Field(ge=1)
+    steps: int | None = Field(None, ge=1, description="absent: not known")
     frechet: Positive
+    precision: float | None = Field(None, ge=0, le=1, description="improved precision")
+    recall: float | None = Field(None, ge=0, le=1, description="improved recall")
+    unknown: str = Field(description="what would have to be known to hold a row against it")
     source: str
 
 
@@ -96,13 +99,22 @@ def load_expected(path: Path) -> Expected:
     Raises:
         UserError: the file is missing, is not YAML, or says something unknown.
     """
+    return parse(Expected, read_published(path), str(path))
+
+
+def read_published(path: Path) -> object:
+    """A file of published numbers as YAML.
+
+    Raises:
+        UserError: the file is missing or is not YAML.
+    """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
+        data: object = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except FileNotFoundError as error:
         raise UserError(f"{path}, the published numbers, does not exist. Restore it from git.") from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path} is not readable YAML: {' '.join(str(error).split())}.") from error
-    return parse(Expected, data, str(path))
+    return data
 
 
 def find(
@@ -159,3 +171,22 @@ def _same_model(model: PublishedModel, row: Mapping[str, Any], job: object) -> b
         return Architecture.model_validate(job["architecture"]) == model.architecture
     except (KeyError, ValueError):  # a record that names no shapes, or shapes that do not fit the dataset
         return False
+
+
+def unplaced_table(expected: Expected) -> str:
+    """The numbers without a place as a Markdown table, in the file's order."""
+    head = "| dataset | what | steps | gFID | not known | source |\n|---|---|--:|--:|---|---|\n"
+    lines = []
+    for number in expected.unplaced:
+        more = {"precision": number.precision, "recall": number.recall}
+        beside = "".join(f", {name} {value:g}" for name, value in more.items() if value is not None)
+        cells = (
+            number.dataset.archive,
+            number.about,
+            number.steps or "?",
+            f"{number.frechet:.2f}{beside}",
+            number.unknown,
+            number.source,
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |\n")
+    return head + "".join(lines)

@@ -7,11 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sphere_repro.errors import UserError
+from sphere_repro.results.recognised import percent
 from sphere_repro.results.tables import read_table, rounded, with_error
 
 Row = Mapping[str, str]
 NO_BREAK = "\u00a0"
-HEADS = ("run", "reconstruction", "1 step", "{steps} steps", "best scheme", "prior", "posterior", "floor")
+HEADS = (
+    "run",
+    "reconstruction",
+    "1 step",
+    "{steps} steps",
+    "best scheme",
+    "prior",
+    "posterior",
+    "floor",
+    "recognised",
+)
 
 
 def headline_table(table: Path) -> str:
@@ -84,7 +95,17 @@ def _cells(rows: Sequence[Row], steps: str) -> list[str]:
         _first(row for row in rows if row["kind"] == "prior"),
         _first(row for row in rows if row["kind"] == "posterior"),
         rounded(rows[0]["floor"]),
+        _recognised(rows, usual or one),
     ]
+
+
+def _recognised(rows: Sequence[Row], drawn: Sequence[Row]) -> str:
+    """The share recognised of the paper's scheme, of a VAE's prior, and of real images held out."""
+    chosen = [*drawn, *(row for row in rows if row["kind"] == "prior")]
+    if not chosen or not chosen[0]["share_recognised"]:
+        return ""
+    share, accuracy = (percent(float(chosen[0][key])) for key in ("share_recognised", "held_out_accuracy"))
+    return f"{share} of {accuracy}".replace(" %", f"{NO_BREAK}%")
 
 
 def _scheme(row: Row) -> tuple[str, str]:

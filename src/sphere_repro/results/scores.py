@@ -12,6 +12,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 from sphere_repro.results import degenerate
 from sphere_repro.results.floor import expected
+from sphere_repro.results.recognised import accuracy_of, unrecognised
 from sphere_repro.strict import parse
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.scoring import Score
@@ -36,7 +37,9 @@ class SetScore:
     kid: float | None = None
     kid_se: float | None = None
     psnr: float | None = None
+    share_recognised: float | None = None
     doubt: str = ""  # why the score says nothing
+    unrecognised: str = ""  # that it does not show its classes, in words
 
     @property
     def guidance(self) -> str:
@@ -97,7 +100,7 @@ def read_scores(path: Path | str) -> RunScores:
     """
     path = Path(path)  # notebooks give names
     data = read_json(path)
-    known = {field.name for field in fields(SetScore)} - {"doubt"}
+    known = {field.name for field in fields(SetScore)} - {"doubt", "unrecognised"}
     model = degenerate.model_beside(path)
     try:
         records = tuple(
@@ -113,7 +116,11 @@ def read_scores(path: Path | str) -> RunScores:
             if not all(isinstance(value, int | float) for value in (record.frechet, record.frechet_se)):
                 raise TypeError(f"the distance of {record.set} is no number")
         doubts = ["; ".join(degenerate.doubts(record, model)) for record in data["records"]]
-        records = tuple(replace(record, doubt=doubt) for record, doubt in zip(records, doubts, strict=True))
+        accuracy = accuracy_of(data)
+        records = tuple(
+            replace(record, doubt=doubt, unrecognised=unrecognised(record.share_recognised, accuracy))
+            for record, doubt in zip(records, doubts, strict=True)
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
     varied = data.get("ablation")

@@ -16,7 +16,7 @@ from typing import Any
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json, write_text
 from sphere_repro.provenance.code import code_has_changed
-from sphere_repro.results import degenerate
+from sphere_repro.results import degenerate, recognised
 from sphere_repro.results import floor as floors
 from sphere_repro.results.expected import Expected, find, load_expected
 
@@ -24,21 +24,44 @@ COLUMNS = (
     "study", "run", "dataset", "model", "set", "kind", "steps", "strength", "noise", "guidance_scale",
     "guidance_position", "metric", "extractor", "resize", "count", "reference_split", "reference_count",
     "frechet", "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd",
-    "inception_score_splits", "psnr", "floor", "floor_count", "published_frechet",
+    "inception_score_splits", "precision", "recall", "density", "coverage", "psnr", "share_recognised",
+    "held_out_accuracy", "chance_accuracy", "classifier_sees", "floor", "floor_count", "published_frechet",
     "published_inception_score", "published_source", "degenerate", "code", "code_changed",
 )  # fmt: skip
 OF_RUN = ("run", "dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
 OF_SET = (
     "set", "kind", "steps", "strength", "noise", "guidance_scale", "guidance_position", "count", "frechet",
-    "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "inception_score_splits", "psnr",
+    "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "inception_score_splits",
+    "precision", "recall", "density", "coverage", "psnr", "share_recognised",
 )  # fmt: skip
-VALUES = ("frechet", "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "psnr")
+VALUES = (
+    "frechet",
+    "frechet_se",
+    "kid",
+    "kid_se",
+    "inception_score",
+    "inception_score_sd",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "psnr",
+    "share_recognised",
+)
 HEADS = {
     "run": "---", "set": "---", "images": "--:", "measure": "---", "distance": "--:", "floor": "--:",
-    "KID × 1000": "--:", "IS (sd of parts)": "--:", "PSNR, dB": "--:", "published": "--:",
-    "degenerate": "---",
+    "KID × 1000": "--:", "IS (sd of parts)": "--:", "precision, recall": "---", "PSNR, dB": "--:",
+    "share recognised": "--:", "held-out accuracy": "--:", "published": "--:", "degenerate": "---",
 }  # fmt: skip
-WHERE_KNOWN = ("IS (sd of parts)", "published", "degenerate")  # columns that a table may lack
+WHERE_KNOWN = (
+    "IS (sd of parts)",
+    "precision, recall",
+    "share recognised",
+    "held-out accuracy",
+    "published",
+    "degenerate",
+)  # columns that a table may lack
+MANIFOLD = ("precision", "recall")
 SIGNIFICANT_DIGITS = 6
 OWN_REFERENCE = "train"  # the split that our own reference is made of (metrics.reference)
 SHORT_HASH = 12
@@ -51,6 +74,12 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     apart. `inception_score` is the mean over `inception_score_splits` parts, `inception_score_sd` their
     standard deviation; all three are empty where the extractor has no such score. `floor` is what as many
     images of a perfect model would score (`results.floor`), by two halves of `floor_count` real images.
+    `precision`, `recall`, `density` and `coverage` are empty where others made the statistics, and comparable
+    between sets of one size only (`metrics.neighbours`). `share_recognised` is the share of a set's images
+    that a classifier of the real ones puts in their class, `held_out_accuracy` its accuracy on real images
+    held out of its training, `chance_accuracy` that of always naming the commonest class, `classifier_sees`
+    what it looks at (`metrics.recognition`): features, pixels, or nothing, where it is hardly better than
+    chance. The share is empty then, and for sets without classes.
     `degenerate` says why a row's numbers say nothing (`results.degenerate`); it is empty where they may be
     believed.
 
@@ -102,7 +131,8 @@ def metrics(score_files: list[Path], out: Path) -> None:
 def markdown_table(table: Path) -> str:
     """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
 
-    The Inception Score, the published numbers and what is degenerate have a column only where any row has it.
+    The Inception Score, what is recognised, the published numbers and what is degenerate have a column only
+    where any row has it.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
@@ -119,6 +149,7 @@ def markdown_table(table: Path) -> str:
 def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
     """A row's cells by the heads of their columns."""
     score, published_score = row["inception_score"], row["published_inception_score"]
+    share, accuracy = recognised.cells(row)
     reported = [row["published_frechet"], f"IS {published_score}" if published_score else ""]
     return {
         "run": row["run"],
@@ -129,7 +160,10 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
         "floor": rounded(row["floor"]),
         "KID × 1000": with_error(row["kid"], row["kid_se"], 1000.0),
         "IS (sd of parts)": f"{float(score):.4g} ({float(row['inception_score_sd']):.2g})" if score else "",
+        "precision, recall": ", ".join(f"{float(row[key]):.2f}" for key in MANIFOLD if row[key]),
         "PSNR, dB": f"{float(row['psnr']):.2f}" if row["psnr"] else "",
+        "share recognised": share,
+        "held-out accuracy": accuracy,
         "published": ", ".join(filter(None, reported)),
         "degenerate": row["degenerate"],
     }
@@ -173,6 +207,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             "model": scores["kind"],
             **{key: scores[key] for key in OF_RUN},
             "floor_count": floor["count"] if floor else None,
+            **recognised.columns(scores),
             "code": str(training.get("sha256", ""))[:SHORT_HASH],
         }
         model = degenerate.model_beside(path)
