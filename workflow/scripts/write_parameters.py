@@ -38,6 +38,11 @@ FOOTER = """
 - Weights and their average were once bfloat16 by default, later not; which setting gave the published numbers
   is unknown. Here both are float32, and bfloat16 is autocast only.
 - The editing strength only reaches the name of the file there. Here it scales the noise of every step.
+- The released crossover script applies full noise although the paper's page says none. Here there is none,
+  unless `strength` says so.
+- With one step the released editing script returns a random generation. Here it refines the image once.
+- The released interpolation draws the later steps' noise anew for each point. Here it is shared along the path
+  by default.
 - The recorded configuration is written there before the learning rate is scaled with the batch. Here the key
   is the rate at a global batch of 256, and the training's log has the rate that was used.
 - The weight of the latent consistency cannot be 0 there. Here 0 leaves the term out.
