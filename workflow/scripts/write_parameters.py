@@ -41,8 +41,8 @@ FOOTER = """
 - The released crossover script applies full noise although the paper's page says none. Here there is none,
   unless `strength` says so.
 - With one step the released editing script returns a random generation. Here it refines the image once.
-- The released interpolation draws the later steps' noise anew for each point. Here it is shared along the path
-  by default.
+- The released interpolation draws the later steps' noise anew for each point. Here the path shares it by
+  default.
 - The recorded configuration is written there before the learning rate is scaled with the batch. Here the key
   is the rate at a global batch of 256, and the training's log has the rate that was used.
 - The weight of the latent consistency cannot be 0 there. Here 0 leaves the term out.

@@ -11,11 +11,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from sphere_repro.ledger import ledger
-from sphere_repro.strict import Limited, Name, Strict, is_none
+from sphere_repro.strict import MOST_IMAGES, Limited, Name, Strict, is_none
 from sphere_repro.study.generation import Generation, Guidance, Sampling, Scheme
 
 Cut = Literal["left-right", "top-bottom", "diagonal", "antidiagonal"]
-Index = Annotated[int, Field(ge=0)]
+Index = Annotated[int, Field(ge=0, le=MOST_IMAGES)]
 CUTS: tuple[Cut, ...] = ("left-right", "top-bottom", "diagonal", "antidiagonal")
 MOST_STEPS, MOST_POINTS, MOST_PATHS = 1000, 1000, 1000
 CORNERS = {"line": 2, "square": 4}
@@ -63,7 +63,7 @@ class Edit(Inputs):
         description="whether each image is followed by its negative",
         json_schema_extra=ledger(reason="digits are bright on dark, photographs mostly not"),
     )
-    classes: tuple[int | str, ...] = Field(
+    classes: tuple[Index | str, ...] = Field(
         (),
         description="target classes, by number or name; default: all",
         json_schema_extra=ledger(
@@ -165,7 +165,7 @@ class Interpolation(Strict):
         description="how many lines or squares, each between draws of its own",
         json_schema_extra=ledger(unit="paths", reason="one is enough to look at"),
     )
-    classes: tuple[int | str, ...] = Field(
+    classes: tuple[Index | str, ...] = Field(
         (),
         description="classes of the ends or corners, by number or name, in turn; default: all",
         json_schema_extra=ledger(
