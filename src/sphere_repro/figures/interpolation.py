@@ -120,7 +120,8 @@ def _described(each: ImageSet) -> str:
     later = "" if each.axes["generation"] == ["generation-1"] else f", later noise {noise}"
     classes = each.measures["corner_classes"][0]
     of = f", classes {', '.join(classes)}" if classes and each.settings["form"] == "square" else ""
-    return f"{word} ({each.settings['form']}, {each.settings['through']}{later}{of})"
+    form = "" if word == each.settings["form"] else f"{each.settings['form']}, "
+    return f"{word} ({form}{each.settings['through']}{later}{of})"
 
 
 def _row_name(each: ImageSet, path: int, generation: str) -> str:
