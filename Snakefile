@@ -26,7 +26,9 @@ rule all:
     input:
         table_files("results"),
         [places.images_record(run) for run in files.shown],
+        paper_table_files(files, "results"),
         catalogue.figure_files(files, "results"),
+        catalogue.page_files(files, "results"),
         catalogue.notebook_files(files, "results"),
 
 
@@ -58,22 +60,26 @@ rule uniformities:
 rule tables:
     input:
         table_files("results"),
+        paper_table_files(files, "results"),
 
 
 rule tables_apart:
     input:
         table_files(places.apart),
+        paper_table_files(files, places.apart),
 
 
 rule figures:
     input:
         catalogue.figure_files(files, "results"),
+        catalogue.page_files(files, "results"),
         catalogue.notebook_files(files, "results"),
 
 
 rule figures_apart:
     input:
         catalogue.figure_files(files, places.apart),
+        catalogue.page_files(files, places.apart),
         catalogue.notebook_files(files, places.apart),
 
 

@@ -8,7 +8,7 @@ import torch
 
 
 def derive(*parts: str | int) -> int:
-    """A 63-bit seed from any parts, e.g. (study seed, run, sample index): the same parts, the same seed."""
+    """A 63-bit seed from any parts, e.g. (study seed, "sample", index): the same parts, the same seed."""
     text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

@@ -17,6 +17,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # Bounds far beyond use, so that a slip of the pen is told at once. Names in an archive have eight digits.
 MOST_IMAGES, MOST_BATCH, MOST_DRAWS = 100_000_000, 1_000_000, 1_000_000
+MOST_PROCESSES = 4096
 # Products of two such numbers, and what they make of a loss, still fit float32.
 MOST = 1e6
 Limited = Annotated[float, Field(ge=0, le=MOST)]

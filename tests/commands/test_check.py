@@ -31,3 +31,13 @@ def test_check_lists_own_images(tmp_path: Path) -> None:
     text = cli.verbs()["check"].run(cli.parser().parse_args(["check", str(tmp_path / "own.yaml")]))
     for line in ("2 images of ", "class   0  cat  1 image", "left out, by suffix: 1 .heic"):
         assert line in text
+
+
+def test_check_names_the_trainings_of_a_run(tmp_path: Path) -> None:
+    study = yaml.safe_load(SMOKE.read_text())
+    study["runs"]["digits"]["replicates"] = 3
+    (tmp_path / "thrice.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    text = cli.verbs()["check"].run(cli.parser().parse_args(["check", str(tmp_path / "thrice.yaml")]))
+    assert text.splitlines()[0].endswith("2 runs")
+    assert "    3 trainings: digits, digits_r1, digits_r2\n" in text
+    assert text.count("digits-vae: digits-8px") == 1 and "trainings: digits-vae" not in text

@@ -210,7 +210,9 @@ def test_truncated_file(good: Path, kept: float) -> None:
 
 
 def test_no_images(tmp_path: Path) -> None:
-    refused(write_zip(tmp_path / "a.zip", {"dataset.json": b'{"labels": null}'}), "no PNG or JPEG images")
+    refused(
+        write_zip(tmp_path / "a.zip", {"dataset.json": b'{"labels": null}'}), "no PNG, WebP or JPEG images"
+    )
 
 
 def test_missing_labels_file(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sphere_repro.data.images import DAMAGE, Arrays, Files, Images, Pieces, decode, encode
+from sphere_repro.data.images import DAMAGE, Arrays, Files, Images, Pieces, decode, encode, suffix_of
+from sphere_repro.data.sources import Format
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -92,10 +93,20 @@ def test_what_is_no_picture() -> None:
 def test_jpeg_keeps_full_colour_resolution() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[:, 5:6] = [255, 0, 0]  # one column: halved colour resolution would smear it over two
-    found = decode(io.BytesIO(encode(red, 95))).astype(int)
+    found = decode(io.BytesIO(encode(red, "jpeg"))).astype(int)
     assert abs(found - red).max() < 40
-    assert Image.open(io.BytesIO(encode(red, 95))).format == "JPEG"
+    assert Image.open(io.BytesIO(encode(red, "jpeg"))).format == "JPEG"
     np.testing.assert_array_equal(decode(io.BytesIO(encode(red))), red)
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("png", ".png"), ("webp", ".webp")])
+def test_png_and_webp_lose_nothing(form: Format, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (17, 17, 3), dtype=np.uint8)
+    for image in (RGB, noise, np.zeros((1, 1, 3), np.uint8)):
+        content = encode(image, form)
+        np.testing.assert_array_equal(decode(io.BytesIO(content)), image)
+        assert suffix_of(content) == suffix
+    assert suffix_of(encode(RGB, "jpeg")) == ".jpg"
 
 
 def kinds_of_images(folder: Path) -> list[Images]:

@@ -15,16 +15,19 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
-from conftest import PATIENCE, environment
+from conftest import PATIENCE, ROOT, environment
 from data import profiles
 from sphere_repro.data import parts
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.choice import choose
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import Arrays, Files
+from sphere_repro.data.loading import to_unit
 from sphere_repro.data.parts import Form, write_prepared
 from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.prepare import own_content, planned_content, prepare
@@ -33,6 +36,14 @@ from sphere_repro.data.report import told
 from sphere_repro.data.resizing import fit
 from sphere_repro.errors import UserError
 from sphere_repro.machine import locks
+from sphere_repro.metrics import reference
+from sphere_repro.metrics.features import Extractor
+from sphere_repro.metrics.statistics import load_statistics
+from sphere_repro.models.autoencoder import SphereAutoencoder, build
+from sphere_repro.models.checkpoint import Checkpoint
+from sphere_repro.sampling import refine, sets
+from sphere_repro.study.config import load_study
+from sphere_repro.study.scoring import Score
 
 
 def pictures(root: Path, count: int, side: int = 10) -> Path:
@@ -404,3 +415,93 @@ def test_a_killed_preparation_goes_on_and_leaves_no_process(tmp_path: Path) -> N
     assert sha(tmp_path / "a.zip") == sha(tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert len(archive.namelist()) == 6001
+
+
+# -- formats
+
+Prepared = tuple[ImageArchive, list[np.ndarray]]  # and the cropped originals
+
+
+def wanted(root: Path, side: int) -> list[np.ndarray]:
+    """The cropped originals, in the archive's order: class by class, each sorted by name."""
+    paths = [path for name in ("even", "odd") for path in sorted((root / name).iterdir())]
+    return [fit(np.asarray(Image.open(path)), side, "bicubic") for path in paths]
+
+
+@pytest.fixture
+def archive_of_jpegs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ImageArchive, list[np.ndarray]]:
+    """Forty images sorted by class, of which twelve stay as they are; in five parts."""
+    monkeypatch.setattr(parts, "CHUNK", 9)
+    monkeypatch.setattr(parts, "LOSSLESS", 12)
+    parts._lossless.cache_clear()
+    root = pictures(tmp_path / "p", 40)
+    dataset = Dataset.model_validate({"folder": str(root), "resolution": 8, "format": "jpeg"})
+    found = made(dataset, tmp_path)[0], wanted(root, 8)
+    parts._lossless.cache_clear()
+    return found
+
+
+def test_an_archive_of_jpegs_keeps_the_chosen_images_as_they_are(
+    archive_of_jpegs: Prepared,
+) -> None:
+    archive, originals = archive_of_jpegs
+    chosen = choose(40, 12)
+    exact = [np.array_equal(archive.read(index), image) for index, image in enumerate(originals)]
+    assert np.flatnonzero(exact).tolist() == chosen.tolist()
+    suffixes = [archive.name(index).split(" ")[0].rpartition(".")[2] for index in range(40)]
+    assert [suffix == "webp" for suffix in suffixes] == exact and set(suffixes) == {"webp", "jpg"}
+    assert archive.labels is not None and archive.labels.tolist() == [0] * 20 + [1] * 20
+    for count in (1, 5, 12):  # a smaller reference, or fewer reconstructions, are of these as well
+        assert set(choose(40, count).tolist()) <= set(chosen.tolist())
+
+
+def test_what_is_measured_of_an_archive_of_jpegs_lost_nothing(
+    archive_of_jpegs: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The images that the reference's network sees, and those that a model reconstructs, bit for bit."""
+    archive, originals = archive_of_jpegs
+    expected = np.stack([originals[index] for index in choose(40, 10)])
+    extractor = Extractor(
+        name="inception",
+        metric="m",
+        dimension=192,
+        pixels=8,
+        weights_sha256="0" * 64,
+        resize_name="none",
+        network=lambda images: images.permute(0, 2, 3, 1).reshape(len(images), -1),
+        resize=lambda image: image.astype(np.float32),
+    )
+    monkeypatch.setattr(reference, "make_extractor", lambda *_, **__: extractor)
+    score, out = Score(reference_count=10), tmp_path / "r.npz"
+    reference.make_reference(archive.path, out, dataset="p", score=score, device="cpu")
+    np.testing.assert_array_equal(load_statistics(out).features, expected.reshape(10, -1))
+
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(refine, "reconstruct", lambda _, x, __: seen.append(x) or x)
+    shape = load_study(ROOT / "params" / "smoke.yaml").runs["digits"].architecture
+    model = build(shape, generator=torch.Generator().manual_seed(0))
+    assert isinstance(model, SphereAutoencoder)
+    list(sets._reconstructions(Checkpoint(model, 0.0), archive, 4, 10, torch.device("cpu")))
+    whole = torch.from_numpy(expected).permute(0, 3, 1, 2)
+    assert torch.equal(torch.cat(seen), to_unit(whole))
+
+
+@pytest.mark.parametrize("form", ["png", "webp"])
+def test_own_archives_are_written_anew_in_the_format_asked_for(tmp_path: Path, form: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    write_archive(tmp_path / "mine.zip", pixels, None)
+    asked = {"zip": str(tmp_path / "mine.zip"), "resolution": 8, "format": form}
+    archive, _ = made(Dataset.model_validate(asked), tmp_path)
+    np.testing.assert_array_equal(archive.load(), pixels)
+    assert {archive.name(index).split(" ")[0].rpartition(".")[2] for index in range(5)} == {form}
+
+
+def test_formats_are_other_archives_and_jpegs_leave_nothing_out(tmp_path: Path) -> None:
+    own = {"folder": str(pictures(tmp_path / "p", 4)), "resolution": 8}
+    formats: list[dict[str, str]] = [{}, {"format": "webp"}, {"format": "jpeg"}]
+    assert len({Dataset.model_validate(own | more).archive for more in formats}) == 3
+    assert Dataset(name="imagenet").stored == "webp" and Dataset(name="imagenet").archive == "imagenet-256px"
+    with pytest.raises(ValueError, match="format: jpeg and on_broken: skip exclude each other"):
+        Dataset.model_validate(own | {"format": "jpeg", "on_broken": "skip"})

@@ -132,3 +132,24 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
         path = run(tmp_path / "c.json", {JUDGED: 2}, wrong)  # type: ignore[arg-type]
         with pytest.raises(UserError, match=r"c\.json: ablation"):
             ablations.draw([first, path])
+
+
+def test_several_trainings_are_their_mean_and_the_deviation_between_them(tmp_path: Path) -> None:
+    more = [
+        run(tmp_path / f"baseline_r{number}.json", BASELINE | {JUDGED: 200 + 10 * number})
+        for number in (1, 2)
+    ]
+    terms = {"axis": "loss-terms", "value": "L_pix-recon alone", "baseline": "all three"}
+    files = [*study(tmp_path), *more, run(tmp_path / "alone_r1.json", {JUDGED: 284}, terms)]
+    found = ablations.table(files).set_index(["axis", "value"])
+    ours, alone = found.loc[("loss-terms", "all three")], found.loc[("loss-terms", "L_pix-recon alone")]
+    assert (ours["distance"], ours["trainings"], ours["deviation between trainings"]) == (210, 3, 10)
+    assert (alone["distance"], alone["trainings"], alone["minus baseline"]) == (282, 2, 72)
+    single = found.loc[("alpha-max", "87°")]
+    assert single["trainings"] == 1 and np.isnan(single["deviation between trainings"])
+    drawn = ablations.draw(files)
+    panel = next(axes for axes in drawn.axes if axes.get_title(loc="left") == "terms of the objective")
+    bars = [line.get_segments()[0] for line in panel.collections]
+    assert [bar[1][0] - bar[0][0] for bar in bars] == pytest.approx([20, 2 * 8**0.5])
+    said = " ".join(text.get_text() for text in drawn.texts)
+    assert "the standard deviation between them: baseline (3), alone (2)." in said

@@ -19,6 +19,7 @@ from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
     distance_by_steps,
+    globes,
     posterior_hole,
     samples,
     style,
@@ -100,6 +101,7 @@ def training(path: Path, terms: tuple[str, ...], rows: int = 50) -> Path:
     return path
 
 
+NUMBERS = ("", "_r1", "_r2")
 Drawing = Callable[[Path], Figure]
 
 
@@ -123,6 +125,14 @@ def draw_uniformity_without_classes(folder: Path) -> Figure:
     return uniformity.draw(latents(folder / "uniformity.json", 0, baseline=False))
 
 
+def draw_globes(folder: Path) -> Figure:
+    return globes.draw(latents(folder / "u.json", 4, baseline=True), folder / "u.npz")
+
+
+def draw_globes_without_classes(folder: Path) -> Figure:
+    return globes.draw(latents(folder / "u.json", 0, baseline=False), folder / "u.npz")
+
+
 def draw_distances(folder: Path) -> Figure:
     return distance_by_steps.draw([scores(folder / "digits.json"), scores(folder / "digits-vae.json", "vae")])
 
@@ -137,6 +147,8 @@ DRAWINGS = [
     draw_posterior_hole,
     draw_uniformity,
     draw_uniformity_without_classes,
+    draw_globes,
+    draw_globes_without_classes,
     draw_distances,
     draw_training,
 ]
@@ -284,6 +296,26 @@ def test_distances_stand_where_they_were_measured(tmp_path: Path) -> None:
         "floor: 40 images of a perfect model (6.55)",
     ):
         assert label in text
+
+
+def test_of_several_trainings_the_mean_stands_with_their_deviation(tmp_path: Path) -> None:
+    files = [
+        scores(tmp_path / f"digits{number}.json", scale=1 + 0.1 * place)
+        for place, number in enumerate(NUMBERS)
+    ]
+    figure = distance_by_steps.draw([*files, scores(tmp_path / "digits-vae.json", "vae")])
+    axes = figure.axes[0]
+    line = next(line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert list(line.get_ydata()) == pytest.approx([1.1 * distance for distance in (260, 220, 140)])
+    bars = next(bars for bars in axes.containers if len(bars.lines[0].get_xdata()) == 3)
+    heights = [(top - bottom) / 2 for (_, bottom), (_, top) in bars.lines[2][0].get_segments()]
+    assert heights == pytest.approx([0.1 * distance for distance in (260, 220, 140)])
+    text = words(figure)
+    assert "standard deviation between them: digits (3)." in text and "digits_r1" not in text
+    assert "Of several trainings" not in words(draw_distances(tmp_path))
+    table = distance_by_steps.table(files)
+    assert list(table["trainings"]) == [3] * len(table)
+    assert table["deviation between trainings"].iloc[0] == pytest.approx(4.5)
 
 
 def test_fewer_images_are_named_beside_their_distance(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.unpack import unpack
 from sphere_repro.errors import UserError
 from sphere_repro.machine import files as machine_files
+from sphere_repro.machine import notes
 from sphere_repro.machine.files import atomic_output, read_json, write_json, write_text
 from sphere_repro.models.checkpoint import save_model
 from sphere_repro.training.saved import Saved
@@ -239,6 +241,68 @@ def test_a_fresh_leftover_may_be_a_writer_that_has_not_locked_yet(tmp_path: Path
     os.utime(left, (0, 0))
     write_text(tmp_path / "a.txt", "new")
     assert files(tmp_path) == ["a.txt"]
+
+
+@pytest.fixture
+def network_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system as NFS, which locks no file that is open for reading alone."""
+    real = fcntl.flock
+
+    def flock(file: int | IO[bytes], operation: int) -> None:
+        handle = file if isinstance(file, int) else file.fileno()
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        real(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.delenv(notes.SAID, raising=False)
+
+
+@pytest.mark.usefixtures("network_disk")
+def test_leftovers_go_on_a_network_disk_too_and_a_writers_own_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine_files, "SETTLED_SECONDS", -1.0)
+    left = tmp_path / ".a.txt.abcdefgh.part.txt"
+    left.write_text("half")
+    with atomic_output(tmp_path / "a.txt") as living:
+        assert not left.exists()
+        living.write_text("half")
+        write_text(tmp_path / "a.txt", "another's")
+        assert living.exists()
+    assert files(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_text() == "half"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("network_disk")
+def test_a_file_put_in_a_temporarys_place_is_held_on_a_network_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As safetensors does."""
+    with atomic_output(tmp_path / "a.bin") as temporary:
+        temporary.unlink()
+        temporary.write_bytes(b"new")
+        temporary.chmod(0o600)
+    assert (tmp_path / "a.bin").read_bytes() == b"new" and capsys.readouterr().err == ""
+
+
+def test_a_disk_without_locks_is_told_once_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    monkeypatch.setattr(machine_files, "SETTLED_SECONDS", -1.0)
+    monkeypatch.delenv(notes.SAID, raising=False)
+    left = tmp_path / ".a.txt.abcdefgh.part.txt"
+    left.write_text("half")
+    for _ in range(2):
+        write_text(tmp_path / "a.txt", "new")
+    assert files(tmp_path) == [left.name, "a.txt"]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "has no locks (No locks available)" in said
+    assert "what killed ones leave there (.NAME.….part) stays" in said
 
 
 # -- JSON

@@ -15,7 +15,7 @@ from conftest import ROOT
 from sphere_repro.commands import encode, generate, sample
 from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus, unused
-from sphere_repro.sampling import sets
+from sphere_repro.sampling import encoding, sets
 from sphere_repro.study import jobs
 from sphere_repro.study.generation import Generation
 
@@ -156,18 +156,18 @@ def test_auto_is_a_free_gpu_and_a_named_one_is_shared(two_gpus):
 
 def test_a_verb_holds_its_gpu_while_it_computes(two_gpus, monkeypatch, tmp_path):
     def compute(*arguments, **named):
-        chosen = named.get("device") or arguments[-1]
+        chosen = next(item for item in (*named.values(), *arguments) if isinstance(item, torch.device))
         with gpus.device("auto") as other:
             assert [str(chosen), str(other)] == ["cuda:0", "cuda:1"]
         (tmp_path / "out.zip").touch()
         done.append(chosen)
-        return 1
+        return sets.Drawn(1, {}, []) if isinstance(arguments[1], sets.Files) else 1
 
     done: list[torch.device] = []
     out, file, job = tmp_path / "out.zip", tmp_path / "in.zip", jobs.EncodeJob.model_construct(run="a")
     file.touch()
-    for name in ("draw_set", "encode_set", "draw_generation"):
-        monkeypatch.setattr(sets, name, compute)
+    for module, name in ((sets, "draw"), (encoding, "encode_set"), (sets, "draw_generation")):
+        monkeypatch.setattr(module, name, compute)
     sample.sample(jobs.SampleJob.model_construct(run="a", set="b"), file, file, out, "auto")
     encode.encode(job, file, file, out, "auto")
     generate.generate(file, out, Generation(steps=1), count=1, seed=0, weights="raw", device="auto")

@@ -15,7 +15,7 @@ from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
-from sphere_repro.metrics import reference
+from sphere_repro.metrics import features, reference
 from sphere_repro.metrics import score as score_module
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
@@ -70,7 +70,7 @@ def inputs(study: Path) -> ScoreInputs:
 
 
 def run(inputs: ScoreInputs, out: Path, score: Score = SCORE, seed: int = 3) -> dict[str, Any]:
-    score_run(inputs, out, score=score, seed=seed, device="cpu")
+    score_run(inputs, out, score=score, seed=(seed,), device="cpu")
     return dict(json.loads(out.read_text()))
 
 
@@ -313,14 +313,77 @@ def test_tiny_archive_makes_no_reference(tmp_path: Path) -> None:
 def test_a_set_of_one_colour_is_told(
     inputs: ScoreInputs, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert score_run(inputs, tmp_path / "good.json", score=SCORE, seed=3, device="cpu") == ""
+    assert score_run(inputs, tmp_path / "good.json", score=SCORE, seed=(3,), device="cpu") == ""
     assert capsys.readouterr().err == ""
     grey = tmp_path / "grey.zip"
     write_archive(grey, np.full((20, 8, 8, 3), 128, dtype=np.uint8), None)
     changed = dataclasses.replace(inputs, sets={**inputs.sets, "generation-1": grey})
-    told = score_run(changed, tmp_path / "bad.json", score=SCORE, seed=3, device="cpu")
+    told = score_run(changed, tmp_path / "bad.json", score=SCORE, seed=(3,), device="cpu")
     assert told.startswith("generation-1: its images are alike: they vary 0 % as much as the real ones")
     assert "its standard error is nothing" in told
     assert "scores of toy that say nothing" in capsys.readouterr().err
     record = json.loads((tmp_path / "bad.json").read_text())["records"][-1]
     assert record["variety"]["overall"] == 0 and record["variety"]["real_overall"] > 50
+
+
+def test_scoring_goes_on_where_it_was_broken_off(
+    inputs: ScoreInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The features of a set that was done are not taken again, and every number is the same."""
+    monkeypatch.setattr(features, "PART", 8)  # 16, 20 and 24 images: 2, 3 and 3 parts
+    whole = run(inputs, tmp_path / "whole.json")
+    inputs = dataclasses.replace(inputs, state=tmp_path / "state")
+    taken: list[int] = []
+    original = features._features
+
+    def counted(archive: ImageArchive, extractor: Extractor, indices: Any, device: Any) -> Any:
+        if len(taken) == 4:
+            taken.append(0)
+            raise KeyboardInterrupt
+        taken.append(len(indices))
+        return original(archive, extractor, indices, device)
+
+    monkeypatch.setattr(features, "_features", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs, tmp_path / "a.json")
+    assert taken == [8, 8, 8, 8, 0] and not (tmp_path / "a.json").exists()
+    taken += [0] * 4
+    assert run(inputs, tmp_path / "a.json")["records"] == whole["records"]
+    assert taken[9:] == [4, 8, 8, 8]
+    assert [path for path in (tmp_path / "state").rglob("*") if path.is_file()] == []
+
+
+def test_features_of_other_images_are_never_taken_up(
+    inputs: ScoreInputs, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = dataclasses.replace(inputs, state=tmp_path / "state")
+    with monkeypatch.context() as patch:
+        patch.setattr(score_module, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(inputs, tmp_path / "a.json")  # all features are taken
+    other = dataclasses.replace(inputs, sets=inputs.sets | {"generation-1": study / "generation.zip"})
+    apart = dataclasses.replace(other, state=None)
+    found, wanted = (run(one, tmp_path / f"{n}.json") for n, one in enumerate((other, apart)))
+    assert found["records"] == wanted["records"]
+
+
+def test_a_reference_goes_on_where_it_was_broken_off(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "PART", 8)
+    state, out, taken = tmp_path / "state", tmp_path / "ref.npz", []
+    original = features._features
+
+    def counted(archive: ImageArchive, extractor: Extractor, indices: Any, device: Any) -> Any:
+        taken.append(int(indices[0]))
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return original(archive, extractor, indices, device)
+
+    monkeypatch.setattr(features, "_features", counted)
+    given = {"dataset": "toy-8px", "score": SCORE, "device": "cpu", "state": state}
+    with pytest.raises(KeyboardInterrupt):
+        make_reference(study / "real.zip", out, **given)
+    make_reference(study / "real.zip", out, **given)
+    assert taken == [0, 8, 16, 16]
+    assert out.read_bytes() == (study / "ref" / "real.lite.npz").read_bytes()

@@ -110,10 +110,12 @@ def test_standard_error_covers_the_spread_between_clouds() -> None:
 
 def test_projection_is_on_the_sphere_and_the_same_each_time() -> None:
     points = module.project(uniform(30), seed=5)
-    assert points.shape == (30, 3)
-    assert np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-6)
+    assert points.shape == (module.VIEWS, 30, 3)
+    assert np.linalg.norm(points, axis=2) == pytest.approx(1, abs=1e-6)
     assert np.array_equal(points, module.project(uniform(30), seed=5))
     assert not np.array_equal(points, module.project(uniform(30), seed=6))
+    assert not np.array_equal(points[0], points[1])
+    assert np.array_equal(points[:1], module.project(uniform(30), seed=5, views=1))
 
 
 @pytest.mark.filterwarnings("error")
@@ -149,7 +151,7 @@ def test_verb_tells_uniform_from_not(tmp_path: Path) -> None:
     assert [group["class"] for group in clouds["latents"]["classes"]] == [0, 1, 2]
     assert clouds["latents"]["overall"]["count"] == 60
     with np.load(tmp_path / "out.npz") as stored:
-        assert stored["pixels"].shape == (60, 3)
+        assert stored["pixels"].shape == (4, 60, 3)
         assert stored["baseline_labels"].tolist() == [index % 3 for index in range(60)]
 
 

@@ -73,6 +73,24 @@ def test_initial_weights_follow_the_generator(tiny_shape):
     assert not torch.equal(first.encoder.patch.weight, other.encoder.patch.weight)
 
 
+def test_models_that_differ_in_one_place_share_the_other_weights(tiny_shape):
+    """Arms of an ablation start alike: a deeper Mixer or another latent moves no other weight."""
+    weights = dict(build(tiny_shape, generator=torch.Generator().manual_seed(1)).named_parameters())
+    for change in ({"decoder_mixer_depth": 3}, {"encoder_mixer_depth": 0}, {"token_channels": 5}):
+        model = build(tiny_shape.model_copy(update=change), generator=torch.Generator().manual_seed(1))
+        others = dict(model.named_parameters())
+        kept = [name for name in weights.keys() & others.keys() if weights[name].shape == others[name].shape]
+        assert {"encoder.patch.weight", "decoder.blocks.0.attention.qkv.weight"} <= set(kept)
+        assert all(torch.equal(weights[name], others[name]) for name in kept), change
+    drawn = [
+        weights[f"{side}.blocks.{i}.attention.qkv.weight"]
+        for side in ("encoder", "decoder")
+        for i in (0, 1)
+        if f"{side}.blocks.{i}.attention.qkv.weight" in weights
+    ]
+    assert len(drawn) > 1 and not any(torch.equal(drawn[0], other) for other in drawn[1:])
+
+
 @pytest.mark.parametrize("kind", ["sphere", "vae"])
 @pytest.mark.parametrize("head", ["linear", "conv"])
 @pytest.mark.parametrize("depth", [0, 2])

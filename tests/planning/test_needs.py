@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_sample_image
 from torch.utils.flop_counter import FlopCounterMode
 
 from conftest import ROOT
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.archive_writing import write_archive, write_encoded
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.images import encode
 from sphere_repro.data.prepare import own_content
+from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.features import make_extractor
 from sphere_repro.metrics.recognition import arrays_of, train_judge
@@ -24,6 +27,7 @@ from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.models.checkpoint import save_model
 from sphere_repro.planning import flops, memory, needs, perceptual_cost, scoring_needs
+from sphere_repro.planning.archives import BYTES_PER_PIXEL, archive_bytes, photographs_bytes
 from sphere_repro.planning.need import Need
 from sphere_repro.planning.tracing import peak_bytes
 from sphere_repro.study import jobs
@@ -213,8 +217,39 @@ def test_an_archive_of_noise_just_fits_the_bound(tmp_path: Path, pixels: int) ->
     noise = np.random.default_rng(0).integers(0, 256, (20, pixels, pixels, 3), dtype=np.uint8)
     write_archive(tmp_path / "a.zip", iter(noise), np.arange(20))
     size = (tmp_path / "a.zip").stat().st_size
-    bound = needs.archive_bytes(20, pixels)
+    bound = archive_bytes(20, pixels)
     assert size <= bound <= 1.02 * size + 2000
+
+
+def test_imagenet_is_planned_as_photographs_with_its_parts_beside_it(tmp_path: Path) -> None:
+    """253 GB would be noise. The bytes per pixel are those of the benchmark's photograph with more detail."""
+    measured = json.loads((ROOT / "benchmarks/image_formats.json").read_text())["formats"]
+    rows = {"png": "png", "webp": "webp, method 0", "jpeg": "jpeg, quality 95"}
+    for form, row in rows.items():
+        most = max(measured[row]["bytes_per_pixel"].values())
+        assert BYTES_PER_PIXEL[form] == pytest.approx(most, abs=0.005)
+    weights = {"pix_recon_perceptual": 0, "pix_con_perceptual": 0}
+    run = {"dataset": {"name": "imagenet"}, "training": {"epochs": 40}, "loss": weights}
+    study = Study.model_validate({"study": "s", "runs": {"a": run}, "score": {"reference_count": 50000}})
+    need = planned(study, tmp_path)["data/prepared/imagenet-256px.json"]
+    assert 125e9 < need.disk < 140e9 and need.working == need.disk
+    jpegs = photographs_bytes(1_281_167, 256, "jpeg", 50_000)
+    assert 55e9 < jpegs < 65e9
+    assert photographs_bytes(40_000, 256, "jpeg", 50_000) == photographs_bytes(40_000, 256, "webp")
+    assert photographs_bytes(100, 32, "png") == archive_bytes(100, 32)
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
+def test_a_photographs_archive_is_about_as_large_as_planned(tmp_path: Path, form: Format) -> None:
+    photo = load_sample_image("china.jpg")
+    squares = [
+        photo[row : row + 256, column : column + 256] for row in (0, 85, 171) for column in (0, 190, 384)
+    ]
+    small = [np.asarray(Image.fromarray(photo).resize((384, 256)))[:, at : at + 256] for at in (0, 64, 128)]
+    images = [np.ascontiguousarray(square) for square in squares + small]
+    write_encoded(tmp_path / "a.zip", (encode(image, form) for image in images), range(len(images)))
+    planned = photographs_bytes(len(images), 256, form)
+    assert (tmp_path / "a.zip").stat().st_size == pytest.approx(planned, rel=0.2)
 
 
 def test_model_and_reference_files_are_as_large_as_said(tmp_path: Path) -> None:
@@ -377,3 +412,38 @@ def test_a_released_run_is_imported_and_not_trained(tmp_path: Path) -> None:
     assert planned(study, tmp_path)[TRAINED].done
     record.write_text(json.dumps({"job": job | {"released": "other.pth"}}))
     assert not planned(study, tmp_path)[TRAINED].done
+
+
+def sampled(folder: Path, kind: str = "generation-1", **settings: Any) -> Need:
+    """A set of `digits`, or of `digits-vae`, under other settings of its sampling."""
+    raw = SMOKE.model_dump(mode="json", exclude_unset=True)
+    run = "digits-vae" if kind in ("prior", "posterior") else "digits"
+    raw["runs"][run]["sampling"] |= settings
+    return planned(Study.model_validate(raw), folder)[f"results/smoke/{run}/samples/{kind}.json"]
+
+
+def test_processes_share_a_set_and_each_holds_the_model(tmp_path: Path) -> None:
+    alone, shared = sampled(tmp_path), sampled(tmp_path, processes=3)
+    assert (alone.devices, shared.devices) == (1, 3)
+    assert (shared.flops, shared.disk, shared.device) == (alone.flops, alone.disk, alone.device)
+    assert shared.host == 3 * alone.host
+
+
+def test_precision_moves_flops_from_one_rate_to_another(tmp_path: Path) -> None:
+    found = {kind: sampled(tmp_path, precision=kind) for kind in ("float32", "tf32", "bfloat16")}
+    flops = found["float32"].flops
+    assert {kind: (need.half, need.tf32) for kind, need in found.items()} == {
+        "float32": (0, 0),
+        "tf32": (0, flops),
+        "bfloat16": (flops, 0),
+    }
+    assert all(need.flops == flops for need in found.values())
+
+
+def test_parts_and_result_lie_on_the_disk_together(tmp_path: Path) -> None:
+    """Of a posterior there are sums besides; scoring keeps its features until the end."""
+    need, other = sampled(tmp_path), sampled(tmp_path, "posterior")
+    assert need.working == need.disk > 0
+    assert other.working - other.disk == 2 * 8 * SMOKE.runs["digits-vae"].architecture.latent_dimension
+    score = planned(SMOKE, tmp_path)["results/smoke/digits/scores.efficientnet-lite0.json"]
+    assert score.working == 3 * 64 * 1280 * 4

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import ROOT
 from sphere_repro.cli import main
@@ -15,7 +16,8 @@ from sphere_repro.machine import devices
 from sphere_repro.machine.devices import DEVICES, Device, Room
 from sphere_repro.planning import plan
 from sphere_repro.planning.need import Need
-from sphere_repro.study.config import load_study
+from sphere_repro.strict import parse
+from sphere_repro.study.config import Study, load_study
 
 SMOKE = ROOT / "params" / "smoke.yaml"
 GPU = Device("gpu", float32=10.0, bfloat16=100.0, memory=1000, origin="a test")
@@ -145,6 +147,22 @@ def test_json_for_machines(
     assert set(found["to_do"]["runs"]) == set(load_study(SMOKE).runs)
 
 
+def test_several_trainings_cost_as_much_as_several(tmp_path: Path) -> None:
+    written = yaml.safe_load(SMOKE.read_text())
+    written["runs"]["digits"]["replicates"] = 3
+    study = parse(Study, written, "here")
+    made = plan.plan(study, "h100", folder=tmp_path)
+    jobs = {name: [need for need in made.needs if need.run == name] for name in study.runs}
+    once = [need for need in jobs["digits"] if need.job not in ("prepare", "encode", "reference")]
+    for name in ("digits_r1", "digits_r2"):
+        assert [(need.job, need.subject, need.flops, need.disk) for need in jobs[name]] == [
+            (need.job, need.subject, need.flops, need.disk) for need in once
+        ]
+    assert "digits_r2" in plan.as_text(made) and plan.REPLICATES in made.notes
+    assert [item.run for item in made.trainings] == ["digits", "digits-vae"]  # one recipe, one warning
+    assert plan.REPLICATES not in plan.plan(load_study(SMOKE), "h100", folder=tmp_path).notes
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -160,3 +178,13 @@ def test_mistakes_are_status_2(arguments: list[str], words: str, capsys: pytest.
     except SystemExit as error:  # argparse's own complaints
         status = int(error.code or 0)
     assert status == 2 and words in capsys.readouterr().err
+
+
+def test_tf32_has_a_rate_of_its_own() -> None:
+    need = replace(SAMPLE, flops=1000, tf32=600)
+    made = plan.Plan("s", replace(GPU, tf32=60.0), 0.5, [need], [])
+    assert made.seconds(need) == pytest.approx((400 / 10 + 600 / 60) / 0.5)
+    assert not any("TF32" in note for note in made.notes)
+    unknown = plan.Plan("s", GPU, 0.5, [need], [])
+    assert unknown.seconds(need) == pytest.approx(1000 / 10 / 0.5)
+    assert any("no TF32 rate of gpu is known: its float32 rate" in note for note in unknown.notes)

@@ -41,7 +41,7 @@ def test_a_touched_file_is_read_once(record: Path, monkeypatch: pytest.MonkeyPat
     os.utime(record.with_name("model.safetensors"), (2000, 2000))
     refuse_edited(record)
     monkeypatch.setattr(
-        "sphere_repro.provenance.integrity.file_hash", lambda _path: pytest.fail("read again")
+        "sphere_repro.provenance.integrity.known_hash", lambda _path: pytest.fail("read again")
     )
     refuse_edited(record)
 

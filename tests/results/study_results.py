@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sphere_repro.results.scores import RunScores, SetScore
 from sphere_repro.study.config import Ablation
+from sphere_repro.study.replicates import name_of
 
 METRIC = "frechet-efficientnet-lite0-128px-bicubic"
 
@@ -38,6 +40,23 @@ def varied(axis: str, value: str, distance: float, se: float = 1.0) -> RunScores
     """A run like `sphere()` with something changed, judged by its set of 4 steps."""
     run = sphere(se=se, shared=distance)
     return RunScores(**run.__dict__ | {"run": value, "ablation": Ablation(axis=axis, value=value)})
+
+
+def trained(run: RunScores, *distances: float) -> list[RunScores]:
+    """The run's trainings, whose sets are as far as these from its own."""
+    return [
+        replace(
+            run,
+            run=name_of(run.run, number),
+            records=tuple(replace(record, frechet=record.frechet + by) for record in run.records),
+        )
+        for number, by in enumerate(distances)
+    ]
+
+
+def thrice(*runs: RunScores) -> list[RunScores]:
+    """Three trainings of each, hardly apart: what is left are the errors of their images."""
+    return [training for run in runs for training in trained(run, 0.0, 1e-3, -1e-3)]
 
 
 def cloud(key: str, cosine: float, anisotropy: float, se: float = 1e-4, classes: int = 3) -> dict[str, Any]:

@@ -29,6 +29,9 @@ VAE: list[dict[str, Any]] = [
 
 def write(path: Path, rows: list[dict[str, Any]], columns: tuple[str, ...] = COLUMNS) -> Path:
     usual = {"run": "digits", "dataset": "digits-8px", "metric": "m", "floor": 12.6677}
+    usual |= {"replicate": 0, "trainings": 1}
+    rows = [{"frechet_mean": row.get("frechet", "")} | row for row in rows]
+    rows = [{key: value for key, value in row.items() if key in columns} for row in rows]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
@@ -73,6 +76,19 @@ def test_the_best_scheme_is_the_nearest_of_as_many_steps(tmp_path: Path) -> None
     """The 2-step set is nearer and counts for nothing; the paper's own scheme may win."""
     table = write(tmp_path / "t.csv", [row for row in SPHERE if row.get("strength") != "linear"])
     assert cells(headline_table(table).splitlines()[4])[4] == "126<br>fixed, shared"
+
+
+def test_several_trainings_are_their_mean(tmp_path: Path) -> None:
+    several: dict[str, Any] = {"trainings": 3, "frechet_mean": 130.5, "frechet_deviation": 9.87}
+    near = SPHERE[4] | {"trainings": 3, "frechet_mean": 95.0, "frechet_deviation": 20.0}
+    first = [SPHERE[0], SPHERE[3] | several, near]
+    second = [row | {"replicate": 1, "frechet": 50.0} for row in first[1:]]
+    lines = headline_table(write(tmp_path / "t.csv", [*first, *second])).splitlines()
+    assert lines[0].endswith("With (n): mean of n trainings ± the standard deviation between them.")
+    assert cells(lines[4]) == [
+        "digits", "44.36 ± 0.68", "130.5 ± 9.9 (3)", "95 ± 20 (3)<br>linear, shared", "12.7"
+    ]  # fmt: skip
+    assert len(lines) == 5
 
 
 def test_columns_that_no_run_fills_are_left_out(tmp_path: Path) -> None:

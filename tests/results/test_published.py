@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ ROW = {
     "published_inception_score": 200.0,
     "published_source": "released model card",
 }
-OTHER = {key: value for key, value in ROW.items() if not key.startswith("published")}
+OTHER = {key: value for key, value in ROW.items() if not key.startswith("published")} | {"set": "prior"}
 
 
 def table(folder: Path, *rows: dict[str, Any]) -> Path:
@@ -74,6 +75,33 @@ def test_an_inception_score_is_better_when_higher(tmp_path: Path, score: float, 
     claim = next(claim for claim in found if claim.metric == "inception-score-legacy-tensorflow")
     assert claim.verdict == expected
     assert claim.numbers["measured"].se == pytest.approx(6 / 3)  # deviation of 9 parts over 3
+
+
+def test_the_mean_of_several_trainings_is_compared(tmp_path: Path) -> None:
+    """The published number is of one training: s·√(1 + 1/n) lies between it and the mean of n."""
+    values = [10.4, 10.6, 10.2]
+    rows = [ROW | {"replicate": number, "frechet": value} for number, value in enumerate(values)]
+    found = [claim for claim in published_claims(table(tmp_path, *rows)) if claim.metric == ROW["metric"]]
+    (claim,) = found
+    assert claim.verdict == UNDECIDED and claim.note.endswith("; mean of 3 trainings")
+    assert claim.numbers["measured"].value == pytest.approx(10.4)
+    apart = claim.numbers["measured minus published"]
+    assert apart.se == pytest.approx(math.sqrt((0.2**2 + 0.1**2) * (1 + 1 / 3)))
+    assert apart.freedom == 2
+    near = [row | {"frechet": 9.0 + 0.01 * number} for number, row in enumerate(rows)]
+    assert published_claims(table(tmp_path, *near))[0].verdict == HOLDS
+    far = [row | {"frechet": 14.0 + 0.01 * number} for number, row in enumerate(rows)]
+    assert published_claims(table(tmp_path, *far))[0].verdict == FAILS
+
+
+def test_the_inception_scores_of_several_trainings(tmp_path: Path) -> None:
+    rows = [
+        ROW | {"replicate": number, "inception_score": value} for number, value in enumerate([190.0, 194.0])
+    ]
+    (claim,) = [claim for claim in published_claims(table(tmp_path, *rows)) if "score" in claim.metric]
+    assert claim.numbers["measured"].value == 192
+    apart = claim.numbers["measured minus published"]
+    assert apart.value == -8 and apart.se == pytest.approx(math.sqrt((8 + 4) * 1.5))
 
 
 def test_only_what_was_published_is_judged(tmp_path: Path) -> None:

@@ -86,6 +86,51 @@ def test_rows_stand_as_runs_and_sets_were_given(tmp_path: Path) -> None:
     assert not any(column == "fid" for column in COLUMNS)
 
 
+def test_several_trainings_have_rows_a_mean_and_a_deviation(tmp_path: Path) -> None:
+    files = [
+        write_scores(tmp_path, name, [entry(**RECONSTRUCTION), entry(frechet=frechet)])
+        for name, frechet in [("digits", 100.0), ("vae", 7.0), ("digits_r1", 104.0), ("digits_r2", 111.0)]
+    ]
+    out = tmp_path / "fid_table.csv"
+    fid_table(files, out)
+    found = [row for row in rows(out) if row["kind"] == "generation"]
+    keys = ("run", "replicate", "frechet", "trainings", "frechet_mean", "frechet_deviation")
+    several = {"trainings": "3", "frechet_mean": "105", "frechet_deviation": "5.56776"}
+    assert [{key: row[key] for key in keys} for row in found] == [
+        {"run": "digits", "replicate": "0", "frechet": "100"} | several,
+        {"run": "vae", "replicate": "0", "frechet": "7", "trainings": "1", "frechet_mean": "7"}
+        | {"frechet_deviation": ""},
+        {"run": "digits", "replicate": "1", "frechet": "104"} | several,
+        {"run": "digits", "replicate": "2", "frechet": "111"} | several,
+    ]
+    lines = markdown_table(out).splitlines()
+    heads = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert heads[:2] == ["run", "replicate"] and heads[6] == "mean ± deviation of trainings"
+    assert "| digits | 1 | generation-4-fixed-shared |" in lines[7] and "105.0 ± 5.6 (3)" in lines[7]
+    assert "| vae |  | generation-4-fixed-shared |" in lines[5]
+    metrics(files, tmp_path / "metrics.json")
+    names = set(json.loads((tmp_path / "metrics.json").read_text()))
+    assert names == {"digits", "vae", "digits_r1", "digits_r2"}
+
+
+def test_a_file_given_twice_is_one_training(tmp_path: Path) -> None:
+    path = write_scores(tmp_path, "digits", [entry()])
+    fid_table([path, path], tmp_path / "t.csv")
+    assert [(row["trainings"], row["frechet_deviation"]) for row in rows(tmp_path / "t.csv")] == [
+        ("1", "")
+    ] * 2
+
+
+def test_a_training_of_changed_code_is_told_by_its_name(tmp_path: Path) -> None:
+    old = {"code": {"sha256": "0" * 64, "modules": ["seeds.py"]}}
+    files = [
+        write_scores(tmp_path, "digits", [entry()]),
+        write_scores(tmp_path, "digits_r1", [entry()], old),
+    ]
+    fid_table(files, tmp_path / "t.csv")
+    assert "Made by code that has changed since: digits_r1 (training)" in markdown_table(tmp_path / "t.csv")
+
+
 def test_cells(tmp_path: Path) -> None:
     model = {"code": {"sha256": "0123456789abcdef" * 4}}
     out = tmp_path / "fid_table.csv"
@@ -94,6 +139,7 @@ def test_cells(tmp_path: Path) -> None:
         {
             "study": "demo",
             "run": "digits",
+            "replicate": "0",
             "dataset": "digits-8px",
             "model": "sphere",
             "set": "generation-4-fixed-shared",
@@ -111,6 +157,9 @@ def test_cells(tmp_path: Path) -> None:
             "reference_count": "1797",
             "frechet": "132.012",
             "frechet_se": "2.1234",
+            "trainings": "1",
+            "frechet_mean": "132.012",
+            "frechet_deviation": "",
             "kid": "0.0101235",
             "kid_se": "0.001",
             "inception_score": "",

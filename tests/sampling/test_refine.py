@@ -63,21 +63,15 @@ def test_no_noise_is_drawn_that_no_step_uses(lively, steps, noise_of, drawn):
 
 def test_a_set_draws_no_more_than_it_uses(lively, monkeypatch):
     from sphere_repro.models.checkpoint import Checkpoint
-    from sphere_repro.sampling import sets
+    from sphere_repro.sampling.painting import generations
 
     asked_for = []
     original = refine.sample_noise
     monkeypatch.setattr(refine, "sample_noise", lambda *given: asked_for.append(given[3]) or original(*given))
     for steps in (1, 6):
-        found = sets._generations(
-            Checkpoint(lively, ANGLE),
-            (0, "run"),
-            Generation(steps=steps),
-            [range(3)],
-            torch.device("cpu"),
-            np.arange(3) % lively.shape.classes,
-        )
-        assert torch.equal(next(found), draw(lively, 3, Generation(steps=steps)))
+        labels = np.arange(3) % lively.shape.classes
+        paint = generations(Checkpoint(lively, ANGLE), (0, "run"), Generation(steps=steps), labels)
+        assert torch.equal(paint(range(3)), draw(lively, 3, Generation(steps=steps)))
     assert asked_for[:1] + asked_for[2:3] == [1, 2]
 
 

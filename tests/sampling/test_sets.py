@@ -16,11 +16,15 @@ from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.choice import choose
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
-from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, build
+from sphere_repro.models.autoencoder import SphereAutoencoder, build
 from sphere_repro.models.checkpoint import FORMAT, load_model, save_model
-from sphere_repro.sampling import refine, sets
+from sphere_repro.provenance.code import SAMPLE
+from sphere_repro.provenance.kept import Ranges, kept_parts
+from sphere_repro.provenance.maker import maker
+from sphere_repro.sampling import estimates, refine, sets
+from sphere_repro.sampling.encoding import encode_set, spread
 from sphere_repro.sampling.latents import read_latents
-from sphere_repro.sampling.sets import draw_generation, draw_set, encode_set, spread
+from sphere_repro.sampling.sets import draw_generation, draw_set
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.generation import Generation, Guidance
@@ -170,11 +174,11 @@ def test_more_samples_begin_with_the_same_ones(
     assert (few == many[:8]).all()
 
 
-@pytest.mark.parametrize("change", [{"seed": 6}, {"run": "b"}, {"weights": "ema"}])
+@pytest.mark.parametrize("change", [{"seed": 6}, {"seed": [5, "replicate", 1]}, {"weights": "ema"}])
 @pytest.mark.parametrize(
     ("kind", "name"), [("sphere", "generation-1"), ("vae", "prior"), ("vae", "posterior")]
 )
-def test_seed_run_and_weights_decide_the_draws(
+def test_seed_and_weights_decide_the_draws(
     models: dict[str, Path],
     digits_archive: Path,
     tmp_path: Path,
@@ -185,6 +189,18 @@ def test_seed_run_and_weights_decide_the_draws(
     draw_set(sample_job(name, kind), models[kind], digits_archive, tmp_path / "a.zip", CPU)
     draw_set(sample_job(name, kind, **change), models[kind], digits_archive, tmp_path / "b.zip", CPU)
     assert (tmp_path / "a.zip").read_bytes() != (tmp_path / "b.zip").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("sphere", "generation-1"), ("vae", "prior"), ("vae", "posterior")]
+)
+def test_a_run_by_another_name_draws_the_same(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, name: str
+) -> None:
+    for run in ("a", "b"):
+        job = sample_job(name, kind, run=run)
+        draw_set(job, models[kind], digits_archive, tmp_path / f"{run}.zip", CPU)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
@@ -249,27 +265,37 @@ def test_prior_decodes_standard_normal_draws(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path
 ) -> None:
     draw_set(sample_job("prior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
-    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    noise = refine.sample_noise((5,), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = load_model(models["vae"]).model.decode(noise, torch.arange(23) % 10)
     expected = refine.to_bytes(images).numpy().astype(int)
     assert abs(ImageArchive(tmp_path / "a.zip").load() - expected).max() <= 1
 
 
+def estimated(
+    model: Path, archive: Path, folder: Path, batch: int, part: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation of a VAE's training latents, summed up in parts of `part` images."""
+    checkpoint, source = load_model(model), ImageArchive(archive)
+    ranges = Ranges(len(source), batch, part)
+    kept = kept_parts(folder, ("sample", "tiny"), {}, maker(SAMPLE), what="sums")
+    make = estimates.summing(checkpoint, source, (5,), ranges, kept)
+    for number in range(len(ranges)):
+        make(number)
+    mean, deviation = estimates.estimate(checkpoint, ranges, kept)
+    assert isinstance(mean, torch.Tensor) and isinstance(deviation, torch.Tensor)
+    return mean, deviation
+
+
 def test_posterior_statistics_are_numpys(
-    models: dict[str, Path], digits_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
 ) -> None:
     """The estimate is NumPy's mean and deviation of the latents that `encode` writes for the same images."""
     encode_set(encode_job("vae", count=COUNT), models["vae"], digits_archive, tmp_path / "latents.npz", CPU)
     with np.load(tmp_path / "latents.npz") as stored:
         latents = stored["latents"].astype(np.float64)
-    model = load_model(models["vae"]).model
-    assert isinstance(model, VariationalAutoencoder)
-    for batch in (7, 256):
-        monkeypatch.setattr(sets, "ENCODE_BATCH", batch)
-        mean, deviation = sets._estimate(
-            sample_job("posterior", "vae"), model, ImageArchive(digits_archive), CPU
-        )
+    for batch, part in ((7, 21), (256, 4096), (7, 7)):
+        mean, deviation = estimated(models["vae"], digits_archive, tmp_path / f"{batch}-{part}", batch, part)
         assert mean.shape == deviation.shape == (16, 8)
         np.testing.assert_allclose(mean.flatten(), latents.mean(0), atol=1e-5)
         np.testing.assert_allclose(deviation.flatten(), latents.std(0), atol=1e-5)
@@ -280,9 +306,8 @@ def test_posterior_decodes_draws_from_the_estimate(
 ) -> None:
     draw_set(sample_job("posterior", "vae"), models["vae"], digits_archive, tmp_path / "a.zip", CPU)
     model = load_model(models["vae"]).model
-    assert isinstance(model, VariationalAutoencoder)
-    mean, deviation = sets._estimate(sample_job("posterior", "vae"), model, ImageArchive(digits_archive), CPU)
-    noise = refine.sample_noise((5, "tiny"), range(23), (16, 8), 1)[0]
+    mean, deviation = estimated(models["vae"], digits_archive, tmp_path / "sums", 256, 4096)
+    noise = refine.sample_noise((5,), range(23), (16, 8), 1)[0]
     with torch.no_grad():
         images = model.decode(mean + deviation * noise, torch.arange(23) % 10)
     expected = refine.to_bytes(images).numpy().astype(int)

@@ -27,6 +27,7 @@ def test_a_kind_is_a_row_a_module_and_a_notebook(kind: str) -> None:
     assert callable(module.figure) and callable(module.numbers)
     assert (ROOT / f"notebooks/{kind}.ipynb").is_file()
     assert catalogue.KINDS[kind].caption.endswith(".")
+    assert callable(getattr(module, "page", None)) == catalogue.KINDS[kind].page
 
 
 def test_no_module_or_notebook_is_without_a_row() -> None:
@@ -52,7 +53,7 @@ def test_names_tell_figures_apart(files: StudyFiles) -> None:
 
 def test_a_study_has_the_figures_that_it_asks_for() -> None:
     study = load_study(ROOT / "params/demo.yaml")
-    kinds = ("samples", "posterior-hole", "uniformity")
+    kinds = ("samples", "posterior-hole", "uniformity", "globes")
     of_runs = [f"{kind}-{run}" for kind in kinds for run in ("digits", "photo-patches")]
     found = [*catalogue.wanted(StudyFiles(study))]
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
@@ -61,6 +62,9 @@ def test_a_study_has_the_figures_that_it_asks_for() -> None:
     fewer = study.model_copy(update={"figures": ("training-curves",)})
     assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]
     assert catalogue.notebook_files(StudyFiles(fewer), "here") == ["here/notebooks/training-curves.ipynb"]
+    assert catalogue.page_files(StudyFiles(fewer), "here") == []
+    pages = ["here/pages/globes-digits.html", "here/pages/globes-photo-patches.html"]
+    assert catalogue.page_files(StudyFiles(study), "here") == pages
 
 
 def test_nothing_is_drawn_of_what_is_not_there() -> None:

@@ -621,3 +621,28 @@ def test_labels_as_often_as_the_dataset_has_them_need_classes(tmp_path: Path) ->
     assert load(tmp_path, study).runs["a"].sampling.labels == "dataset"
     study["runs"]["a"]["model"] = study["runs"]["a"].get("model", {}) | {"conditional": False}
     refused(tmp_path, study, "runs.a: sampling.labels", "unconditional")
+
+
+@pytest.mark.parametrize(
+    ("score", "count", "words"),
+    [
+        ({}, 50_000, "score.reference_count takes all"),
+        ({"reference_count": 50_001}, 50_000, "score.reference_count takes 50001"),
+        ({"reference_count": 50_000}, 50_001, "runs.a.sampling.count takes 50001"),
+        ({"reference_count": 50_000}, 50_000, None),
+        ({"reference": "theirs.npz"}, 50_000, None),
+    ],
+)
+def test_of_jpegs_no_more_is_measured_than_stays_as_it_is(
+    score: dict[str, Any], count: int, words: str | None
+) -> None:
+    run: dict[str, Any] = {"dataset": {"name": "imagenet", "format": "jpeg"}, "training": {"epochs": 40}}
+    run |= {"sampling": {"count": count}, "loss": {"pix_recon_perceptual": 0, "pix_con_perceptual": 0}}
+    study = {"study": "s", "runs": {"a": run}, "score": score}
+    if words is None:
+        assert parse(Study, study, "s.yaml").runs["a"].dataset.stored == "jpeg"
+        return
+    with pytest.raises(UserError, match=f"of JPEGs 50000 images stay as they are, but {re.escape(words)}"):
+        parse(Study, study, "s.yaml")
+    run["dataset"] = {"name": "imagenet"}
+    assert parse(Study, study, "s.yaml").runs["a"].dataset.stored == "webp"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conftest import ROOT
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.strict import Strict
@@ -33,8 +34,6 @@ DERIVE: dict[str, Callable[[Study], Strict]] = {
 @pytest.fixture
 def raw() -> dict[str, Any]:
     """The smoke study as plain data."""
-    from conftest import ROOT
-
     return load_study(ROOT / "params" / "smoke.yaml").model_dump(mode="json", exclude_unset=True)
 
 
@@ -145,3 +144,16 @@ def test_another_extractor_changes_nothing_else() -> None:
     assert other.model_dump(exclude={"extractor"}) == score.model_dump(exclude={"extractor"})
     back = jobs.scored_by(other, "inception", digits)
     assert back.model_dump() == jobs.scored_by(score, "inception", digits).model_dump()
+
+
+def test_an_imagenet_that_was_prepared_as_jpeg_is_another_job() -> None:
+    """The study says nothing else; the archive's name is the same. Archives of the other datasets stay."""
+    run = load_study(ROOT / "params" / "paper.yaml").runs["imagenet-large"]
+    job = jobs.prepare_job(run)
+    once = {"dataset": run.dataset.model_dump(mode="json")}
+    assert job.model_dump(mode="json") == once | {"format": "webp"}
+    assert jobs.PrepareJob.model_validate(json.loads(jobs.as_text(job))) == job
+    with pytest.raises(ValueError, match="format is png, but imagenet is stored as webp"):
+        jobs.PrepareJob.model_validate(once)
+    digits = jobs.PrepareJob(dataset=Dataset(name="digits"))
+    assert "format" not in digits.model_dump(mode="json")

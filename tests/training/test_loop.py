@@ -158,7 +158,7 @@ def test_same_job_same_bytes(places: Callable[[str], Place], digits_archive: Pat
     assert first.states == []
 
 
-@pytest.mark.parametrize("change", [{"seed": 4}, {"run": "other"}, {"learning_rate": 7e-3}])
+@pytest.mark.parametrize("change", [{"seed": 4}, {"seed": [3, "replicate", 1]}, {"learning_rate": 7e-3}])
 def test_another_job_other_weights(
     places: Callable[[str], Place], digits_archive: Path, change: dict[str, Any]
 ) -> None:
@@ -166,6 +166,17 @@ def test_another_job_other_weights(
     first.train(tiny_job(), digits_archive)
     second.train(tiny_job(**change), digits_archive)
     assert first.model.read_bytes() != second.model.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["sphere", "vae"])
+def test_a_run_by_another_name_is_the_same_run(
+    places: Callable[[str], Place], digits_archive: Path, kind: str
+) -> None:
+    """Arms of an ablation differ in what they vary, and not in weights, order and noise as well."""
+    first, second = places("a"), places("b")
+    first.train(tiny_job(kind), digits_archive)
+    second.train(tiny_job(kind, run="other"), digits_archive)
+    assert first.bytes == second.bytes
 
 
 @pytest.mark.parametrize(
@@ -337,7 +348,7 @@ def test_every_trainable_weight_moves(places: Callable[[str], Place], digits_arc
     place = places("a")
     job = tiny_job(epochs=4)
     place.train(job, digits_archive)
-    fresh = build(job.architecture, generator=seeds.generator(job.seed, job.run, "weights"))
+    fresh = build(job.architecture, generator=seeds.generator(*job.seed, "weights"))
     after = load_model(place.model).model.state_dict()
     still = [name for name, tensor in fresh.named_parameters() if torch.equal(tensor, after[name])]
     assert still == []
@@ -413,7 +424,7 @@ def test_images_are_flipped_only_where_asked(
     images = load_training_images(digits_archive, 10)
     batch = make_batch(job, images, 5, range(16))
     shown, labels = batch.images, batch.labels
-    indices, _ = batch_indices(96, 16, seeds.derive(job.seed, job.run, "data"), 5)
+    indices, _ = batch_indices(96, 16, seeds.derive(*job.seed, "data"), 5)
     plain = to_unit(images.images[indices])
     assert labels is not None and torch.equal(labels, images.labels[indices])
     mirrored = [not torch.equal(a, b) for a, b in zip(shown, plain, strict=True)]

@@ -18,11 +18,12 @@ from test_loop import CPU, Place, interrupted, places, tiny_job
 from sphere_repro.errors import UserError
 from sphere_repro.machine.distributed import World
 from sphere_repro.machine.signals import deferred_interrupt
+from sphere_repro.provenance import maker
+from sphere_repro.provenance.maker import difference
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training import saved as module
-from sphere_repro.training import segments
 from sphere_repro.training.saved import Rhythm, Saved, resumed_state
-from sphere_repro.training.segments import continued, difference
+from sphere_repro.training.segments import continued
 from sphere_repro.training.state import initial_state
 
 assert places  # a fixture
@@ -386,10 +387,10 @@ def test_the_last_two_states_are_kept(tmp_path: Path) -> None:
 def changed(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Today's code or versions are others."""
     if what == "code":
-        monkeypatch.setattr(segments, "code_hash", lambda *_: "f" * 64)
+        monkeypatch.setattr(maker, "code_hash", lambda *_: "f" * 64)
     else:
-        today = segments.versions()
-        monkeypatch.setattr(segments, "versions", lambda: today | {"torch": "9.9"})
+        today = maker.versions()
+        monkeypatch.setattr(maker, "versions", lambda: today | {"torch": "9.9"})
 
 
 @pytest.mark.parametrize(("what", "words"), [("code", "other code"), ("torch", r"torch \S+ \(now 9\.9\)")])
@@ -429,8 +430,8 @@ def test_packages_that_train_nothing_may_change(
 ) -> None:
     place = places("a")
     interrupted(place, tiny_job(), digits_archive, monkeypatch, 3)
-    today = segments.versions()
-    monkeypatch.setattr(segments, "versions", lambda: today | {"scipy": "9.9"})
+    today = maker.versions()
+    monkeypatch.setattr(maker, "versions", lambda: today | {"scipy": "9.9"})
     assert place.train(tiny_job(), digits_archive).resumed_at == 3
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import torch
 
 from conftest import ROOT
+from sphere_repro.models.autoencoder import build
+from sphere_repro.models.checkpoint import save_model
 from sphere_repro.study.config import load_study
 from sphere_repro.study.jobs import train_job
 
@@ -36,3 +39,41 @@ def test_training() -> None:
     assert list(found["variants"]) == chosen and found["peak_flops"] > 0
     for row in found["variants"].values():
         assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_eager"] > 0
+
+
+def test_image_formats() -> None:
+    benchmark = load("image_formats")
+    found = benchmark.measured(1)
+    assert list(found) == list(benchmark.FORMATS)
+    for name, row in found.items():
+        assert (row["psnr_db"] is None) == (not name.startswith("jpeg"))
+        assert all(0 < size < 3 for size in row["bytes_per_pixel"].values())
+    committed = json.loads((ROOT / "benchmarks/image_formats.json").read_text())["formats"]
+    assert committed.keys() == found.keys()
+
+
+def test_sampling(tmp_path) -> None:
+    benchmark = load("sampling")
+    shape = train_job(load_study(ROOT / "params/smoke.yaml"), "digits").architecture
+    model = build(shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in model.parameters():  # a new model's heads are zero: one grey, in every precision
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    save_model(tmp_path / "model.safetensors", model.state_dict(), None, shape, 80.0)
+    found = benchmark.measured(tmp_path / "model.safetensors", 6, 4, torch.device("cpu"))
+    assert list(found) == ["1 step", "4 steps"]
+    for row in found.values():
+        assert list(row) == ["float32", "bfloat16"]
+        assert 15 < row["bfloat16"]["worst_psnr_db"] <= row["bfloat16"]["psnr_db"] < 80
+
+
+def test_the_documents_say_what_was_measured() -> None:
+    text = (ROOT / "docs/large-models.md").read_text()
+    report = json.loads((ROOT / "benchmarks/sampling.json").read_text())
+    for name in ("digits", "photo-patches"):
+        steps = next(row["by_steps"] for key, row in report.items() if key.startswith(f"demo/{name},"))
+        mean, worst = (
+            [f"{one['bfloat16'][kind]:.1f}" for one in steps.values()]
+            for kind in ("psnr_db", "worst_psnr_db")
+        )
+        assert f"| {name} | 1, 4 | {', '.join(mean)} dB | {', '.join(worst)} dB |" in text

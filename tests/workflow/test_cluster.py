@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 import fake_slurm
-from conftest import PATIENCE, ROOT, SMOKE, copy_checkout, environment, snakemake
+from conftest import PATIENCE, ROOT, SMOKE, copy_checkout, environment, pending, snakemake
+from sphere_repro import cli
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +31,12 @@ def checkout(tmp_path):
     return folder
 
 
-def write_study(folder, execution=None, **training):
+def write_study(folder, execution=None, sampling=None, **training):
     """The smoke study's digits alone, trained for long enough to be interrupted."""
     study = yaml.safe_load((folder / SMOKE).read_text())
     run = study["runs"]["digits"]
     run["training"] |= {"epochs": 8} | training
-    run["sampling"] = {"count": 16, "generations": [{"steps": 1}]}
+    run["sampling"] = {"count": 16, "generations": [{"steps": 1}]} | (sampling or {})
     run["execution"] = {"checkpoint_seconds": 0.1, "checkpoint_share": 1} | (execution or {})
     study |= {"study": "cluster", "runs": {"digits": run}, "figures": ["samples"]}
     study["score"] |= {"reference_count": 64, "kid_subsets": 2, "kid_subset_size": 10, "jackknife_groups": 2}
@@ -75,12 +76,12 @@ def test_a_study_on_the_cluster_gives_what_one_machine_gives(cluster, checkout):
     assert sorted(found) == ["prepare", "reference", "sample", "score", "train"]
     assert {job["state"] for job in fake_slurm.jobs(cluster.folder)} == {"COMPLETED"}
 
-    for rule, partition, memory, minutes in (
-        ("train", "gpu", "32000", "1440"),
-        ("sample", "gpu", "32000", "480"),
-        ("reference", "gpu", "32000", "240"),
-        ("score", "gpu", "64000", "480"),
-        ("prepare", "cpu", "32000", "720"),
+    for rule, partition, memory, minutes in (  # all are small: the least of profiles/slurm/limits.yaml
+        ("train", "gpu", "32000", "60"),
+        ("sample", "gpu", "32000", "60"),
+        ("reference", "gpu", "32000", "60"),
+        ("score", "gpu", "64000", "60"),
+        ("prepare", "cpu", "32000", "60"),
     ):
         asked = found[rule]["asked"]
         on_gpu = partition == "gpu"
@@ -141,6 +142,58 @@ def test_one_training_on_two_machines_inside_one_job(cluster, checkout):
     assert (train["rule"], train["state"], train["restarts"]) == ("train", "COMPLETED", 1)
     record = json.loads((checkout / MODEL).with_suffix(".json").read_text())
     assert record["processes"] == 2 and record["resumed_at_step"] > 0
+
+
+def test_a_set_of_two_processes_goes_on_in_another_turn(cluster, checkout):
+    """The time is up after the first part; the bytes are those of one process at once."""
+    images = "results/cluster/digits/samples/generation-1.zip"
+    write_study(checkout, sampling={"count": 5000, "batch_size": 50, "processes": 2})
+    done = cluster(images, plan={"sample": {"time_is_up_when": ".state/sample/digits.generation-1-*/0*.zip"}})
+    assert done.returncode == 0, done.stdout + done.stderr
+    sample = fake_slurm.jobs(cluster.folder)[-1]
+    assert (sample["rule"], sample["state"], sample["restarts"]) == ("sample", "COMPLETED", 1)
+    asked = {key: sample["asked"][key] for key in ("gpus", "nodes", "cpus_per_task", "mem", "time")}
+    assert asked == {"gpus": "2", "nodes": "1", "cpus_per_task": "16", "mem": "64000", "time": "60"}
+    assert not list((checkout / ".state/sample").rglob("*.zip"))
+
+    before = (checkout / images).read_bytes()
+    write_study(checkout, sampling={"count": 5000, "batch_size": 50})
+    assert "sample" not in pending(checkout, images, study=STUDY)  # another number makes no result old
+    local = snakemake(checkout, images, "--force", study=STUDY)
+    assert local.returncode == 0, local.stderr
+    assert (checkout / images).read_bytes() == before
+
+
+@pytest.mark.parametrize("rule", ["prepare", "score", "reference", "encode"])
+def test_every_long_job_asks_for_another_turn(rule):
+    """What each keeps is tested where it is made."""
+    assert cli.verbs()[rule].takes_turns
+
+
+def test_times_of_the_paper_follow_from_its_jobs(tmp_path):
+    """Small jobs have an hour, the largest a day and further turns, others the planner's estimate times 3."""
+    folder = copy_checkout(tmp_path / "checkout")
+    command = ["snakemake", "--profile", "profiles/slurm", "--configfile", "params/paper.yaml", "-n"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    blocks = re.findall(r"^rule (\w+):\n((?:    .*\n)*)", text, re.M)
+    found = {}
+    for rule, block in blocks:
+        wildcards = re.search(r"wildcards: (.*)", block)
+        if rule in ("prepare", "train", "sample", "encode", "reference", "score"):
+            found[rule, wildcards[1]] = int(re.search(r"runtime=(\d+)", block)[1])
+    assert found["train", "run=imagenet-xlarge"] == 1440
+    assert found["sample", "run=imagenet-xlarge, set=generation-4-fixed-shared-combo1.4"] == 1440
+    assert found["encode", "run=cifar10-base"] == 60
+    assert 60 < found["sample", "run=cifar10-base, set=generation-1"] < 1440
+    assert (
+        found["sample", "run=cifar10-base, set=generation-1"]
+        < (found["sample", "run=cifar10-large, set=generation-1"])
+    )
+    assert 60 < found["prepare", "archive=imagenet-256px"] <= 1440
 
 
 def test_the_default_study_is_planned_for_the_cluster(tmp_path):

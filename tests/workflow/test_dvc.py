@@ -267,7 +267,7 @@ def test_a_study_that_leaves_defaults_out_has_a_pipeline(tmp_path):
     assert "seed" in run(folder, "dvc", "params", "diff").stdout
     run(folder, "dvc", "repro", "-q", path)
     record = json.loads((folder / "results/short/digits/model.json").read_text())
-    assert record["job"]["seed"] == 1
+    assert record["job"]["seed"] == [1]
     run(folder, "dvc", "status")
 
 

@@ -159,7 +159,7 @@ def test_every_dataset_came_through_its_publishers_layout(paper):
         assert len(set(archive.labels.tolist())) == min(images, CLASSES[name])
         record = json.loads((paper / f"data/prepared/{name}-16px.json").read_text())
         assert record["inputs"]["raw"]["path"] == f"data/raw/{name}.json"
-        assert bool(record["source"].get("jpeg_quality")) == (name == "imagenet")
+        assert record["source"].get("format", "png") == ("webp" if name == "imagenet" else "png")
 
 
 def test_figures_and_claims(paper):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.stage.utils import is_valid_name
 
 from conftest import ROOT
 from sphere_repro.errors import UserError
@@ -18,6 +19,7 @@ from sphere_repro.strict import UniqueKeys, parse
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study, load_study
 from sphere_repro.study.files import StudyFiles
+from sphere_repro.study.replicates import is_replicate
 
 STUDIES = ("paper", "released", "ablations", "ablations-small", "cifar10-small")
 PAPER = load_study(ROOT / "params/paper.yaml")
@@ -153,9 +155,9 @@ def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["ablations", "ablations-small"])
 def test_each_ablation_changes_its_axis_and_nothing_else(name: str) -> None:
     study = load_study(ROOT / f"params/{name}.yaml")
-    (first, baseline), *others = study.runs.items()
+    (first, baseline), *others = ((run, study.runs[run]) for run in StudyFiles(study).first)
     assert first == "baseline" and baseline.ablation is None
-    kept = {"sampling", "ablation"}
+    kept = {"sampling", "ablation", "replicates"}
     ours, axes = flat(baseline.model_dump(exclude=kept)), set()
     for run_name, run in others:
         assert run.ablation is not None
@@ -174,6 +176,37 @@ def test_each_ablation_changes_its_axis_and_nothing_else(name: str) -> None:
     assert len(set(values)) == len(values)
     assert (statements.LOSS_AXIS, statements.ALONE) in values and statements.ANGLE_AXIS in axes
     assert study.figures == ("ablations",)
+
+
+def test_what_claims_compare_is_trained_several_times() -> None:
+    study = load_study(ROOT / "params/ablations.yaml")
+    several = {name for name, run in study.runs.items() if run.replicates > 1 and not is_replicate(name)}
+    compared = {
+        name
+        for name in StudyFiles(study).first
+        if (run := study.runs[name]).ablation is None
+        or run.ablation.axis == statements.ANGLE_AXIS
+        or run.ablation.value == statements.ALONE
+    }
+    assert several == compared and len(compared) == 7
+    assert len(study.runs) == 33  # as the study's head and docs/paper.md say
+
+
+def test_stages_of_several_trainings(writer: Any) -> None:
+    """Each training is a stage of its own, with a name that DVC takes; none is judged or drawn."""
+    several = yaml.safe_load((ROOT / "params/smoke.yaml").read_text())
+    once = stages_of(writer, parse(Study, several, "here"))
+    several["runs"]["digits"]["replicates"] = 3
+    thrice = stages_of(writer, parse(Study, several, "here"))
+    more = [f"{stage}-digits_r{number}" for number in (1, 2) for stage in ("train", "sample", "score")]
+    assert sorted(thrice.keys() - once.keys()) == sorted(more)
+    assert all(is_valid_name(name) for name in thrice)
+    same = thrice.keys() & once.keys() - {"tables", "figures"}
+    assert {name: thrice[name] for name in same} == {name: once[name] for name in same}
+    assert "latents" not in str(thrice["sample-digits_r1"]) and "latents" in str(thrice["sample-digits"])
+    scores = "results/smoke/digits_r2/scores.efficientnet-lite0.json"
+    assert scores in thrice["tables"]["deps"] and scores in thrice["figures"]["deps"]
+    assert not any("_r1/training.csv" in dependence for dependence in thrice["figures"]["deps"])
 
 
 def test_the_ablations_values_are_their_runs() -> None:

@@ -74,6 +74,28 @@ def test_one_parameter_of_one_run_reaches_only_what_follows_from_it(workspace):
     assert not {"sample digits-vae", "score digits-vae"} & jobs
 
 
+def test_several_trainings_of_a_run_only_add_jobs(workspace):
+    changed = yaml.safe_load((workspace / SMOKE).read_text())
+    changed["runs"]["digits"]["replicates"] = 2
+    (workspace / "params/changed.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    compared = {"fid_table", "claims", "figure distance-by-steps", "notebook distance-by-steps"}
+    jobs = pending(workspace, study="params/changed.yaml")
+    assert jobs == {"train digits_r1", "sample digits_r1", "score digits_r1", *compared}
+    snakemake(workspace, "tables", study="params/changed.yaml", check=True)
+    rows = list(csv.DictReader((workspace / "results/fid_table.csv").open()))
+    found = {(row["run"], row["replicate"], row["set"]): row for row in rows}
+    assert len(rows) == len(found) == 9
+    first, second = (found["digits", number, "generation-1"] for number in "01")
+    assert first["frechet"] != second["frechet"]
+    mean, deviation = float(first["frechet_mean"]), float(first["frechet_deviation"])
+    assert mean == pytest.approx((float(first["frechet"]) + float(second["frechet"])) / 2, rel=1e-5)
+    assert deviation == pytest.approx(abs(mean - float(first["frechet"])) * 2**0.5, rel=1e-3)
+    claims = csv.DictReader((workspace / "results/claims.csv").open())
+    (compared_claim,) = [row for row in claims if row["claim"] == "sphere-prior-not-far-worse"]
+    assert "2 trainings of digits, one of digits-vae" in compared_claim["numbers"]
+    assert pending(workspace) == {"fid_table", "claims"}  # of one training each again
+
+
 def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
     module = workspace / "src/sphere_repro/figures/samples.py"
     module.write_text(module.read_text() + "\n# edited\n")

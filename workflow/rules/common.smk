@@ -18,6 +18,7 @@ from sphere_repro.study import catalogue, jobs, scoring
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles, archive_file
 from sphere_repro.study.files import downloads_file, record_of, table_files
+from sphere_repro.study.paper_tables import paper_table_files, table_names
 
 
 def stop(error):
@@ -89,7 +90,7 @@ def job(path):
 
 def modules(prefixes):
     """The package's files whose change makes a cheap result old (training and sampling name none)."""
-    found = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")]
+    found = [path.relative_to(PACKAGE).as_posix() for path in code.source_files()]
     return sorted(
         f"src/sphere_repro/{name}" for name in found if name.startswith(tuple(prefixes))
     )
@@ -98,11 +99,18 @@ def modules(prefixes):
 def figure_code(wildcards):
     """The files that draw a figure."""
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
-    shared = (
-        *("results/degenerate.py", "results/image_sets.py", "results/scores.py"),
-        "results/variety.py",
-    )
-    return modules([f"figures/{drawn_by}.py", "figures/style.py", *shared])
+    shared = [
+        f"results/{name}.py"
+        for name in (
+            "degenerate",
+            "image_sets",
+            "projections",
+            "scores",
+            "trainings",
+            "variety",
+        )
+    ]
+    return modules([f"figures/{drawn_by}.", "figures/style.py", *shared])
 
 
 def subject(figure):

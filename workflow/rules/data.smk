@@ -25,6 +25,8 @@ rule prepare:
     conda:
         ENVIRONMENT
     threads: preparing_threads
+    resources:
+        runtime=minutes(archive_file("{archive}"), preparing_threads),
     params:
         job=job(archive_file("{archive}")),
     shell:

@@ -23,3 +23,29 @@ rule figure:
     shell:
         "python -m sphere_repro figure {params.kind} {params.inputs} {params.subject} --log {log} "
         "--out {output.image}"
+
+
+# Figures that turn: what the catalogue marks as having a page.
+rule page:
+    input:
+        results=lambda wildcards: list(FIGURES[wildcards.figure].inputs.values()),
+        code=figure_code,
+    output:
+        page=report(
+            "{place}/pages/{figure}.html",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
+        record="{place}/pages/{figure}.json",
+    log:
+        "logs/{place}/pages/{figure}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        kind=lambda wildcards: FIGURES[wildcards.figure].kind,
+        subject=lambda wildcards: subject(FIGURES[wildcards.figure]),
+        inputs=lambda wildcards: pairs(FIGURES[wildcards.figure].inputs),
+        caption=lambda wildcards: FIGURES[wildcards.figure].caption,
+    shell:
+        "python -m sphere_repro page {params.kind} {params.inputs} {params.subject} --log {log} "
+        "--out {output.page}"

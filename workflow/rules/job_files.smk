@@ -39,6 +39,11 @@ for record, step in STEPS.items():
         write_text(job_file, f"{text}\nno result of this job at {time.time_ns()}\n")
 
 for place in ("results", places.apart):
-    for path in (*table_files(place), *catalogue.figure_files(files, place)):
+    for path in (
+        *table_files(place),
+        f"{place}/tables/tables.json",
+        *catalogue.figure_files(files, place),
+        *catalogue.page_files(files, place),
+    ):
         if Path(record_of(path)).is_file():
             refuse_edited(record_of(path))

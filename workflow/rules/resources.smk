@@ -1,8 +1,30 @@
 # Threads and resources of the jobs: what a cluster is asked for.
+from sphere_repro.planning.times import Asked, read_limits
+
+try:
+    asked = Asked(study, read_limits(PACKAGE.parents[1] / "profiles/slurm/limits.yaml"))
+except UserError as error:
+    stop(error)
+
+
 def preparing_threads(wildcards):
     """Files are decoded by several processes; what lies in memory by one."""
     source = files.archives[wildcards.archive].dataset.source
     return 1 if source.loader == "embedded" else 8
+
+
+def minutes(path, processors=lambda wildcards: 1):
+    """The time limit of the job whose result is `path`, a pattern (profiles/slurm/limits.yaml)."""
+
+    def found(wildcards):
+        step = STEPS.get(record_of(path.format(**wildcards)))
+        return asked.minutes(step, processors(wildcards)) if step else None
+
+    return found
+
+
+def sampling_of(wildcards):
+    return study.runs[wildcards.run].sampling
 
 
 def execution_of(wildcards):

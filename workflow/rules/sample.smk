@@ -8,14 +8,21 @@ rule sample:
         "logs/sample/{run}/{set}.log",
     conda:
         ENVIRONMENT
+    # no parameters: how many processes share a set makes no result old
+    threads: lambda wildcards: sampling_of(wildcards).processes
     resources:
-        gpu=1,
+        processes=lambda wildcards: sampling_of(wildcards).processes,
+        gpu=lambda wildcards: sampling_of(wildcards).processes,
         nodes=1,
+        runtime=minutes(places.sample("{run}", "{set}")),
+        disk_mb=lambda wildcards: asked.disk_mb(
+            STEPS[record_of(places.sample(wildcards.run, wildcards.set))]
+        ),
     params:
         job=job(places.sample("{run}", "{set}")),
     shell:
-        "python -m sphere_repro sample --log {log} --job {params.job:q} "
-        "--model {input.model} --data {input.data} --out {output.images}"
+        "python -m sphere_repro sample --log {log} --job {params.job:q} --processes {resources.processes} "
+        "--model {input.model} --data {input.data} --out {output.images} --state .state"
 
 
 rule encode:
@@ -31,8 +38,9 @@ rule encode:
     resources:
         gpu=1,
         nodes=1,
+        runtime=minutes(places.latents("{run}")),
     params:
         job=job(places.latents("{run}")),
     shell:
         "python -m sphere_repro encode --log {log} --job {params.job:q} "
-        "--model {input.model} --data {input.data} --out {output.latents}"
+        "--model {input.model} --data {input.data} --out {output.latents} --state .state"

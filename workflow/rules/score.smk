@@ -12,11 +12,12 @@ rule reference:
     resources:
         gpu=1,
         nodes=1,
+        runtime=minutes(places.reference("{archive}", "{extractor}")),
     params:
         job=job(places.reference("{archive}", "{extractor}")),
     shell:
         "python -m sphere_repro reference --log {log} --job {params.job:q} "
-        "--data {input.data} --out {output.features}"
+        "--data {input.data} --out {output.features} --state .state"
 
 
 rule score:
@@ -33,8 +34,10 @@ rule score:
     resources:
         gpu=1,
         nodes=1,
+        runtime=minutes(places.scores("{run}", "{extractor}")),
     params:
         job=job(places.scores("{run}", "{extractor}")),
     shell:
         "python -m sphere_repro score --log {log} --job {params.job:q} "
-        "--data {input.data} --reference {input.reference} --sets {input.sets} --out {output}"
+        "--data {input.data} --reference {input.reference} --sets {input.sets} --out {output} "
+        "--state .state"

@@ -74,3 +74,26 @@ rule claims:
     shell:
         "python -m sphere_repro claims --log {log} --scores {input.scores} "
         "--uniformity {input.uniformity} --table {input.table} --out {output.record}"
+
+
+rule paper_tables:
+    input:
+        table="{place}/fid_table.csv",
+        uniformity=[places.uniformity(run) for run in files.judged],
+        code=modules(["results/paper_tables.py"]),
+    output:
+        tables=report(
+            [path for path in paper_table_files(files, "{place}")],
+            caption="../report/paper-tables.rst",
+            category="Tables",
+        ),
+        record="{place}/tables/tables.json",
+    log:
+        "logs/{place}/tables.log",
+    conda:
+        ENVIRONMENT
+    params:
+        names=" ".join(table_names(files)),
+    shell:
+        "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
+        "--uniformity {input.uniformity} --out {output.record}"

@@ -19,6 +19,7 @@ rule train:
         execution=lambda wildcards: jobs.as_text(
             execution_of(wildcards), defaults=False
         ),
+        runtime=minutes(places.model("{run}")),
         gpu=lambda wildcards: of_one_machine(wildcards),
         nodes=lambda wildcards: execution_of(wildcards).nodes,
         # several machines: the verb itself starts one task on each of them

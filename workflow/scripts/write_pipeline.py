@@ -140,7 +140,7 @@ class Pipeline:
         made_by = self._folders(self.files.made_by())
         deps = [*scores, *judged, *made_by, "src/sphere_repro", "params/expected.yaml"]
         names = ("fid_table.csv", "fid_table.json", "claims.json", "claims.md", "claims.csv")
-        outs = [self._shown(f"{self.place}/{name}") for name in names]
+        outs = [self._shown(f"{self.place}/{name}") for name in (*names, "tables")]
         metrics = [self._shown(f"{self.place}/metrics.json")]
         return self._stage(self._run(f"tables{self._apart}"), deps, outs, metrics=metrics)
 
@@ -148,7 +148,8 @@ class Pipeline:
         figures = catalogue.wanted(self.files).values()
         inputs = self._folders(path for figure in figures for path in figure.inputs.values())
         deps = [f"{self.places.jobs}/figures.json", *inputs, "src/sphere_repro/figures", "notebooks"]
-        outs = [self._shown(f"{self.place}/figures"), f"{self.place}/notebooks"]
+        pages = [self._shown(f"{self.place}/pages")] if any(catalogue.page_files(self.files, "")) else []
+        outs = [self._shown(f"{self.place}/figures"), *pages, f"{self.place}/notebooks"]
         return self._stage(self._run(f"figures{self._apart}"), deps, outs)
 
     @property

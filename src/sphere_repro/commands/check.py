@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphere_repro.commands.verb import Verb
+
+if TYPE_CHECKING:
+    from sphere_repro.study.config import Run
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,23 +23,33 @@ def run(o: argparse.Namespace) -> str:
     from sphere_repro.planning.reach import reaches, warnings
     from sphere_repro.study import sense
     from sphere_repro.study.config import load_study
+    from sphere_repro.study.replicates import is_replicate
 
     study = load_study(o.study)
     refuse_missing(study)
     found = reaches(study, Path())
     trained = {item.run: item for item in found}
-    lines = [f"{o.study}: study '{study.study}', {len(study.runs)} runs"]
-    for name, run in study.runs.items():
+    first = {name: run for name, run in study.runs.items() if not is_replicate(name)}
+    lines = [f"{o.study}: study '{study.study}', {len(first)} runs"]
+    for name, run in first.items():
         lines.append(
             f"  {name}: {run.dataset.archive}, {run.model.kind}"
             f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         )
         shown = [each.set for each in run.sampling.image_sets]
         lines += [f"    image sets: {', '.join(shown)}"] if shown else []
+        lines += [f"    {run.replicates} trainings: {_names(name, run)}"] if run.replicates > 1 else []
         lines += [f"    training: {trained[name]}"] if name in trained else []
     lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]
     lines += own_images(run.dataset for run in study.runs.values())
     return "\n".join([*lines, *warnings(found)])
+
+
+def _names(name: str, run: Run) -> str:
+    """The names of a run's trainings."""
+    from sphere_repro.study.replicates import name_of
+
+    return ", ".join(name_of(name, number) for number in range(run.replicates))
 
 
 VERB = Verb("check", "check a study file and list its jobs", add_options, run, torch=False)

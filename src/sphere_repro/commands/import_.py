@@ -11,8 +11,8 @@ from sphere_repro.commands import job as jobs_of
 from sphere_repro.commands import records
 from sphere_repro.commands.verb import Verb
 from sphere_repro.provenance import code
-from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 if TYPE_CHECKING:
     from sphere_repro.study.jobs import ReleasedJob
@@ -33,7 +33,7 @@ def import_run(job: ReleasedJob, out: Path) -> str:
     started = time.time()
     inputs = make(job, out)
     count = parameter_count(job.architecture)
-    facts = {"parameter_count": count, "sha256": file_hash(out)}
+    facts = {"parameter_count": count, "sha256": known_hash(out)}
     origin = provenance_of(records.plain(job), inputs=inputs, code=code.IMPORT, device="cpu", **facts)
     records.write(job, started, origin, [out])
     return f"import {job.run}: {count} parameters of {job.released}"

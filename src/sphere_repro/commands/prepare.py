@@ -42,4 +42,12 @@ def prepare(
     return "; ".join(filter(None, (line, told(facts))))
 
 
-VERB = Verb("prepare", "make a dataset's image archive", add_options, run, torch=False, beside=(".json",))
+VERB = Verb(
+    "prepare",
+    "make a dataset's image archive",
+    add_options,
+    run,
+    torch=False,
+    beside=(".json",),
+    takes_turns=True,
+)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sphere_repro.machine import gpus
 from sphere_repro.machine.files import read_json
-from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def timed(
-    work: Callable[[torch.device], Mapping[str, Any]],
+    work: Callable[[torch.device], Mapping[str, Any] | None],
     job: Strict,
     out: Path,
     inputs: Mapping[str, Path],
@@ -32,11 +32,15 @@ def timed(
     """Run `work`, which says what it made (`count` images), on the chosen device; write its record.
 
     Returns:
-        The line that says how many there are and how long they took.
+        The line that says how many there are and how long they took; empty, and without a record, where
+        `work` only helped others (None).
     """
     with gpus.device(device) as chosen:
         started = time.time()
-        facts = {**work(chosen), "sha256": file_hash(out)}
+        made = work(chosen)
+        if made is None:
+            return ""
+        facts = {**made, "sha256": known_hash(out)}
     origin = provenance_of(plain(job), inputs=inputs, code=code, device=str(chosen), **facts)
     write(job, started, origin, [out])
     return f"{label}: {facts['count']} images in {time.time() - started:.1f} s"

@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     jobs_of.add_options(parser)
     parser.add_argument("--data", type=Path, required=True, help="prepared image archive")
     parser.add_argument("--extractor", help="feature extractor, with --study")
+    parser.add_argument("--state", type=Path, default=Path(".state"), help="folder of features half taken")
 
 
 def run(o: argparse.Namespace) -> str:
@@ -29,10 +30,10 @@ def run(o: argparse.Namespace) -> str:
     def derive(study: Study) -> ReferenceJob:
         return jobs.reference_job(study, study.runs[o.run], jobs_of.extractor(o, study))
 
-    return reference(jobs_of.asked(o, jobs.ReferenceJob, derive), o.data, o.out, o.device)
+    return reference(jobs_of.asked(o, jobs.ReferenceJob, derive), o.data, o.out, o.device, o.state)
 
 
-def reference(job: ReferenceJob, data: Path, out: Path, device: str) -> str:
+def reference(job: ReferenceJob, data: Path, out: Path, device: str, state: Path | None = None) -> str:
     """Make the reference statistics of a dataset, or take over those that others made."""
     from sphere_repro.metrics.reference import make_reference, take_reference
     from sphere_repro.sampling.sets import open_archive
@@ -41,7 +42,9 @@ def reference(job: ReferenceJob, data: Path, out: Path, device: str) -> str:
     with gpus.device(device) as chosen:
         started = time.time()
         if job.score.reference is None:
-            make_reference(data, out, dataset=job.dataset.archive, score=job.score, device=chosen)
+            make_reference(
+                data, out, dataset=job.dataset.archive, score=job.score, device=chosen, state=state
+            )
         else:
             take_reference(job, data, out, device=chosen)
     seconds = stamp(out.with_suffix(".json"), job, started, [out])
@@ -55,4 +58,5 @@ VERB = Verb(
     run,
     beside=(".json",),
     out_of_memory="Lower score.batch_size.",
+    takes_turns=True,
 )

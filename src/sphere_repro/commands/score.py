@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", type=Path, required=True, help="features of the real images")
     parser.add_argument("--sets", type=Path, nargs="+", required=True, help="archives of the sample sets")
     parser.add_argument("--extractor", help="feature extractor, with --study")
+    parser.add_argument("--state", type=Path, default=Path(".state"), help="folder of features half taken")
 
 
 def run(o: argparse.Namespace) -> str:
@@ -33,10 +34,20 @@ def run(o: argparse.Namespace) -> str:
     def derive(study: Study) -> ScoreJob:
         return jobs.score_job(study, o.run, jobs_of.extractor(o, study))
 
-    return score(jobs_of.asked(o, jobs.ScoreJob, derive), o.data, o.reference, o.sets, o.out, o.device)
+    return score(
+        jobs_of.asked(o, jobs.ScoreJob, derive), o.data, o.reference, o.sets, o.out, o.device, o.state
+    )
 
 
-def score(job: ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: Path, device: str) -> str:
+def score(
+    job: ScoreJob,
+    data: Path,
+    features: Path,
+    sets: Sequence[Path],
+    out: Path,
+    device: str,
+    state: Path | None = None,
+) -> str:
     """Compare all sample sets of a run with the real images."""
     from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
     from sphere_repro.sampling.sets import open_archive
@@ -53,6 +64,7 @@ def score(job: ScoreJob, data: Path, features: Path, sets: Sequence[Path], out: 
         real=data,
         reference=features,
         ablation=job.ablation,
+        state=state,
     )
     with gpus.device(device) as chosen:
         started = time.time()
@@ -79,4 +91,5 @@ VERB = Verb(
     add_options,
     run,
     out_of_memory="Lower score.batch_size.",
+    takes_turns=True,
 )

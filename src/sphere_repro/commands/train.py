@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from sphere_repro.commands import job as jobs_of
 from sphere_repro.commands import records
 from sphere_repro.commands.verb import Verb
-from sphere_repro.machine import gpus, launch
+from sphere_repro.commands.workers import launched
+from sphere_repro.machine import gpus
+from sphere_repro.machine.launch import Workers
 from sphere_repro.machine.notes import note, notice
-from sphere_repro.machine.processes import is_worker
 from sphere_repro.provenance import code
-from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 if TYPE_CHECKING:
     from sphere_repro.study.jobs import TrainJob
@@ -39,10 +40,7 @@ def run(o: argparse.Namespace) -> str:
 
     job = jobs_of.asked(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
     execution = _execution(o)
-    if execution.world_size > 1 and not is_worker():
-        o.status = launch.launch(o.arguments, launch.Workers(execution.processes, execution.nodes), o.device)
-        if o.status == launch.INTERRUPTED:
-            raise KeyboardInterrupt
+    if launched(o, Workers(execution.processes, execution.nodes)):
         return ""
     from sphere_repro.training.loop import Files
 
@@ -90,7 +88,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         **({"class_names": names} if (names := read_class_names(files.model)) else {}),
         "last": result.last,
         "moved": moved_in(files.curves),
-        "sha256": file_hash(files.model),
+        "sha256": known_hash(files.model),
     }
     origin = provenance_of(
         records.plain(job), inputs={"data": files.archive}, code=code.MODEL, device=str(chosen), **facts

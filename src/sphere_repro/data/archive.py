@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from sphere_repro.data.archive_labels import DAMAGE, REMEDY, Classes, check_classes, read_classes, why
 from sphere_repro.errors import UserError
 
+_FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
 
 class ImageArchive:
     """A readable archive of N square RGB images of one size (H = `resolution`).
@@ -168,9 +170,9 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def _image_names(path: Path, entries: list[str]) -> list[str]:
-    names = sorted(name for name in entries if name.lower().endswith((".png", ".jpg", ".jpeg")))
+    names = sorted(name for name in entries if name.lower().endswith(tuple(_FORMATS)))
     if not names:
-        raise UserError(f"{path} holds no PNG or JPEG images. {REMEDY}")
+        raise UserError(f"{path} holds no PNG, WebP or JPEG images. {REMEDY}")
     for name, following in itertools.pairwise(names):
         if name == following:
             raise UserError(f"{path} holds image {name} twice. {REMEDY}")
@@ -178,7 +180,7 @@ def _image_names(path: Path, entries: list[str]) -> list[str]:
 
 
 def _format(name: str) -> str:
-    return "PNG" if name.lower().endswith(".png") else "JPEG"
+    return next(form for suffix, form in _FORMATS.items() if name.lower().endswith(suffix))
 
 
 def _square_side(path: Path, name: str, image: np.ndarray) -> int:

@@ -1,6 +1,7 @@
 """Write an archive: the form of every dataset and sample set.
 
-PNGs (ImageNet: JPEGs) named `00000/img00000000.png` (folder = index // 1000) and `dataset.json` with
+PNGs (ImageNet: lossless WebPs; JPEGs where asked for) named `00000/img00000000.png` (folder = index // 1000)
+and `dataset.json` with
 `{"labels": [["00000/img00000000.png", 3], …]}`, or `{"labels": null}` where there are no classes: the layout
 of StyleGAN and EDM, so that their tools read these archives too. Where the classes have names, it has them
 under `class_names`, which those tools pass over.
@@ -17,7 +18,7 @@ from typing import IO
 import numpy as np
 
 from sphere_repro.data.archive_labels import LABELS_NAME
-from sphere_repro.data.images import encode
+from sphere_repro.data.images import encode, suffix_of
 from sphere_repro.machine.files import atomic_output
 
 Labels = Sequence[int] | np.ndarray
@@ -56,23 +57,24 @@ def write_encoded(
     path: Path,
     images: Iterable[bytes],
     labels: Labels | None,
-    suffix: str = ".png",
     class_names: Sequence[str] | None = None,
 ) -> None:
-    """The same for images that are PNG files already, or JPEG files (suffix `.jpg`)."""
+    """The same for images that are files already, as `images.encode` makes them, of one format or several."""
+    suffixes: list[str] = []
     with (
         atomic_output(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
-        count = 0
-        for count, image in enumerate(images, start=1):
-            archive.writestr(_entry(image_name(count - 1, suffix)), image)
+        for index, image in enumerate(images):
+            suffixes.append(suffix_of(image))
+            archive.writestr(_entry(image_name(index, suffixes[-1])), image)
+        count = len(suffixes)
         if count == 0:
             raise ValueError(f"there are no images to write to {path}")
         if labels is not None and len(labels) != count:
             raise ValueError(f"{count} images but {len(labels)} labels for {path}")
         with archive.open(_entry(LABELS_NAME), "w") as file:
-            _write_labels(file, labels, suffix, class_names)
+            _write_labels(file, labels, suffixes, class_names)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -99,13 +101,14 @@ def _checked_shape(image: np.ndarray, index: int, first: tuple[int, ...] | None)
 
 
 def _write_labels(
-    file: IO[bytes], labels: Labels | None, suffix: str, class_names: Sequence[str] | None
+    file: IO[bytes], labels: Labels | None, suffixes: Sequence[str], class_names: Sequence[str] | None
 ) -> None:
     if labels is None:
         file.write(b'{"labels": null}\n')
         return
     file.write(b'{"labels": [')
     for index, label in enumerate(labels):
-        file.write(f"{',' if index else ''}\n{json.dumps([image_name(index, suffix), int(label)])}".encode())
+        row = json.dumps([image_name(index, suffixes[index]), int(label)])
+        file.write(f"{',' if index else ''}\n{row}".encode())
     names = f',\n"class_names": {json.dumps(list(class_names))}' if class_names else ""
     file.write(f"\n]{names}}}\n".encode())

@@ -60,7 +60,7 @@ class OwnArchive(ImageArchive):
         others = [name for name in entries if suffix_of(name) not in SUFFIXES and name != top + LABELS_NAME]
         self.left_out = Counter(suffix_of(name) or "without a suffix" for name in others)
         found = self._classes(top, names, classes)
-        usual = all(suffix_of(name) in (".png", ".jpg", ".jpeg") for name in names)
+        usual = all(suffix_of(name) in (".png", ".webp", ".jpg", ".jpeg") for name in names)
         self.plain = self.plain and usual and len(names) + 1 == len(all_names) and not self.unused_rows
         return names, found
 

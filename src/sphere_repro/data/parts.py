@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import multiprocessing
 import os
 import shutil
@@ -24,12 +25,14 @@ from pathlib import Path
 import numpy as np
 
 from sphere_repro.data.archive_writing import write_encoded
+from sphere_repro.data.dataset import LOSSLESS
 from sphere_repro.data.images import DAMAGE, Files, Images, Pieces, encode
 from sphere_repro.data.no_image import told
 from sphere_repro.data.own_archive import OwnArchive
 from sphere_repro.data.pictures import Picture, PictureError, Pictures
 from sphere_repro.data.report import Report
 from sphere_repro.data.resizing import fit
+from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output
 from sphere_repro.machine.processes import die_with_parent
@@ -48,19 +51,27 @@ class Form:
 
     Attributes:
         pixels: side of the square.
-        jpeg_quality: of a JPEG file; None: PNG.
+        format: of the images; of JPEGs, those that `choose` takes first are WebPs, which lose nothing.
         resize: how, as `fit` takes it.
         skip_broken: whether images that cannot be read are left out; otherwise they stop everything.
     """
 
     pixels: int
-    jpeg_quality: int | None = None
+    format: Format = "png"
     resize: str | None = None
     skip_broken: bool = False
 
-    @property
-    def suffix(self) -> str:
-        return ".png" if self.jpeg_quality is None else ".jpg"
+    def of_image(self, index: int, total: int) -> Format:
+        """The format of one of `total` images."""
+        return "webp" if self.format == "jpeg" and index in _lossless(total) else self.format
+
+
+@functools.lru_cache(maxsize=1)
+def _lossless(total: int) -> frozenset[int]:
+    """The images that references and reconstructions are taken from; of two choices the smaller is a part."""
+    from sphere_repro.data.choice import choose  # loads torch, which most preparations do without
+
+    return frozenset(choose(total, LOSSLESS).tolist())
 
 
 def write_prepared(
@@ -99,7 +110,7 @@ def write_prepared(
         pass
     report = Report.of_all([_report(part) for part in parts])
     labels = _labels_left(images, report, class_names)
-    write_encoded(out, _joined(parts), labels, form.suffix, class_names)
+    write_encoded(out, _joined(parts), labels, class_names)
     shutil.rmtree(state, ignore_errors=True)
     return report
 
@@ -125,7 +136,7 @@ def make_part(images: Images, start: int, form: Form, part: Path) -> None:
             else:
                 report.kept.append(index)
                 report.done.update(picture.done)
-                zipped.writestr(f"{index}", encode(image, form.jpeg_quality))
+                zipped.writestr(f"{index}", encode(image, form.of_image(index, len(images))))
         if report.unreadable and not form.skip_broken:
             raise UserError(_broken(report.unreadable))
         zipped.writestr(_REPORT, report.as_json())

@@ -24,6 +24,7 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.provenance.code import code_hash
 from sphere_repro.provenance.hashes import file_hash, value_hash
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.provenance.stamps import known_hash
 
 STATE = Path(".state")
 
@@ -74,7 +75,7 @@ def prepare(
         report = _brought_along(images, dataset, out)
         if report is None:
             skip = dataset.on_broken == "skip"
-            form = Form(dataset.pixels, dataset.source.jpeg_quality, dataset.resize, skip)
+            form = Form(dataset.pixels, dataset.stored, dataset.resize, skip)
             report = write_prepared(out, images, form, parts, workers, _class_names(images))
     facts = {"content": found, **_own_facts(dataset, images, report)} if found else {}
     return _write_provenance(dataset, out, images, report, facts, inputs)
@@ -128,6 +129,8 @@ def _brought_along(images: Images, dataset: Dataset, out: Path) -> Report | None
     """
     if not isinstance(images, OwnArchive) or images.resolution != dataset.pixels or not images.plain:
         return None
+    if dataset.format is not None:
+        return None
     for index in progress(range(len(images)), label=f"check {images.path.name}", unit="image"):
         if not images.as_ours(index):
             return None
@@ -169,7 +172,7 @@ def _write_provenance(
         resolution=dataset.pixels,
         images=len(report.kept),
         class_counts=counts,
-        sha256=file_hash(out),
+        sha256=known_hash(out),
         **facts,
     )
     write_json(out.with_suffix(".json"), provenance)

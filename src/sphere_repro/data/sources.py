@@ -17,6 +17,9 @@ Loader = Literal[
 ]  # data/publishers.py
 
 
+Format = Literal["png", "webp", "jpeg"]  # of the images of a prepared archive; WebPs are lossless
+
+
 class SourceFile(BaseModel):
     """One file of a publisher."""
 
@@ -45,7 +48,7 @@ class Source(BaseModel):
     native_resolution: int
     horizontal_flip: bool
     class_counts: dict[str, int] | None = None  # images of each class, where they are to be checked
-    jpeg_quality: int | None = Field(None, ge=1, le=100)  # prepared as JPEG without subsampling; none: PNG
+    format: Literal["png", "webp"] = "png"  # of the prepared images; both lose nothing
     by_hand: str | None = None  # the page where one registers for it
     files: tuple[SourceFile, ...] = ()
 

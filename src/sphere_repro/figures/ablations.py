@@ -22,9 +22,9 @@ from sphere_repro.results.scores import (
     judged_set,
     metric_label,
     of_runs,
-    read_scores,
     set_label,
 )
+from sphere_repro.results.trainings import in_words, read_means
 
 COLUMNS = 2
 ROW = 0.27  # inches of one variant
@@ -56,6 +56,8 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
 def draw(score_files: Sequence[Path], *, title: str = "Ablations") -> Figure:
     """One panel per axis: distance ± standard error of each variant, the baseline filled and as a line.
 
+    A variant with several trainings is their mean ± the deviation between them.
+
     Args:
         score_files: scores of the study's runs; the first is the baseline.
 
@@ -80,13 +82,13 @@ def draw(score_files: Sequence[Path], *, title: str = "Ablations") -> Figure:
             place.set_visible(False)
     handles = [_mark(style.PALETTE[0], "baseline"), _mark("white", "one thing changed")]
     drawn.legend(handles=handles, loc="outside lower center", ncols=2)
-    style.heading(drawn, title, _caption(runs[0]))
+    style.heading(drawn, title, _caption(runs))
     style.warning(drawn, of_runs(runs))
     return drawn
 
 
 def table(score_files: Sequence[Path]) -> pd.DataFrame:
-    """Every variant: axis, value, distance, standard error, and the difference to the baseline."""
+    """Every variant: axis, value, distance (mean over trainings), its errors, difference to the baseline."""
     records = []
     for name, variants in ablation_axes(_read(score_files)).items():
         ours = next(variant.score.frechet for variant in variants if variant.baseline)
@@ -96,6 +98,8 @@ def table(score_files: Sequence[Path]) -> pd.DataFrame:
                 "value": variant.value,
                 "distance": variant.score.frechet,
                 "standard error": variant.score.frechet_se,
+                "trainings": variant.score.trainings,
+                "deviation between trainings": variant.score.deviation,
                 "minus baseline": variant.score.frechet - ours,
             }
             for variant in variants
@@ -106,16 +110,17 @@ def table(score_files: Sequence[Path]) -> pd.DataFrame:
 def _read(score_files: Sequence[Path]) -> list[RunScores]:
     if not score_files:
         raise UserError("The figure 'ablations' needs one scores file at least. Score a run first.")
-    return [read_scores(path) for path in score_files]
+    return read_means(score_files)
 
 
-def _caption(baseline: RunScores) -> str:
+def _caption(runs: Sequence[RunScores]) -> str:
+    baseline = runs[0]
     judged = judged_set(baseline)
     assert judged is not None  # there would be no axis
     words = set_label(judged.set)
     return (
         f"{baseline.dataset}; {metric_label(baseline.metric)}, lower is better; ± one standard error "
-        f"(jackknife).\nLine: the baseline, {words}. Each panel has a scale of its own."
+        f"(jackknife).\nLine: the baseline, {words}. Each panel has a scale of its own.{in_words(runs)}"
     )
 
 
@@ -125,7 +130,7 @@ def _panel(axes: Axes, name: str, variants: Sequence[Variant]) -> None:
         axes.errorbar(
             [variant.score.frechet],
             [height],
-            xerr=[variant.score.frechet_se],
+            xerr=[variant.score.bar],
             color=blue,
             marker="o",
             markersize=6,

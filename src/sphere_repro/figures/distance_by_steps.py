@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
-from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs, read_scores, set_label
+from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs, set_label
+from sphere_repro.results.trainings import in_words, read_means
 
 Level = tuple[float, str, Any, Any]  # height, words, colour, line style
 SCHEMES = {
@@ -43,6 +44,8 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
 def draw(score_files: Sequence[Path], *, title: str = "Distance by number of steps") -> Figure:
     """One panel per dataset and metric: distance ± standard error by steps, one line per run and guidance.
 
+    A run with several trainings is their mean ± the deviation between them.
+
     Other schemes stand as hollow marks at their number of steps. Horizontal lines: reconstructions, a VAE's
     prior and estimated posterior, and (dashed grey) the floor: what images of a perfect model would score, if
     they were as many as those of the largest set.
@@ -53,7 +56,7 @@ def draw(score_files: Sequence[Path], *, title: str = "Distance by number of ste
     Raises:
         UserError: a file is missing or broken, or none is given.
     """
-    runs = [read_scores(path) for path in score_files]
+    runs = read_means(score_files)
     if not runs:
         raise UserError("The figure 'distance-by-steps' needs one scores file at least. Score a run first.")
     panels: dict[tuple[str, str], list[RunScores]] = {}
@@ -65,13 +68,13 @@ def draw(score_files: Sequence[Path], *, title: str = "Distance by number of ste
         _panel(axes, members)
         axes.set_title(dataset, fontweight="bold", loc="left")
         axes.set(ylabel=metric_label(metric).replace(" (", "\n("), xlabel="steps (passes of the decoder)")
-    style.heading(drawn, title, "Lower is better. Bars: ± one standard error (jackknife).")
+    style.heading(drawn, title, f"Lower is better. Bars: ± one standard error (jackknife).{in_words(runs)}")
     style.warning(drawn, of_runs(runs))
     return drawn
 
 
 def table(score_files: Sequence[Path]) -> pd.DataFrame:
-    """Every scored set: distance, standard error, kernel distance, PSNR."""
+    """Every scored set: distance (mean over trainings), its errors, kernel distance, PSNR."""
     records = [
         {
             "run": run.run,
@@ -81,10 +84,12 @@ def table(score_files: Sequence[Path]) -> pd.DataFrame:
             "images": score.count,
             "distance": score.frechet,
             "standard error": score.frechet_se,
+            "trainings": score.trainings,
+            "deviation between trainings": score.deviation,
             "kernel distance": score.kid,
             "PSNR (dB)": score.psnr,
         }
-        for run in map(read_scores, score_files)
+        for run in read_means(score_files)
         for score in run.records
     ]
     return pd.DataFrame(records)
@@ -144,7 +149,7 @@ def _draw_series(axes: Axes, group: Sequence[SetScore], offset: float, colour: A
         axes.errorbar(
             [(record.steps or 0) + offset for record in plain],
             [record.frechet for record in plain],
-            yerr=[record.frechet_se for record in plain],
+            yerr=[record.bar for record in plain],
             color=colour,
             linestyle=line,
             marker="o",
@@ -157,7 +162,7 @@ def _draw_series(axes: Axes, group: Sequence[SetScore], offset: float, colour: A
         axes.errorbar(
             [(record.steps or 0) + offset + 0.11 * place],
             [record.frechet],
-            yerr=[record.frechet_se],
+            yerr=[record.bar],
             color=colour,
             marker=SCHEMES.get(record.scheme, "X"),
             markerfacecolor="white",

@@ -49,6 +49,19 @@ def _module(kind: str) -> ModuleType:
     return importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
 
 
+def page(kind: str, inputs: Mapping[str, Path], subject: str = "") -> str:
+    """The page of the same kind of figure, as HTML that needs no other file.
+
+    Raises:
+        UserError: no such figure, it has no page, or an input is missing or broken.
+    """
+    pages = [name for name, row in KINDS.items() if row.page]
+    if kind not in pages:
+        raise UserError(f"No figure called '{kind}' has a page{nearest(kind, pages)}.")
+    module = importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
+    return str(module.page(inputs, subject))
+
+
 def need(inputs: Mapping[str, Path], key: str) -> Path:
     """The file called `key`.
 

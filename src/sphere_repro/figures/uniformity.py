@@ -17,9 +17,9 @@ from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
 from sphere_repro.data.class_names import short_word
-from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need
+from sphere_repro.results.projections import read_projections
 from sphere_repro.results.scores import read_uniformity
 
 UPRIGHT, LONGEST = 3, 8  # letters of a class's name that stand below its tick, or fit aslant
@@ -56,7 +56,7 @@ def draw(path: Path, *, title: str = "Latents on the sphere") -> Figure:
         UserError: a file is missing or broken.
     """
     found = read_uniformity(path)
-    points = _points(Path(path).with_suffix(".npz"), found["clouds"])
+    points = read_projections(Path(path).with_suffix(".npz"), found["clouds"])
     clouds = list(found["clouds"].values())
     many = found["classes"] > 1
     map_rows, odd = divmod(len(clouds), 2)
@@ -65,8 +65,8 @@ def draw(path: Path, *, title: str = "Latents on the sphere") -> Figure:
     grid = drawn.add_gridspec(rows, 2)
     for index, cloud in enumerate(clouds):
         axes = drawn.add_subplot(grid[index // 2, index % 2], projection="mollweide")
-        cloud_points, labels = points[cloud["key"]]
-        _map(axes, cloud, cloud_points, labels if many else np.zeros_like(labels))
+        views, labels = points[cloud["key"]]
+        _map(axes, cloud, views[0], labels if many else np.zeros_like(labels))
     rest = grid[rows - 1, 1].subgridspec(2, 1) if odd else grid[rows - 1, :].subgridspec(1, 2)
     names = found.get("class_names")
     _by_class(drawn.add_subplot(rest[0]), clouds, "mean_resultant_length", names)
@@ -101,16 +101,6 @@ def table(path: Path) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(records)
-
-
-def _points(path: Path, clouds: Mapping[str, Any]) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: (stored[key], stored[f"{key}_labels"]) for key in clouds}
-    except Exception as error:  # a damaged zip raises one of many unrelated errors
-        raise UserError(
-            f"Projected points {path} are missing or damaged ({error}). Make them again."
-        ) from error
 
 
 def _map(axes: Axes, cloud: Mapping[str, Any], points: NDArray[Any], labels: NDArray[Any]) -> None:

@@ -31,6 +31,7 @@ class Device:
         origin: where the numbers come from.
         shares_host: its memory is the host's.
         count: devices of this kind in the machine; None where nobody knows.
+        tf32: FLOP/s of dense TF32 matrix products; None where the device has no such units, or was measured.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Device:
     origin: str
     shares_host: bool = False
     count: int | None = None
+    tf32: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,32 +53,35 @@ class Room:
 
 
 def _listed(
-    name: str, float32: float, bfloat16: float | None, gigabytes: int, sheet: str
+    name: str, rates: tuple[float, float | None, float | None], gigabytes: int, sheet: str
 ) -> tuple[str, Device]:
-    tensor = bfloat16 and bfloat16 * TERA
-    return name, Device(name, float32 * TERA, tensor, gigabytes * GIGA, f"data sheet, {sheet}")
+    """`rates`: float32, TF32 and bfloat16, in TFLOP/s."""
+    float32, tf32, bfloat16 = (rate and rate * TERA for rate in rates)
+    assert float32
+    origin = f"data sheet, {sheet}"
+    return name, Device(name, float32, bfloat16, gigabytes * GIGA, origin, tf32=tf32)
 
 
 # Dense rates: data sheets print those with 2:4 sparsity, twice as high, where they say "with sparsity".
 DEVICES: dict[str, Device] = dict(
     [
-        # NVIDIA A100 Tensor Core GPU data sheet (SXM): FP32 19.5, BF16 312
-        _listed("a100-40gb", 19.5, 312.0, 40, "NVIDIA A100"),
-        _listed("a100-80gb", 19.5, 312.0, 80, "NVIDIA A100"),
-        # NVIDIA H100 Tensor Core GPU data sheet (SXM): FP32 67, BF16 1979 with sparsity
-        _listed("h100", 67.0, 989.5, 80, "NVIDIA H100 SXM"),
-        # NVIDIA H200 Tensor Core GPU data sheet (SXM): FP32 67, BF16 1979 with sparsity
-        _listed("h200", 67.0, 989.5, 141, "NVIDIA H200 SXM"),
-        # NVIDIA L40S data sheet: FP32 91.6, BF16 362.05
-        _listed("l40s", 91.6, 362.05, 48, "NVIDIA L40S"),
-        # NVIDIA Ada GPU architecture whitepaper, appendix: FP32 82.6, BF16 with FP32 accumulate 165.2
-        _listed("rtx-4090", 82.6, 165.2, 24, "NVIDIA GeForce RTX 4090"),
-        # NVIDIA GA102 GPU architecture whitepaper: FP32 35.6, BF16 with FP32 accumulate 71
-        _listed("rtx-3090", 35.6, 71.0, 24, "NVIDIA GeForce RTX 3090"),
+        # NVIDIA A100 Tensor Core GPU data sheet (SXM): FP32 19.5, TF32 156, BF16 312
+        _listed("a100-40gb", (19.5, 156.0, 312.0), 40, "NVIDIA A100"),
+        _listed("a100-80gb", (19.5, 156.0, 312.0), 80, "NVIDIA A100"),
+        # NVIDIA H100 Tensor Core GPU data sheet (SXM): FP32 67, TF32 989 and BF16 1979 with sparsity
+        _listed("h100", (67.0, 494.5, 989.5), 80, "NVIDIA H100 SXM"),
+        # NVIDIA H200 Tensor Core GPU data sheet (SXM): FP32 67, TF32 989 and BF16 1979 with sparsity
+        _listed("h200", (67.0, 494.5, 989.5), 141, "NVIDIA H200 SXM"),
+        # NVIDIA L40S data sheet: FP32 91.6, TF32 183, BF16 362.05
+        _listed("l40s", (91.6, 183.0, 362.05), 48, "NVIDIA L40S"),
+        # NVIDIA Ada GPU architecture whitepaper: FP32 and TF32 82.6, BF16 with FP32 accumulate 165.2
+        _listed("rtx-4090", (82.6, 82.6, 165.2), 24, "NVIDIA GeForce RTX 4090"),
+        # NVIDIA GA102 GPU architecture whitepaper: FP32 35.6, TF32 35.6, BF16 with FP32 accumulate 71
+        _listed("rtx-3090", (35.6, 35.6, 71.0), 24, "NVIDIA GeForce RTX 3090"),
         # NVIDIA V100 Tensor Core GPU data sheet (SXM2): FP32 15.7; its tensor cores know FP16 only
-        _listed("v100", 15.7, None, 32, "NVIDIA V100 SXM2 32 GB"),
+        _listed("v100", (15.7, None, None), 32, "NVIDIA V100 SXM2 32 GB"),
         # NVIDIA T4 data sheet: FP32 8.1; its tensor cores know FP16 and integers only
-        _listed("t4", 8.1, None, 16, "NVIDIA T4"),
+        _listed("t4", (8.1, None, None), 16, "NVIDIA T4"),
     ]
 )
 

@@ -12,11 +12,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sphere_repro.errors import UserError
+from sphere_repro.machine.notes import notice_once
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# EBADF: a network file system that locks only files open for writing, and this one is open for reading.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 # A network file system that stumbles. A local disk says EIO too: such a file is told of, and left alone.
 PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO, errno.EAGAIN, errno.ECONNRESET}
@@ -43,12 +46,12 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
         )
         temporary = Path(name)
         try:
-            _hold(handle)
+            _hold(handle, path.parent)
             share(handle, path.parent)
             yield temporary
-            with temporary.open("rb") as whole:
+            with _to_lock(temporary) as whole:
                 # again: safetensors puts a new file in the temporary's place, for its owner alone
-                _hold(whole.fileno())
+                _hold(whole.fileno(), path.parent)
                 share(whole.fileno(), path.parent)
                 os.fsync(whole.fileno())
                 temporary.replace(path)
@@ -162,9 +165,32 @@ def read_json(path: str | Path) -> Any:
         ) from error
 
 
-def _hold(handle: int) -> None:
-    with contextlib.suppress(OSError):  # a file system without locks: nothing is removed there either
+def without_locks(error: OSError, folder: Path) -> bool:
+    """Whether a lock was refused because there are none on this file system; that is told once."""
+    if error.errno not in _NO_LOCKS:
+        return False
+    notice_once(
+        "no-locks",
+        f"the file system of {folder} has no locks ({os.strerror(error.errno or 0)}). See to it that no two "
+        "commands work on the same results at once; what killed ones leave there (.NAME.….part) stays.",
+    )
+    return True
+
+
+def _hold(handle: int, folder: Path) -> None:
+    """Lock a temporary, so that nobody takes it for a leftover; without locks nothing is removed either."""
+    try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        without_locks(error, folder)
+
+
+def _to_lock(path: Path) -> IO[bytes]:
+    """An existing file, for writing where that is allowed: a network file system locks no other."""
+    try:
+        return path.open("r+b")
+    except PermissionError:  # somebody else's: most file systems lock it all the same
+        return path.open("rb")
 
 
 def _remove_leftovers(path: Path) -> None:
@@ -175,10 +201,19 @@ def _remove_leftovers(path: Path) -> None:
     name = rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.part{re.escape(path.suffix)}"
     with contextlib.suppress(OSError):  # an unreadable folder: tidying is no reason to fail
         for left in [item for item in path.parent.iterdir() if re.fullmatch(name, item.name)]:
-            with contextlib.suppress(OSError), left.open("rb") as file:
+            with contextlib.suppress(OSError), _to_lock(left) as file:
                 if time.time() - os.fstat(file.fileno()).st_mtime > SETTLED_SECONDS:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its writer lives
-                    left.unlink(missing_ok=True)
+                    _remove_unlocked(left, file)
+
+
+def _remove_unlocked(left: Path, file: IO[bytes]) -> None:
+    """Remove a temporary whose writer is dead: while it lives, the lock is refused."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        without_locks(error, left.parent)
+        return
+    left.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

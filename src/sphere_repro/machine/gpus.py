@@ -39,8 +39,8 @@ class _Lock:
 def device(name: str) -> Iterator[torch.device]:
     """The torch device `name` for as long as this lasts; `auto` is a GPU of one's own, or the CPU.
 
-    A device that is named (`cuda`, `cuda:1`) is shared with whoever else uses it. A worker of a training
-    takes the GPU of its place on the machine: its launcher holds them all.
+    A device that is named (`cuda`, `cuda:1`) is shared with whoever else uses it. A worker takes the GPU of
+    its place on the machine: its launcher holds them all.
 
     Raises:
         UserError: there is no such device, or none that computes in a Slurm job that asked for a GPU.
@@ -66,7 +66,11 @@ def device(name: str) -> Iterator[torch.device]:
 
 @contextlib.contextmanager
 def lease(
-    count: int, *, names: Sequence[str] | None = None, folder: Path | None = None
+    count: int,
+    *,
+    names: Sequence[str] | None = None,
+    folder: Path | None = None,
+    setting: str = "execution.processes",
 ) -> Iterator[tuple[int, ...]]:
     """Hold `count` GPUs for as long as this lasts; their numbers among `names`, none where there is no GPU.
 
@@ -78,6 +82,7 @@ def lease(
         names: the GPUs there are, by a name that every process of the machine knows them by (their UUIDs,
             from torch, which minds CUDA_VISIBLE_DEVICES).
         folder: where the locks lie, the same for all users of the machine.
+        setting: what to lower where there are fewer, for the message.
 
     Raises:
         UserError: the machine has fewer GPUs, none that torch can use in a Slurm job that asked for one, or
@@ -88,8 +93,8 @@ def lease(
         unused.tell(unused.reason())
     if 0 < len(names) < count:
         raise UserError(
-            f"{count} processes need a GPU each, but there are {len(names)} here. Lower execution.processes "
-            "(the weights stay the same), or use a machine with more."
+            f"{count} processes need a GPU each, but there are {len(names)} here. Lower {setting} (the "
+            "results stay the same), or use a machine with more."
         )
     if not names or os.environ.get(SHARE, "0") not in ("", "0"):
         yield tuple(range(min(count, len(names))))

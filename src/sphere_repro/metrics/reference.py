@@ -28,6 +28,9 @@ from sphere_repro.metrics.recognition import (
 )
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.provenance.code import SCORE
+from sphere_repro.provenance.hashes import file_hash
+from sphere_repro.provenance.kept import Kept, kept_parts
+from sphere_repro.provenance.maker import maker
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.study.jobs import ReferenceJob
 from sphere_repro.study.scoring import Score
@@ -61,13 +64,20 @@ class ReferenceRecord(BaseModel):
 
 
 def make_reference(
-    archive_path: Path, out: Path, *, dataset: str, score: Score, device: torch.device | str
+    archive_path: Path,
+    out: Path,
+    *,
+    dataset: str,
+    score: Score,
+    device: torch.device | str,
+    state: Path | None = None,
 ) -> None:
     """Write features and moments of real images to `out` (npz), and what they are to the JSON beside.
 
     Fewer than all images (`score.reference_count`) are a random choice (`data.choice`), so that the order of
     the archive (by class, say) does not matter; reconstructions are of the same choice. `floor` is the
     distance between two random halves of them: what a perfect model would get with that many images.
+    Features are kept in parts in the folder `state` (None: nowhere) until all are there.
     Where the images have classes, a classifier of them is kept with the features (`recognition`).
 
     Raises:
@@ -76,6 +86,7 @@ def make_reference(
     archive = ImageArchive(archive_path)
     extractor = make_extractor(score.extractor, device=device)
     indices = _choice(archive, score.reference_count)
+    kept = None if state is None else _kept(archive_path, state, extractor, dataset, score)
     features = extract(
         archive,
         extractor,
@@ -83,6 +94,7 @@ def make_reference(
         indices=indices,
         device=device,
         label=f"reference {dataset}",
+        kept=kept,
     )
     judge = train_judge(features, archive, indices)
     save_statistics(out, make_statistics(features), arrays_of(judge))
@@ -105,6 +117,19 @@ def make_reference(
             ),
         },
     )
+    if kept is not None:
+        kept.remove()
+
+
+def _kept(archive: Path, state: Path, extractor: Extractor, dataset: str, score: Score) -> Kept:
+    fixes = {
+        "images": file_hash(archive),
+        "count": score.reference_count,
+        "weights": extractor.weights_sha256,
+        "batch_size": score.batch_size,
+    }
+    name, what = ("reference", dataset, extractor.name), f"features of {dataset}"
+    return kept_parts(state, name, fixes, maker(SCORE), what=what, anew=True)
 
 
 def take_reference(job: ReferenceJob, archive_path: Path, out: Path, *, device: torch.device | str) -> None:

@@ -27,6 +27,8 @@ from sphere_repro.metrics.reconstruction import psnr
 from sphere_repro.metrics.reference import DESCRIPTION, checked_reference, judge_of
 from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics, make_statistics
 from sphere_repro.provenance.code import SCORE
+from sphere_repro.provenance.kept import Kept, kept_parts
+from sphere_repro.provenance.maker import maker
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results import degenerate
 from sphere_repro.results.recognised import accuracy_of, unrecognised
@@ -34,6 +36,7 @@ from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
 from sphere_repro.study.generation import Generation
+from sphere_repro.study.replicates import Seed
 from sphere_repro.study.scoring import Score
 
 
@@ -50,6 +53,7 @@ class ScoreInputs:
         real: the dataset's archive, which the reconstructions are held against.
         reference: statistics made by `reference.make_reference`, with their JSON beside.
         ablation: what the run varies; None where it varies nothing.
+        state: folder in which the sets' features are kept until all are scored; None: nowhere.
     """
 
     run: str
@@ -60,9 +64,10 @@ class ScoreInputs:
     real: Path
     reference: Path
     ablation: Ablation | None = None
+    state: Path | None = None
 
 
-def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device: torch.device | str) -> str:
+def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, device: torch.device | str) -> str:
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
@@ -71,7 +76,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     where that classifier hardly sees the classes itself). Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
     different a set's images are from one another stands beside that of the real ones. The random choices
-    (jackknife groups, kernel subsets, the score's parts) follow from `seed` and the run's name alone.
+    (jackknife groups, kernel subsets, the score's parts) follow from `seed` alone.
 
     Returns:
         Which sets' scores say nothing, and why (`results.degenerate`); empty where all may be believed.
@@ -89,11 +94,11 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
     real_sha256 = provenance["inputs"]["real"]["sha256"]
     reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256, _given(score))
     judge = judge_of(inputs.reference, reference)
-    scorer = _Scorer(score, extractor, device, statistics, derive(seed, inputs.run), judge)
-    records = []
+    scorer = _Scorer(score, extractor, device, statistics, derive(*seed), judge)
+    records, half_done = [], _kept(inputs, extractor, score, provenance)
     for name, archive in archives.items():
         closeness = psnr(real, archive) if name == "reconstruction" else None
-        measured = scorer.measure(archive, f"{inputs.run} {name}")
+        measured = scorer.measure(archive, f"{inputs.run} {name}", half_done.get(name))
         apart = difference(real.labels, archive.labels)
         noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
         alike = _variety(archive, real, name)
@@ -112,6 +117,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: int, device
         "provenance": provenance,
     }
     write_json(out, report)
+    for kept in half_done.values():
+        kept.remove()
     _tell_unrecognised(inputs.run, records, accuracy_of(report))
     return _doubtful(inputs.run, records)
 
@@ -121,6 +128,26 @@ def class_note(scores: Path) -> str:
     apart = [record for record in read_json(scores)["records"] if "class_difference" in record]
     told = ", ".join(f"{record['set']} ({record['class_difference'] * 100:.0f} %)" for record in apart)
     return f"; classes in other frequencies than among the real images: {told}" if told else ""
+
+
+def _kept(
+    inputs: ScoreInputs, extractor: Extractor, score: Score, provenance: Mapping[str, Any]
+) -> dict[str, Kept]:
+    """Where the features of each set are kept; nowhere without a folder for them."""
+    if inputs.state is None:
+        return {}
+    found = {}
+    for name in inputs.sets:
+        fixes = {
+            "images": provenance["inputs"][name]["sha256"],
+            "extractor": extractor.name,
+            "weights": extractor.weights_sha256,
+            "batch_size": score.batch_size,
+        }
+        of = ("score", inputs.run, extractor.name, name)
+        what = f"features of {inputs.run}/{name}"
+        found[name] = kept_parts(inputs.state, of, fixes, maker(SCORE), what=what, anew=True)
+    return found
 
 
 class _Scorer:
@@ -143,11 +170,18 @@ class _Scorer:
         self.seed = seed
         self.judge = judge
 
-    def measure(self, archive: ImageArchive, label: str) -> dict[str, float | int | None]:
+    def measure(
+        self, archive: ImageArchive, label: str, kept: Kept | None = None
+    ) -> dict[str, float | int | None]:
         """Count, distances with standard errors, precision and recall, Inception Score, share recognised."""
         groups = self._groups(archive)
         features = extract(
-            archive, self.extractor, batch_size=self.score.batch_size, device=self.device, label=label
+            archive,
+            self.extractor,
+            batch_size=self.score.batch_size,
+            device=self.device,
+            label=label,
+            kept=kept,
         )
         frechet = frechet_estimate(self.reference, make_statistics(features), groups)
         return {
@@ -229,7 +263,7 @@ def _tell_unrecognised(run: str, records: list[dict[str, Any]], accuracy: float 
         notice(f"classes of {run}: {found}. No distance says so.")
 
 
-def _provenance(inputs: ScoreInputs, score: Score, seed: int, device: torch.device | str) -> dict[str, Any]:
+def _provenance(inputs: ScoreInputs, score: Score, seed: Seed, device: torch.device | str) -> dict[str, Any]:
     parameters = {
         "run": inputs.run,
         "dataset": inputs.dataset,

@@ -28,6 +28,7 @@ from sphere_repro.study import scoring
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 
+VIEWS = 4  # random projections that are kept
 TESTED = ("mean_resultant_length", "anisotropy", "log_potential")
 
 
@@ -160,10 +161,14 @@ def compare(found: Measurement, null: Mapping[str, Array]) -> dict[str, Any]:
     return record
 
 
-def project(points: Array, seed: int) -> NDArray[np.float32]:
-    """Random projection (section 5) of unit vectors (n, L) to points (n, 3) on S²: one Gaussian matrix."""
-    matrix = np.random.default_rng([seed, points.shape[1]]).standard_normal((points.shape[1], 3))
-    return unit(points @ matrix).astype(np.float32)
+def project(points: Array, seed: int, views: int = VIEWS) -> NDArray[np.float32]:
+    """Random projections (section 5) of unit vectors (n, L) to points (views, n, 3) on S².
+
+    Each view is one Gaussian matrix, drawn one after another: further views leave the first as it is.
+    """
+    generator = np.random.default_rng([seed, points.shape[1]])
+    matrices = (generator.standard_normal((points.shape[1], 3)) for _ in range(views))
+    return np.stack([unit(points @ matrix) for matrix in matrices]).astype(np.float32)
 
 
 def examine(cloud: Cloud, classes: int, null_draws: int, seed: int, nulls: dict[Any, Any]) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from sphere_repro import seeds
 from sphere_repro.models.layers import Head, Modulation, RMSNorm
 from sphere_repro.models.mixer import MixerBlock
 from sphere_repro.models.vit import ClassEmbedding, ConvPixels, Decoder, Encoder, LinearPixels
@@ -14,21 +17,36 @@ CLASS_STD = 0.02
 
 
 def initialise(model: nn.Module, generator: torch.Generator) -> None:
-    """Draw all weights of an autoencoder anew, in the order of its modules."""
+    """Draw all weights of an autoencoder anew, each module's from a seed of its own.
+
+    Such a seed follows from one draw of `generator` and the module's name: models that differ in one place,
+    e.g. in the depth of the Mixer, share the weights of all modules with the same name and shape.
+    """
+    drawn = int(torch.randint(2**62, (), generator=generator))
+    names = {module: name for name, module in model.named_modules()}
+
+    def own(module: nn.Module) -> torch.Generator:
+        return seeds.generator(drawn, names[module])
+
     for module in model.modules():
-        _default(module, generator)
+        _default(module, own(module))
     for module in model.modules():
-        if isinstance(module, Encoder):
-            for conv in (module.patch, module.patch_mix):
-                _xavier(conv.weight, generator)
-        elif isinstance(module, Decoder):
-            for linear in _linears(module.embed, module.mixer):
-                nn.init.normal_(linear.weight, std=1.0, generator=generator)
-        elif isinstance(module, LinearPixels | ConvPixels):
-            for weight in (layer.weight for layer in module.children()):
-                _xavier(weight, generator, gain=PIXEL_GAIN)  # type: ignore[arg-type]
-        elif isinstance(module, Head | Modulation):
-            nn.init.zeros_(module.linear.weight)
+        _particular(module, own)
+
+
+def _particular(module: nn.Module, own: Callable[[nn.Module], torch.Generator]) -> None:
+    """What is not the default, drawn over it; `own` gives a module's generator."""
+    if isinstance(module, Encoder):
+        for conv in (module.patch, module.patch_mix):
+            _xavier(conv.weight, own(conv))
+    elif isinstance(module, Decoder):
+        for linear in _linears(module.embed, module.mixer):
+            nn.init.normal_(linear.weight, std=1.0, generator=own(linear))
+    elif isinstance(module, LinearPixels | ConvPixels):
+        for layer in module.children():
+            _xavier(layer.weight, own(layer), gain=PIXEL_GAIN)  # type: ignore[arg-type]
+    elif isinstance(module, Head | Modulation):
+        nn.init.zeros_(module.linear.weight)
 
 
 def _default(module: nn.Module, generator: torch.Generator) -> None:

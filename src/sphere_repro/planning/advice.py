@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sphere_repro.planning.memory import training_bytes
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
+from sphere_repro.study.replicates import run_of
 
 USABLE = 0.9  # of a device's memory; the rest is the allocator's waste, torch itself and its kernels
 GIGA = 1e9
@@ -38,11 +39,11 @@ def memory_advice(job: TrainJob, execution: Execution, device_bytes: int) -> str
             found.append(f"{words} (about {needed(largest) / GIGA:.3g} GB)")
     there = f"{device_bytes / GIGA:.3g} GB are there, of which a tenth is left free"
     if found:
-        return f"Set runs.{job.run}.execution.{', or '.join(found)}: {there}."
+        return f"Set runs.{run_of(job.run)}.execution.{', or '.join(found)}: {there}."
     least = _estimate(job, execution, checkpointing=True)(1) / USABLE
     return (
-        f"Not even one image fits, with activation_checkpointing: runs.{job.run} takes a device of about "
-        f"{least / GIGA:.3g} GB, or smaller models; {there}."
+        f"Not even one image fits, with activation_checkpointing: runs.{run_of(job.run)} takes a device of "
+        f"about {least / GIGA:.3g} GB, or smaller models; {there}."
     )
 
 

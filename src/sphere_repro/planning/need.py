@@ -19,7 +19,8 @@ class Need:
         parameters: of the network that works, fixed position embeddings included; None where there is none.
         images: passed through the networks, counting every pass of a training.
         flops: multiply-add = 2; of training and networks only.
-        half: those of them that are computed in bfloat16; the rest is float32.
+        half: those of them that are computed in bfloat16.
+        tf32: those of them that are computed in TF32; the rest is float32.
         recomputed: those of them that activation checkpointing computes again.
         processes: on each node, each on a device of its own.
         nodes: machines.
@@ -39,6 +40,7 @@ class Need:
     images: int = 0
     flops: int = 0
     half: int = 0
+    tf32: int = 0
     recomputed: int = 0
     processes: int = 1
     nodes: int = 1

@@ -6,28 +6,31 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from sphere_repro.data.dataset import LOSSLESS
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
 from sphere_repro.planning import flops, image_needs, memory, perceptual_cost, scoring_needs, training_cost
+from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.planning.outside import outside
+from sphere_repro.planning.work import sampled
 from sphere_repro.sampling import refine
-from sphere_repro.sampling.sets import ENCODE_BATCH
+from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of
 from sphere_repro.study.image_job import images_job
+from sphere_repro.study.replicates import is_replicate
 from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
-DEFLATE_BLOCK, PNG_CHUNK = 16_383, 65_536
 
 
 def needs(study: Study, folder: Path) -> list[Need]:
@@ -51,15 +54,6 @@ def needs(study: Study, folder: Path) -> list[Need]:
     return list(found.values())
 
 
-def archive_bytes(images: int, pixels: int) -> int:
-    """Upper bound of an archive of PNG images: what noise takes, which cannot be compressed."""
-    rows = pixels * (3 * pixels + 1)  # one filter byte a row
-    png = rows + 5 * math.ceil(rows / DEFLATE_BLOCK) + 12 * math.ceil(rows / PNG_CHUNK) + 63
-    entry = 30 + 46 + 2 * 24  # the zip's headers, each with the name
-    label = 40
-    return images * (png + entry + label) + 1000
-
-
 def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     run, places = study.runs[name], Places(study.study)
     images = image_count(run, folder)
@@ -73,11 +67,12 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
         yield _import(name, run, record, done)
     for item in run.sets:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
-        yield _sample(sample, run.architecture, images, record, _is_done(folder, sample, record))
-    if run.sampling.image_sets:
-        yield _images(study, name, folder)
-    encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
-    yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
+        yield _sample(sample, run, images, record, _is_done(folder, sample, record))
+    if not is_replicate(name):  # whose latents are not judged, nor their images shown
+        if run.sampling.image_sets:
+            yield _images(study, name, folder)
+        encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
+        yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
     for extractor in study.score.extractors:
         record = record_of(places.reference(run.dataset.archive, extractor))
         place = study.score.reference_of(run.dataset.name)
@@ -89,9 +84,12 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
 
 
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
-    archive = run.dataset.archive
-    disk = archive_bytes(images, run.dataset.pixels)
-    return Need(name, "prepare", archive, prepared(run), images=images, disk=disk, done=done)
+    """The archive, and the parts that it is joined from, which lie beside it until it is whole."""
+    dataset = run.dataset
+    disk = photographs_bytes(images, dataset.pixels, dataset.stored, LOSSLESS)
+    return Need(
+        name, "prepare", dataset.archive, prepared(run), images=images, disk=disk, working=disk, done=done
+    )
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
@@ -150,17 +148,18 @@ def _import(name: str, run: Run, record: str, done: bool) -> Need:
     )
 
 
-def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
+def _sample(job: jobs.SampleJob, run: Run, images: int, record: str, done: bool) -> Need:
+    shape, processes = run.architecture, run.sampling.processes
     count = min(job.count, images) if job.set == "reconstruction" else job.count
     batch = min(job.batch_size, count)
-    cost = count * flops.forward_flops(shape, _calls(job))
-    seen = count
-    if job.set == "posterior":  # its mean and deviation are those of all training images
-        cost += images * flops.encoder_call(shape).forward
+    work, seen = sampled(job, shape, images), count
+    if job.set == "posterior":
         seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
     drawn = refine.draws(job.generation) if job.generation else 1
     noise = FLOAT * (drawn + 1) * batch * shape.latent_dimension  # and the point that is turned
     stored = FLOAT * memory.parameters(shape)
+    parts = math.ceil(images / ESTIMATE_PART) if job.set == "posterior" else 0
+    sums = parts * 2 * DOUBLE * shape.latent_dimension
     return Need(
         run=job.run,
         job="sample",
@@ -168,18 +167,17 @@ def _sample(job: jobs.SampleJob, shape: Architecture, images: int, record: str, 
         record=record,
         parameters=memory.parameters(shape),
         images=seen,
-        flops=cost,
+        flops=work.flops,
+        half=work.half,
+        tf32=work.tf32,
+        processes=processes,
         device=stored + noise + memory.inference_bytes(shape, batch),
-        host=2 * stored + noise,  # the file's tensors, and the model that they are copied into
+        # of each: the file's tensors, and the model that they are copied into
+        host=processes * (2 * stored + noise),
         disk=archive_bytes(count, shape.image_size),
+        working=archive_bytes(count, shape.image_size) + sums,  # the parts, until the set is whole
         done=done,
     )
-
-
-def _calls(job: jobs.SampleJob) -> flops.Calls:
-    if job.generation is not None:
-        return flops.generation_calls(job.generation)
-    return flops.Calls(encoder=int(job.set == "reconstruction"), decoder=1)
 
 
 def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, done: bool) -> Need:
@@ -197,6 +195,7 @@ def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, 
         device=stored + memory.inference_bytes(shape, min(ENCODE_BATCH, count)),
         host=2 * stored + 2 * FLOAT * numbers + _bytes_of(count, shape),
         disk=FLOAT * numbers + DOUBLE * count,
+        working=FLOAT * count * shape.latent_dimension,  # the parts, until the file is whole
         done=done,
     )
 

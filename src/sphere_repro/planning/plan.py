@@ -14,11 +14,16 @@ from sphere_repro.machine.progress import duration
 from sphere_repro.planning.need import Need
 from sphere_repro.planning.needs import needs
 from sphere_repro.planning.reach import Reach, reaches, warnings
+from sphere_repro.planning.times import UTILISATION, seconds_on
 from sphere_repro.study.config import Study
+from sphere_repro.study.replicates import is_replicate
 
-UTILISATION = 0.35  # of the peak; what well-written training reaches lies around it
 COLUMNS = ("job", "parameters", "images", "FLOPs", "devices", "on each", "on host", "disk", "time")
 PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+REPLICATES = (
+    "further trainings of a run (NAME_r1, …) are trained, drawn from and scored as the first is; their "
+    "latents are not judged, and figures show images and curves of the first only"
+)
 LEFT_OUT = (
     "time is an estimate: FLOPs / (peak × utilisation × devices), one job after another; reading and "
     "writing images, preparing data, statistics of features, uniformity, figures, notebooks are not in it, "
@@ -70,9 +75,8 @@ class Plan:
 
     def seconds(self, need: Need) -> float:
         """Estimated time of one job. Processes on one CPU share what was measured of it."""
-        float32, half = self.device.float32, self.device.bfloat16 or self.device.float32
         devices = need.nodes if self.device.shares_host else need.devices
-        return ((need.flops - need.half) / float32 + need.half / half) / (self.utilisation * devices)
+        return seconds_on(self.device, need) / (self.utilisation * devices)
 
     @property
     def notes(self) -> list[str]:
@@ -80,6 +84,10 @@ class Plan:
         own = [f"{need.run}: {note}" for need in self.needs for note in need.notes]
         if self.device.bfloat16 is None and any(need.half for need in self.needs):
             own.append(f"{self.device.name} has no bfloat16 units: its float32 rate is taken")
+        if any(is_replicate(need.run) for need in self.needs):
+            own.append(REPLICATES)
+        if self.device.tf32 is None and any(need.tf32 for need in self.needs):
+            own.append(f"no TF32 rate of {self.device.name} is known: its float32 rate is taken")
         return [*own, *LEFT_OUT]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sphere_repro.planning.counts import image_count
 from sphere_repro.study.config import Run, Study
+from sphere_repro.study.replicates import is_replicate
 
 # By experiment (docs/own-images.md): 0.007 teaches nothing, 0.03 blurs; the least recipe has 0.96.
 FAR = 0.1  # share of the least known reach
@@ -99,7 +100,11 @@ def reaches(study: Study, folder: Path) -> list[Reach]:
     Raises:
         UserError: a run's own images cannot be read.
     """
-    trained = {name: run for name, run in study.runs.items() if run.released is None}
+    trained = {
+        name: run
+        for name, run in study.runs.items()
+        if run.released is None and not is_replicate(name)  # which are trained alike
+    }
     return [reach(name, run, image_count(run, folder)) for name, run in trained.items()]
 
 

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sphere_repro.metrics.classifier import SIDE
 from sphere_repro.metrics.neighbours import CHUNK_MIB
 from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
+from sphere_repro.planning.extractors import EXTRACTORS
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run
 from sphere_repro.study.scoring import Score
-
-
-@dataclass(frozen=True)
-class Extractor:
-    """A feature network's cost: FLOPs and bytes alive for one image, bytes of its weights."""
-
-    flops: int
-    activations: int
-    weights: int
-    dimension: int
-
-
-# Counted on the networks themselves at 299 and 128 pixels; tests/planning/test_needs.py counts again.
-EXTRACTORS = {
-    "inception": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
-    "inception-legacy": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
-    "efficientnet-lite0": Extractor(250_715_136, 4_243_840, 18_826_032, 1280),
-}
 
 
 def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
@@ -49,6 +30,7 @@ def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, do
         disk=FLOAT * compared * size
         + DOUBLE * (size**2 + size)
         + _kept_bytes(judged, size, classes, job.dataset.pixels),
+        working=FLOAT * count * size,  # features, until all are there
         done=done,
     )
 
@@ -71,6 +53,7 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
             _moment_bytes(largest, network.dimension),
             _neighbour_bytes(_compared_with(job.score, images), largest, network.dimension),
         ),
+        working=FLOAT * count * network.dimension,  # features, until all sets are scored
         done=done,
     )
 

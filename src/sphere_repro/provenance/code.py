@@ -14,7 +14,7 @@ MODEL = (
     "data/", "machine/distributed.py", "models/", "seeds.py", "sphere.py", "study/architecture.py",
     "study/objective.py", "study/recipe.py", "training/",
 )  # fmt: skip
-IMPORT = ("models/", "study/architecture.py")
+IMPORT = ("models/", "seeds.py", "study/architecture.py")
 SAMPLE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "data/loading.py", "models/",
     "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
@@ -35,18 +35,26 @@ SCORE = (
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
-TABLE = ("results/tables.py", "results/degenerate.py", "results/expected.py", "results/recognised.py")
+TABLE = (
+    "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",
+    "results/tables.py", "results/trainings.py",
+)  # fmt: skip
+
+
+def source_files() -> list[Path]:
+    """Every file of the package that decides on a result: modules, and templates of pages."""
+    return sorted(path for path in SOURCE.rglob("*") if path.suffix in (".py", ".html"))
 
 
 @functools.cache
 def code_hash(*modules: str) -> str:
     """SHA-256 over the package's source files whose path starts with one of `modules` (all, if none)."""
-    names = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")]
+    names = [path.relative_to(SOURCE).as_posix() for path in source_files()]
     for module in modules:
         if not any(name.startswith(module) for name in names):
             raise ValueError(f"no module's path starts with '{module}'")
     digest = hashlib.sha256()
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path in source_files():
         name = path.relative_to(SOURCE).as_posix()
         if not modules or name.startswith(modules):
             digest.update(name.encode())

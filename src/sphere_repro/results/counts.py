@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from sphere_repro.results.floor import slope
 from sphere_repro.results.scores import RunScores, SetScore
+from sphere_repro.results.trainings import Trained
 from sphere_repro.results.verdicts import Number
 
 
@@ -22,6 +23,14 @@ def distances(scored: Sequence[tuple[RunScores, SetScore]]) -> list[Number]:
     """
     count = max(score.count for _, score in scored)
     return [_brought(run, score, count) for run, score in scored]
+
+
+def trained(scored: Sequence[tuple[RunScores, SetScore]]) -> list[Trained]:
+    """The same of means over trainings, with the deviation between them; a correction is common to all."""
+    return [
+        Trained(number.value, number.se, number.freedom, score.trainings, score.deviation)
+        for number, (_, score) in zip(distances(scored), scored, strict=True)
+    ]
 
 
 def words(scored: Sequence[tuple[RunScores, SetScore]]) -> str:

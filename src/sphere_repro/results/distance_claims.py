@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from sphere_repro.results import degenerate
-from sphere_repro.results.counts import distances, words
+from sphere_repro.results import degenerate, trainings
+from sphere_repro.results.counts import distances, trained, words
 from sphere_repro.results.scores import RunScores, SetScore, Variant, ablation_axes
 from sphere_repro.results.statements import (
     ALONE,
@@ -17,6 +18,7 @@ from sphere_repro.results.statements import (
     Claim,
     claim_of,
 )
+from sphere_repro.results.trainings import Trained, across, grouped, mean_of, means, over
 from sphere_repro.results.verdicts import (
     UNDECIDED,
     Number,
@@ -29,22 +31,48 @@ from sphere_repro.results.verdicts import (
 
 
 def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
-    """The claims on distances: three per Sphere Encoder and one per VAE, and those on the ablations."""
+    """The claims on distances: three per Sphere Encoder and one per VAE, and those on the ablations.
+
+    What is said of one model is judged on the first training of each run, by the error of its images. What
+    compares models is judged on all trainings of both, by the deviation between trainings.
+
+    Raises:
+        UserError: trainings of one run, or runs of one study, were not scored in the same way.
+    """
     found: list[Claim] = []
-    for run in runs:
+    groups = grouped(runs)
+    for group in groups:
+        run = group[0]
         if run.ablation is not None:
             continue  # the paper's statements are about its method, not about what it leaves out
         if run.kind == "vae":
-            found.append(_vae_prior(run))
+            found.append(_of_one_model(group, _vae_prior))
         else:
             wanted = ("vae", run.dataset, run.metric)
-            baselines = [other for other in runs if (other.kind, other.dataset, other.metric) == wanted]
-            found += [_few_steps(run), _best_scheme(run), _sphere_prior(run, baselines)]
-    return found + (ablation_claims(runs) if any(run.ablation for run in runs) else [])
+            baselines = [
+                other for other in groups if (other[0].kind, other[0].dataset, other[0].metric) == wanted
+            ]
+            found += [_of_one_model(group, judge) for judge in (_few_steps, _best_scheme)]
+            found.append(_sphere_prior(group, baselines[0] if baselines else None))
+    return found + (ablation_claims(means(runs)) if any(run.ablation for run in runs) else [])
+
+
+def _of_one_model(group: Sequence[RunScores], judge: Callable[[RunScores], Claim]) -> Claim:
+    """A claim on sets of one model: of the first training, and in how many of all it is the same."""
+    first, *others = map(judge, group)
+    if not (others and first.numbers):
+        return first
+    same = 1 + sum(other.verdict == first.verdict for other in others)
+    words = f"numbers of the first training; the same verdict in {same} of {len(group)} trainings"
+    return replace(first, note=_notes(first.note, words))
 
 
 def ablation_claims(runs: Sequence[RunScores]) -> list[Claim]:
-    """The claims on what a study varies; its first run is the baseline."""
+    """The claims on what a study varies; its first run is the baseline.
+
+    Args:
+        runs: of several trainings their mean.
+    """
     axes = ablation_axes(runs)
     alone = [variant for variant in axes.get(LOSS_AXIS, ()) if variant.baseline or variant.value == ALONE]
     note = f"the study lacks a run '{ALONE}' on the axis {LOSS_AXIS}, or its samples of {MANY_STEPS} steps"
@@ -95,10 +123,23 @@ def _against_others(name: str, run: RunScores, variants: Sequence[Variant], note
     if ours is None or not others:
         return claim_of(name, run.run, run.dataset, run.metric, UNDECIDED, {}, note)
     scored = [(run, variant.score) for variant in (ours, *others)]
-    lead = _lead(scored)
+    first, *rest = trained(scored)
+    leads = [across(other, first) for other in rest]
     numbers = {variant.value: _distance(run, variant.score) for variant in variants}
-    numbers["lead over the best other"] = lead
-    return claim_of(name, run.run, run.dataset, run.metric, decide(lead), numbers, _told(scored), [lead])
+    nearest = _nearest(rest)
+    numbers["lead over the best other"] = leads[nearest] or difference(rest[nearest].number, first.number)
+    verdict = every(UNDECIDED if lead is None else decide(lead) for lead in leads)
+    known = [lead for lead in leads if lead is not None]
+    tested = [] if verdict == UNDECIDED and len(known) < len(leads) else known
+    sides = [(variant.value, side) for variant, side in zip((ours, *others), (first, *rest), strict=True)]
+    note = _notes(_told(scored), trainings.words(*sides))
+    return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, tested)
+
+
+def _nearest(others: Sequence[Trained]) -> int:
+    """The place of the smallest distance; of one that is no number where there is any."""
+    unknown = next((place for place, other in enumerate(others) if math.isnan(other.value)), None)
+    return min(range(len(others)), key=lambda place: others[place].value) if unknown is None else unknown
 
 
 def _vae_prior(run: RunScores) -> Claim:
@@ -119,34 +160,60 @@ def _vae_prior(run: RunScores) -> Claim:
     return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, [excess])
 
 
-def _sphere_prior(run: RunScores, baselines: Sequence[RunScores]) -> Claim:
-    name = "sphere-prior-not-far-worse"
+def _sphere_prior(group: Sequence[RunScores], baseline: Sequence[RunScores] | None) -> Claim:
+    """The Sphere Encoder's trainings against those of a VAE."""
+    name, run = "sphere-prior-not-far-worse", mean_of(group)
     one, rebuilt = _plain(run, 1, guidance=""), run.find("reconstruction")
-    vae = baselines[0] if baselines else None
+    vae = mean_of(baseline) if baseline else None
     prior, vae_rebuilt = (vae.find("prior"), vae.find("reconstruction")) if vae else (None, None)
-    if one is None or rebuilt is None or vae is None or prior is None or vae_rebuilt is None:
+    if one is None or rebuilt is None or not baseline or vae is None or prior is None or vae_rebuilt is None:
         note = (
             "it takes unguided one-step samples and reconstructions of the run, and a scored VAE on the same "
             "dataset"
         )
         return claim_of(name, run.run, run.dataset, run.metric, UNDECIDED, {}, note)
     scored = [(run, one), (run, rebuilt), (vae, prior), (vae, vae_rebuilt)]
-    of_one, of_rebuilt, of_prior, of_vae_rebuilt = distances(scored)
-    ratio, vae_ratio = _log_ratio(of_one, of_rebuilt), _log_ratio(of_prior, of_vae_rebuilt)
-    nearer = difference(of_prior, of_one)
-    smaller = shifted(difference(vae_ratio, ratio), -math.log(FAR_WORSE))
+    of_one, _, of_prior, _ = trained(scored)
+    ratio, vae_ratio = _ratio(group, scored, scored[:2]), _ratio(baseline, scored, scored[2:])
+    nearer, smaller = across(of_prior, of_one), across(vae_ratio, ratio)
     numbers = {
         "1 step": _distance(run, one),
         "reconstruction": _distance(run, rebuilt),
-        "ratio": exponential(ratio),
+        "ratio": exponential(ratio.number),
         "VAE's prior": _distance(vae, prior),
         "VAE's reconstruction": _distance(vae, vae_rebuilt),
-        "VAE's ratio": exponential(vae_ratio),
-        "VAE's prior minus 1 step": nearer,
+        "VAE's ratio": exponential(vae_ratio.number),
+        "VAE's prior minus 1 step": nearer or difference(of_prior.number, of_one.number),
     }
-    tested = [smaller, nearer]
-    verdict, note = every(decide(excess) for excess in tested), _notes(_told(scored), _chosen_kl(vae))
+    known = nearer is not None and smaller is not None
+    tested = [shifted(smaller, -math.log(FAR_WORSE)), nearer] if nearer and smaller else []
+    verdict = every(decide(excess) for excess in tested) if known else UNDECIDED
+    told = trainings.words((run.run, of_one), (vae.run, of_prior))
+    note = _notes(_told(scored), told, _chosen_kl(vae))
     return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, tested)
+
+
+def _ratio(
+    group: Sequence[RunScores],
+    scored: Sequence[tuple[RunScores, SetScore]],
+    pair: Sequence[tuple[RunScores, SetScore]],
+) -> Trained:
+    """The log ratio of two sets of each training, over the trainings.
+
+    Two sets of one training are near together or far together, so the deviation is that of the ratios.
+
+    Args:
+        group: the trainings.
+        scored: means of all sets whose numbers of images are brought to one.
+        pair: those of the two sets, of this run.
+    """
+    beside = [other for other in scored if other not in pair]
+    of_mean = _log_ratio(*distances([*pair, *beside])[:2])
+    names = [score.set for _, score in pair]
+    each = [[(run, score) for name in names if (score := run.find(name))] for run in group]
+    ratios = [_log_ratio(*distances([*sets, *beside])[:2]).value for sets in each]
+    value, deviation = over(ratios)
+    return Trained(value, of_mean.se, of_mean.freedom, len(ratios), deviation)
 
 
 def _plain(run: RunScores, steps: int, guidance: str | None = None) -> SetScore | None:
@@ -190,7 +257,9 @@ def _notes(*notes: str) -> str:
 
 def _distance(run: RunScores, score: SetScore) -> Number:
     doubt = f"{score.set}: {score.doubt}" if score.doubt else ""
-    return Number(score.frechet, score.frechet_se, run.freedom, doubt)
+    return Trained(
+        score.frechet, score.frechet_se, run.freedom, score.trainings, score.deviation, doubt
+    ).number
 
 
 def _log_ratio(first: Number, second: Number) -> Number:

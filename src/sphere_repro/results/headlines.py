@@ -30,7 +30,7 @@ def headline_table(table: Path) -> str:
 
     The many steps are the most that any run has in the paper's scheme (fixed strength, shared noise); the
     best scheme is the nearest of all with as many steps. A table scored with several measures gets one block
-    for each.
+    for each. A run with several trainings has their mean and the deviation between them.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
@@ -69,13 +69,16 @@ def verdict_table(claims: Path, table: Path) -> str:
 
 
 def _block(measure: str, rows: Sequence[Row]) -> str:
-    """The rows of one measure, under a line that names it."""
+    """The rows of one measure, under a line that names it; the first training's speak for all."""
+    rows = [row for row in rows if row["replicate"] == "0"]
     steps = max((int(row["steps"]) for row in rows if _scheme(row) == ("fixed", "shared")), default=1)
     runs = dict.fromkeys(row["run"] for row in rows)
     cells = [_cells([row for row in rows if row["run"] == run], str(steps)) for run in runs]
     heads = [head.format(steps=steps) for head in HEADS]
     shown = [place for place in range(len(heads)) if any(line[place] for line in cells)]
     words = f"Distance `{measure}` ± one standard error; lower is better."
+    if any(_several(row) for row in rows):
+        words += " With (n): mean of n trainings ± the standard deviation between them."
     body = [[line[place] for place in shown] for line in cells]
     return f"{words}\n\n{_markdown([heads[place] for place in shown], body, '--:')}"
 
@@ -84,7 +87,7 @@ def _cells(rows: Sequence[Row], steps: str) -> list[str]:
     """A run's cells, in the order of HEADS; empty where it has no such set."""
     many = [row for row in rows if row["kind"] == "generation" and row["steps"] == steps]
     usual = [row for row in many if _scheme(row) == ("fixed", "shared")]
-    best = min(many, key=lambda row: float(row["frechet"]), default=None)
+    best = min(many, key=lambda row: float(row["frechet_mean"]), default=None)
     one = [row for row in rows if row["kind"] == "generation" and row["steps"] == "1"]
     return [
         rows[0]["run"],
@@ -118,7 +121,15 @@ def _first(rows: Iterable[Row]) -> str:
 
 
 def _distance(row: Row) -> str:
+    if _several(row):
+        spread = with_error(row["frechet_mean"], row["frechet_deviation"])
+        return f"{spread} ({row['trainings']})".replace(" ", NO_BREAK)
     return with_error(row["frechet"], row["frechet_se"]).replace(" ", NO_BREAK)
+
+
+def _several(row: Row) -> bool:
+    """Whether the run was trained several times."""
+    return int(row["trainings"]) > 1
 
 
 def _read_claims(path: Path) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from sphere_repro.study.config import Ablation
 from sphere_repro.study.scoring import Score
 
 JUDGED_STEPS = 4  # ablations are judged by the paper's scheme at so many steps
+DERIVED = {"doubt", "unrecognised", "trainings", "deviation"}  # of a set's score, not of its file
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class SetScore:
     share_recognised: float | None = None
     doubt: str = ""  # why the score says nothing
     unrecognised: str = ""  # that it does not show its classes, in words
+    trainings: int = 1  # of which this is the mean (results.trainings)
+    deviation: float | None = None  # sample standard deviation of `frechet` between them
+
+    @property
+    def bar(self) -> float:
+        """What an error bar shows: the deviation between trainings where it is known."""
+        return self.frechet_se if self.deviation is None else self.deviation
 
     @property
     def guidance(self) -> str:
@@ -100,7 +108,7 @@ def read_scores(path: Path | str) -> RunScores:
     """
     path = Path(path)  # notebooks give names
     data = read_json(path)
-    known = {field.name for field in fields(SetScore)} - {"doubt", "unrecognised"}
+    known = {field.name for field in fields(SetScore)} - DERIVED
     model = degenerate.model_beside(path)
     try:
         records = tuple(

@@ -33,7 +33,8 @@ TEXTS = {
         "One-step samples of the Sphere Encoder stay near its reconstructions, where those of a VAE do not.",
         "the ratio of the one-step samples' distance to the reconstructions' is below "
         f"1/{FAR_WORSE:g} of the VAE's ratio (prior to reconstruction), and the one-step samples are nearer "
-        "than the VAE's prior samples; neither set is guided",
+        "than the VAE's prior samples; neither set is guided; the deviation between trainings is the error, "
+        "and with one training each nothing is decided",
     ),
     "latents-uniform": (
         "Latents of the training images are uniform on the sphere, as a whole and in each class.",
@@ -45,17 +46,20 @@ TEXTS = {
         f"The published number is reached, within {100 * TOLERANCE:g} %.",
         "the distance is above the published one, or the Inception Score below it, by less than "
         f"{100 * TOLERANCE:g} % of the published value (an assumption: how far another training moves it is "
-        "not known); the published value counts with the standard error of the measured one",
+        "known only of a run with replicates, whose deviation then counts on both sides); the published "
+        "value counts with the standard error of the measured one",
     ),
     "all-losses-beat-one": (
         "All three losses give better images than the reconstruction loss alone.",
         f"distance of the run '{ALONE}' minus distance of the baseline ({MANY_STEPS} steps, fixed, shared) "
-        "is above 0",
+        "is above 0; the deviation between trainings is the error, and with one training each nothing is "
+        "decided",
     ),
     "angle-is-best": (
         "The paper's largest noise angle is the best of those tried.",
-        f"distance of the best other angle minus distance of the baseline ({MANY_STEPS} steps, fixed, "
-        "shared) is above 0",
+        f"distance of each other angle minus distance of the baseline ({MANY_STEPS} steps, fixed, shared) is "
+        "above 0; the deviation between trainings is the error, and with one training each nothing is "
+        "decided",
     ),
 }
 

@@ -19,16 +19,19 @@ from sphere_repro.provenance.code import code_has_changed
 from sphere_repro.results import degenerate, recognised
 from sphere_repro.results import floor as floors
 from sphere_repro.results.expected import Expected, find, load_expected
+from sphere_repro.results.trainings import in_table
+from sphere_repro.study.replicates import name_of, replicate_of
 
 COLUMNS = (
-    "study", "run", "dataset", "model", "set", "kind", "steps", "strength", "noise", "guidance_scale",
-    "guidance_position", "metric", "extractor", "resize", "count", "reference_split", "reference_count",
-    "frechet", "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd",
-    "inception_score_splits", "precision", "recall", "density", "coverage", "psnr", "share_recognised",
-    "held_out_accuracy", "chance_accuracy", "classifier_sees", "floor", "floor_count", "published_frechet",
-    "published_inception_score", "published_source", "degenerate", "code", "code_changed",
+    "study", "run", "replicate", "dataset", "model", "set", "kind", "steps", "strength", "noise",
+    "guidance_scale", "guidance_position", "metric", "extractor", "resize", "count", "reference_split",
+    "reference_count", "frechet", "frechet_se", "trainings", "frechet_mean", "frechet_deviation", "kid",
+    "kid_se", "inception_score", "inception_score_sd", "inception_score_splits", "precision", "recall",
+    "density", "coverage", "psnr", "share_recognised", "held_out_accuracy", "chance_accuracy",
+    "classifier_sees", "floor", "floor_count", "published_frechet", "published_inception_score",
+    "published_source", "degenerate", "code", "code_changed",
 )  # fmt: skip
-OF_RUN = ("run", "dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
+OF_RUN = ("dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
 OF_SET = (
     "set", "kind", "steps", "strength", "noise", "guidance_scale", "guidance_position", "count", "frechet",
     "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "inception_score_splits",
@@ -49,11 +52,14 @@ VALUES = (
     "share_recognised",
 )
 HEADS = {
-    "run": "---", "set": "---", "images": "--:", "measure": "---", "distance": "--:", "floor": "--:",
-    "KID × 1000": "--:", "IS (sd of parts)": "--:", "precision, recall": "---", "PSNR, dB": "--:",
-    "share recognised": "--:", "held-out accuracy": "--:", "published": "--:", "degenerate": "---",
+    "run": "---", "replicate": "--:", "set": "---", "images": "--:", "measure": "---", "distance": "--:",
+    "mean ± deviation of trainings": "--:", "floor": "--:", "KID × 1000": "--:", "IS (sd of parts)": "--:",
+    "precision, recall": "---", "PSNR, dB": "--:", "share recognised": "--:", "held-out accuracy": "--:",
+    "published": "--:", "degenerate": "---",
 }  # fmt: skip
+SEVERAL = ("replicate", "mean ± deviation of trainings")  # columns of studies that train a run several times
 WHERE_KNOWN = (
+    *SEVERAL,
     "IS (sd of parts)",
     "precision, recall",
     "share recognised",
@@ -80,6 +86,11 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     held out of its training, `chance_accuracy` that of always naming the commonest class, `classifier_sees`
     what it looks at (`metrics.recognition`): features, pixels, or nothing, where it is hardly better than
     chance. The share is empty then, and for sets without classes.
+
+    A run that was trained several times has the rows of each training, numbered by `replicate` from 0. Each
+    says of the set how many `trainings` there are, the mean of their distances and its sample standard
+    deviation between them, which is empty for a single one.
+
     `degenerate` says why a row's numbers say nothing (`results.degenerate`); it is empty where they may be
     believed.
 
@@ -103,15 +114,16 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for path in score_files:
-        for row in _rows(path):
-            beside = _published(known, row, path)
-            writer.writerow({key: _cell(value) for key, value in (row | beside).items()})
+    rows = [row | _published(known, row, path) for path in score_files for row in _rows(path)]
+    for row, several in zip(rows, in_table(rows), strict=True):
+        writer.writerow({key: _cell(value) for key, value in (row | several).items()})
     write_text(out, text.getvalue())
 
 
 def metrics(score_files: list[Path], out: Path) -> None:
     """Write the same numbers as nested JSON: run → set → measure → value, for tools that compare versions.
+
+    Each training of a run stands under its own name.
 
     The measure's own name is a key, so that a distance in other features, or from statistics that others
     made, cannot be read as another.
@@ -124,15 +136,17 @@ def metrics(score_files: list[Path], out: Path) -> None:
         for row in _rows(path):
             values = {key: row[key] for key in VALUES if row[key] is not None}
             rounded = {key: float(_cell(value)) for key, value in values.items()}
-            found.setdefault(row["run"], {}).setdefault(row["set"], {})[_measure(row)] = rounded
+            found.setdefault(name_of(row["run"], row["replicate"]), {}).setdefault(row["set"], {})[
+                _measure(row)
+            ] = rounded
     write_json(out, found)
 
 
 def markdown_table(table: Path) -> str:
     """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
 
-    The Inception Score, what is recognised, the published numbers and what is degenerate have a column only
-    where any row has it.
+    The Inception Score, what is recognised, the published numbers, what is degenerate and what is known of
+    several trainings have a column only where any row has it.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
@@ -151,12 +165,19 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
     score, published_score = row["inception_score"], row["published_inception_score"]
     share, accuracy = recognised.cells(row)
     reported = [row["published_frechet"], f"IS {published_score}" if published_score else ""]
+    several = row["trainings"] != "1"
     return {
         "run": row["run"],
+        "replicate": row["replicate"] if several else "",
         "set": row["set"],
         "images": row["count"],
         "measure": _measure(row),
         "distance": with_error(row["frechet"], row["frechet_se"]),
+        "mean ± deviation of trainings": (
+            f"{with_error(row['frechet_mean'], row['frechet_deviation'])} ({row['trainings']})"
+            if several
+            else ""
+        ),
         "floor": rounded(row["floor"]),
         "KID × 1000": with_error(row["kid"], row["kid_se"], 1000.0),
         "IS (sd of parts)": f"{float(score):.4g} ({float(row['inception_score_sd']):.2g})" if score else "",
@@ -177,7 +198,11 @@ def _measure(row: Mapping[str, Any]) -> str:
 
 def _code_note(rows: list[dict[str, str]]) -> list[str]:
     """A paragraph on the runs whose code has changed since, where there are any."""
-    changed = dict.fromkeys(f"{row['run']} ({row['code_changed']})" for row in rows if row["code_changed"])
+    changed = dict.fromkeys(
+        f"{name_of(row['run'], int(row['replicate']))} ({row['code_changed']})"
+        for row in rows
+        if row["code_changed"]
+    )
     return ["", f"Made by code that has changed since: {', '.join(changed)}."] if changed else []
 
 
@@ -202,8 +227,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     segments = _recorded(path.with_name("model.json")).get("segments", ())
     try:
         floor = scores["floor"]
+        run, replicate = replicate_of(scores["run"])
         common = {
             "study": path.resolve().parent.parent.name,
+            "run": run,
+            "replicate": replicate,
             "model": scores["kind"],
             **{key: scores[key] for key in OF_RUN},
             "floor_count": floor["count"] if floor else None,

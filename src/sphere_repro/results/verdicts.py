@@ -2,7 +2,7 @@
 
 A verdict takes a difference that chance alone makes in fewer than one of twenty cases (Student's t, on both
 sides); otherwise it is undecided. The standard errors do not know that sets share seeds and reference images,
-which makes them too large rather than too small, nor that another training would differ.
+which makes them too large rather than too small, nor that another training would differ (`trainings` does).
 """
 
 from __future__ import annotations

@@ -133,4 +133,6 @@ def _read(images: Pictures, index: int) -> np.ndarray:
 
 def _like_training(image: np.ndarray, form: Form) -> np.ndarray:
     fitted = fit(image, form.pixels, form.resize)
-    return fitted if form.jpeg_quality is None else decode(io.BytesIO(encode(fitted, form.jpeg_quality)))
+    return (
+        decode(io.BytesIO(encode(fitted, "jpeg"))) if form.format == "jpeg" else fitted
+    )  # others lose nothing

@@ -95,7 +95,7 @@ def facts_of(setting: Setting, drawn: Drawn, given: Given | None) -> dict[str, A
 def form_of(job: ImagesJob) -> Form:
     """How the run's training images were prepared."""
     dataset = job.dataset
-    return Form(dataset.pixels, dataset.source.jpeg_quality, dataset.resize)
+    return Form(dataset.pixels, dataset.stored, dataset.resize)
 
 
 def _given(

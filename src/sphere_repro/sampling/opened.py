@@ -94,7 +94,7 @@ def _recorded_form(model: Path, pixels: int) -> tuple[Form] | None:
         dataset = parse(Dataset, record["job"]["dataset"], "the model's record")
     except (UserError, KeyError, TypeError, json.JSONDecodeError):
         return None
-    return (Form(pixels, dataset.source.jpeg_quality, dataset.resize),)
+    return (Form(pixels, dataset.stored, dataset.resize),)
 
 
 def _assumed(checkpoint: Checkpoint) -> tuple[Form, str]:

@@ -18,6 +18,7 @@ from sphere_repro.models.autoencoder import SphereAutoencoder, unit
 from sphere_repro.sphere import angle_to_sigma, mix, spherify, turn
 from sphere_repro.study.generation import Generation, Guidance, Scheme
 from sphere_repro.study.image_sets import Cut
+from sphere_repro.study.replicates import Seed
 
 
 @dataclass(frozen=True)
@@ -257,13 +258,11 @@ def square_weights(side: int) -> Tensor:
     return torch.einsum("ia,jb->ijab", line, line).reshape(side * side, 4)
 
 
-def sample_noise(
-    seed: tuple[str | int, ...], indices: Sequence[int], shape: tuple[int, int], draws: int
-) -> Tensor:
+def sample_noise(seed: Seed, indices: Sequence[int], shape: tuple[int, int], draws: int) -> Tensor:
     """Standard-normal draws of each sample from its own generator.
 
     Args:
-        seed: what identifies the run, e.g. (study seed, run).
+        seed: what identifies the run, e.g. (study seed,).
         indices: sample indices; sample i has the same draws in every batch.
         shape: (N, d).
         draws: how many per sample; the first ones do not depend on how many there are.

@@ -1,38 +1,72 @@
-"""Sample sets and latents of a trained run, written as files."""
+"""Sample sets of a trained run, written as image archives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sphere_repro.data import frequencies
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.archive_writing import write_archive, write_encoded
 from sphere_repro.data.choice import choose
 from sphere_repro.data.class_names import class_number
 from sphere_repro.data.dataset import Dataset
-from sphere_repro.data.loading import to_unit
+from sphere_repro.data.images import encode
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import atomic_output
+from sphere_repro.machine.distributed import World
 from sphere_repro.machine.progress import progress
-from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder
 from sphere_repro.models.checkpoint import Checkpoint, load_model
-from sphere_repro.sampling import refine
+from sphere_repro.provenance.code import SAMPLE
+from sphere_repro.provenance.hashes import file_hash
+from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
+from sphere_repro.provenance.maker import NOT_IN_MODELS, maker
+from sphere_repro.sampling import estimates, precision, refine
 from sphere_repro.sampling.opened import open_model
-from sphere_repro.sphere import spherify
+from sphere_repro.sampling.painting import STANDARD, Gaussian, Paint, generations, painter
+from sphere_repro.sampling.parts import left_to_make, make_share
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_job import ImagesJob
 from sphere_repro.study.jobs import EncodeJob, SampleJob
 
 ENCODE_BATCH = 256
 GENERATE_BATCH = 64
+ESTIMATE_PART = 4096  # images: minutes of encoding
+PART = 250  # images: ten minutes of four steps of the largest model
 KINDS = {"sphere": "a Sphere Encoder", "vae": "a VAE"}
-Seed = tuple[str | int, ...]
+STATE = ".state"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a job reads and writes: the run's model, the dataset's archive, the result, what is half done."""
+
+    model: Path
+    archive: Path
+    out: Path
+    state: Path
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A set that was drawn.
+
+    Attributes:
+        count: of its images.
+        machine: on which it was finished, with the switches under which it was drawn.
+        machines: all on which parts were drawn, with the number of parts each, where there are several.
+    """
+
+    count: int
+    machine: dict[str, Any]
+    machines: list[dict[str, Any]]
 
 
 def balanced_labels(indices: range, classes: int) -> Tensor | None:
@@ -40,28 +74,124 @@ def balanced_labels(indices: range, classes: int) -> Tensor | None:
     return torch.tensor([index % classes for index in indices]) if classes else None
 
 
-def draw_set(job: SampleJob, model: Path, archive: Path, out: Path, device: torch.device) -> int:
-    """Write one sample set as an image archive; return the number of images.
+def draw_set(
+    job: SampleJob, model: Path, archive: Path, out: Path, device: torch.device, state: Path | None = None
+) -> int:
+    """Write one sample set as an image archive, in this process; return the number of images.
+
+    As `draw`; what is half done lies in `state`, by default in a folder beside `out`.
+    """
+    drawn = draw(job, Files(model, archive, out, state or out.parent / STATE), device)
+    assert drawn is not None  # this process leads
+    return drawn.count
+
+
+def draw(job: SampleJob, files: Files, device: torch.device, world: World | None = None) -> Drawn | None:
+    """Write one sample set as an image archive.
 
     `reconstruction` reconstructs images of the dataset (`choose`: the reference's, where they are as many)
     under the null class and without noise;
     `generation-…` samples the sphere; `prior` and `posterior` decode Gaussian draws of a VAE (section 5).
 
+    The set is drawn in parts, which are taken up again where this was broken off, and shared by the
+    processes of `world`. Batches begin at the same indices however that is, so that the bytes are the same.
+
+    Returns:
+        What was drawn; None in a process that only helped.
+
     Raises:
-        UserError: the model does not fit the dataset or the set, or a file cannot be read or written.
+        UserError: the model does not fit the dataset or the set, a file cannot be read or written, or the
+            parts that lie there are of another job or by other code.
     """
-    checkpoint, source = _open(job, model, archive, device)
-    count = min(job.count, len(source)) if job.set == "reconstruction" else job.count
-    labels = _asked_labels(job, source, checkpoint.model.shape.classes, count)
-    drawn = _draw(job, checkpoint, source, labels, count, device)
-    bar = progress(
-        drawn, label=f"sample {job.run}/{job.set}", total=-(-count // job.batch_size), unit="batch"
+    world = world or World()
+    with precision.computing(job.precision, device):
+        checkpoint, source = open_both(job, files.model, files.archive, device)
+        precision.lower(checkpoint.model, job.precision)
+        count = min(job.count, len(source)) if job.set == "reconstruction" else job.count
+        labels = _asked_labels(job, source, checkpoint.model.shape.classes, count)
+        painter(job, checkpoint, source, labels, count)  # a set that the model has not is told at once
+        ranges = Ranges(count, job.batch_size, PART)
+        fixes = fixed_by(job, files, world)
+        kept, sums = (_kept(job, files.state, fixes, device, of) for of in ("", "estimate"))
+        label = f"sample {job.run}/{job.set}"
+        with kept.alone() if world.leads else contextlib.nullcontext():
+            left = left_to_make(kept, ranges, world)
+            estimate = _estimate(job, checkpoint, source, sums, world) if left else None
+
+            def drawing() -> Callable[[int], None]:
+                gaussian = estimate() if estimate else STANDARD
+                return _drawing(painter(job, checkpoint, source, labels, count, gaussian), ranges, kept)
+
+            make_share(left, drawing, world, label)
+            if not world.leads:
+                return None
+            kept.wait(len(ranges))
+            if job.set == "reconstruction":
+                labels = None if source.labels is None else source.labels[choose(len(source), count)]
+            write_encoded(files.out, _joined(kept, ranges), labels, class_names=source.class_names)
+            machines = kept.machines(len(ranges))
+            for parts in (kept, sums):
+                parts.remove()
+        return Drawn(count, kept.maker["machine"], machines if len(machines) > 1 else [])
+
+
+def _estimate(
+    job: SampleJob, checkpoint: Checkpoint, source: ImageArchive, sums: Kept, world: World
+) -> Callable[[], Gaussian] | None:
+    """Help to sum up the training latents, where the set needs them; what then tells the estimate."""
+    if job.set != "posterior":
+        return None
+    ranges = Ranges(len(source), ENCODE_BATCH, ESTIMATE_PART)
+    left = left_to_make(sums, ranges, world)
+    summing = functools.partial(estimates.summing, checkpoint, source, job.seed, ranges, sums)
+    make_share(left, summing, world, f"estimate {job.run}")
+    return functools.partial(estimates.estimate, checkpoint, ranges, sums)
+
+
+def fixed_by(job: SampleJob | EncodeJob, files: Files, world: World | None = None) -> dict[str, Any]:
+    """What a result follows from: its job, the model's content and the archive's; the leader reads them."""
+    world = world or World()
+    read = {"model": files.model, "data": files.archive}
+    hashes = {name: file_hash(path) for name, path in read.items()} if world.leads else {}
+    return {"job": job.model_dump(mode="json"), **world.told(hashes)}
+
+
+def _kept(job: SampleJob, state: Path, fixes: dict[str, Any], device: torch.device, of: str) -> Kept:
+    """The set's parts, or those `of` something that it needs first."""
+    return kept_parts(
+        state,
+        ("sample", job.run, job.set, *([of] if of else [])),
+        fixes,
+        made_by(device),
+        what=f"{job.run}/{job.set}",
     )
-    if job.set == "reconstruction":
-        labels = None if source.labels is None else source.labels[choose(len(source), count)]
-    images = (image for batch in bar for image in refine.to_bytes(batch).numpy())
-    write_archive(out, images, labels, source.class_names)
-    return count
+
+
+def made_by(device: torch.device) -> dict[str, Any]:
+    """Who draws now; the device counts as the machine's."""
+    found = maker(SAMPLE, without=NOT_IN_MODELS)
+    found["machine"]["device"] = device.type
+    return found
+
+
+def _drawing(paint: Paint, ranges: Ranges, kept: Kept) -> Callable[[int], None]:
+    """What draws a part: its images as PNG files, named by their indices."""
+
+    def make(number: int) -> None:
+        images = (
+            (indices.start + place, image)
+            for indices in ranges.batches(number)
+            for place, image in enumerate(refine.to_bytes(paint(indices)).numpy())
+        )
+        kept.write(number, ((f"{index}.png", encode(image)) for index, image in images))
+
+    return make
+
+
+def _joined(kept: Kept, ranges: Ranges) -> Iterator[bytes]:
+    """Every image of every part, in order."""
+    for number in range(len(ranges)):
+        yield from kept.read(number)
 
 
 def _asked_labels(job: SampleJob, source: ImageArchive, classes: int, count: int) -> np.ndarray | None:
@@ -77,56 +207,6 @@ def _asked_labels(job: SampleJob, source: ImageArchive, classes: int, count: int
             "dataset). Use the archive of the run's dataset."
         )
     return frequencies.as_in(source.labels, indices, classes)
-
-
-def encode_set(job: EncodeJob, model: Path, archive: Path, out: Path, device: torch.device) -> int:
-    """Write latents of training images for the uniformity statistics; return their number.
-
-    The file holds `latents` float32 (n, L): points of the sphere, or draws from the VAE's posterior;
-    `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images;
-    `class_names`, where the classes have names. The n images are those of `spread`.
-    """
-    checkpoint, source = _open(job, model, archive, device)
-    indices = spread(len(source), source.labels, job.count, job.per_class)
-    count = len(indices)
-    images = torch.from_numpy(np.stack([source.read(int(index)) for index in indices])).permute(0, 3, 1, 2)
-    labels = np.zeros(count, dtype=np.int64) if source.labels is None else source.labels[indices]
-    latents = []
-    for start in progress(range(0, count, ENCODE_BATCH), label=f"encode {job.run}", unit="batch"):
-        part = slice(start, start + ENCODE_BATCH)
-        asked = torch.from_numpy(labels[part]).to(device) if checkpoint.model.shape.classes else None
-        x = to_unit(images[part]).to(device)
-        latents.append(
-            _latents(checkpoint, x, asked, (job.seed, job.run), range(start, start + len(x))).cpu()
-        )
-    arrays = {
-        "latents": torch.cat(latents).flatten(1).numpy(),
-        "labels": labels.astype(np.int64),
-        "pixels": to_unit(images).flatten(1).numpy(),
-    }
-    if source.class_names:
-        arrays["class_names"] = np.array(source.class_names)
-    with atomic_output(out) as temporary:
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
-    return count
-
-
-def spread(total: int, labels: NDArray[np.int64] | None, count: int, per_class: int) -> NDArray[np.int64]:
-    """Indices of `count` of `total` images, evenly spread, and more of classes with fewer than `per_class`.
-
-    Ascending; a class that has fewer images gives them all.
-    """
-    found = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
-    if labels is None:
-        return found
-    added = [found]
-    taken = np.bincount(labels[found], minlength=int(labels.max()) + 1)
-    for label in np.unique(labels):
-        left = np.setdiff1d(np.flatnonzero(labels == label), found)
-        lacking = min(len(left), per_class - int(taken[label]))
-        if lacking > 0:
-            added.append(left[np.linspace(0, len(left) - 1, lacking).round().astype(np.int64)])
-    return np.sort(np.concatenate(added))
 
 
 def draw_generation(
@@ -166,122 +246,14 @@ def draw_generation(
     names = checkpoint.class_names
     wanted = [class_number(name, shape.classes, names) for name in classes] or list(range(shape.classes))
     labels = np.array(wanted)[np.arange(count) % len(wanted)] if wanted else None
-    drawn = _generations(checkpoint, (seed, "generate"), settings, batches, device, labels)
-    bar = progress(drawn, label="generate", total=len(batches), unit="batch")
-    images = (image for batch in bar for image in refine.to_bytes(batch).numpy())
-    write_archive(out, images, labels, names)
+    paint = generations(checkpoint, (seed, "generate"), settings, labels)
+    bar = progress(batches, label="generate", total=len(batches), unit="batch")
+    images = (image for indices in bar for image in refine.to_bytes(paint(indices)).numpy())
+    with precision.computing("float32", device):
+        write_archive(out, images, labels, names)
 
 
-@torch.no_grad()
-def _latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: Seed, indices: range) -> Tensor:
-    """Points of the sphere, or posterior draws of a VAE: (B, N, d)."""
-    model = checkpoint.model
-    if isinstance(model, SphereAutoencoder):
-        return spherify(model.encode(x, labels))
-    mean, log_variance = model.posterior(x, labels)
-    noise = refine.sample_noise((*seed, "encode"), indices, (mean.shape[1], mean.shape[2]), 1)[0].to(x.device)
-    return mean + (0.5 * log_variance).exp() * noise
-
-
-def _draw(
-    job: SampleJob,
-    checkpoint: Checkpoint,
-    source: ImageArchive,
-    labels: np.ndarray | None,
-    count: int,
-    device: torch.device,
-) -> Iterator[Tensor]:
-    """Batches of images (B, 3, H, H) in [-1, 1]."""
-    batches = [range(start, min(start + job.batch_size, count)) for start in range(0, count, job.batch_size)]
-    if job.set == "reconstruction":
-        return _reconstructions(checkpoint, source, job.batch_size, count, device)
-    if isinstance(checkpoint.model, VariationalAutoencoder):
-        if job.set not in ("prior", "posterior"):
-            raise UserError(f"'{job.set}' is not a sample set of a VAE. Use the model of run '{job.run}'.")
-        return _gaussian(job, checkpoint.model, source, batches, labels, device)
-    if job.generation is None:
-        raise UserError(
-            f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
-        )
-    return _generations(checkpoint, (job.seed, job.run), job.generation, batches, device, labels)
-
-
-def _at(labels: np.ndarray | None, indices: range, device: torch.device) -> Tensor | None:
-    return None if labels is None else torch.from_numpy(labels[indices.start : indices.stop]).to(device)
-
-
-def _reconstructions(
-    checkpoint: Checkpoint, source: ImageArchive, size: int, count: int, device: torch.device
-) -> Iterator[Tensor]:
-    model = checkpoint.model
-    for images in source.batches_of(choose(len(source), count), size):
-        x = to_unit(torch.from_numpy(images).permute(0, 3, 1, 2)).to(device)
-        null = torch.full((len(x),), model.null_class, device=device) if model.shape.classes else None
-        with torch.no_grad():
-            if isinstance(model, SphereAutoencoder):
-                yield refine.reconstruct(model, x, null)
-            else:
-                mean, _ = model.posterior(x, null)
-                yield model.decode(mean, null)
-
-
-def _generations(
-    checkpoint: Checkpoint,
-    seed: Seed,
-    generation: Generation,
-    batches: list[range],
-    device: torch.device,
-    labels: np.ndarray | None,
-) -> Iterator[Tensor]:
-    model = checkpoint.model
-    if not isinstance(model, SphereAutoencoder):
-        raise UserError("Generations need a Sphere Encoder.")
-    shape = (model.shape.tokens, model.shape.token_channels)
-    for indices in batches:
-        asked = refine.condition(model, _at(labels, indices, device), generation.guidance)
-        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation)).to(device)
-        yield refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
-
-
-def _gaussian(
-    job: SampleJob,
-    model: VariationalAutoencoder,
-    source: ImageArchive,
-    batches: list[range],
-    labels: np.ndarray | None,
-    device: torch.device,
-) -> Iterator[Tensor]:
-    """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
-    shape = (model.shape.tokens, model.shape.token_channels)
-    mean, deviation = _estimate(job, model, source, device) if job.set == "posterior" else (0.0, 1.0)
-    for indices in batches:
-        noise = refine.sample_noise((job.seed, job.run), indices, shape, 1)[0].to(device)
-        with torch.no_grad():
-            yield model.decode(mean + deviation * noise, _at(labels, indices, device))
-
-
-def _estimate(
-    job: SampleJob, model: VariationalAutoencoder, source: ImageArchive, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Elementwise mean and deviation (N, d) of posterior draws over the training images, in float64."""
-    checkpoint = Checkpoint(model, 0.0)
-    total = squares = torch.zeros(model.shape.tokens, model.shape.token_channels, dtype=torch.float64)
-    start = 0
-    for images in source.batches(ENCODE_BATCH):
-        x = to_unit(torch.from_numpy(images).permute(0, 3, 1, 2)).to(device)
-        indices = range(start, start + len(x))
-        labels = None
-        if source.labels is not None and model.shape.classes:
-            labels = torch.from_numpy(source.labels[start : start + len(x)]).to(device)
-        z = _latents(checkpoint, x, labels, (job.seed, job.run), indices).cpu().double()
-        total, squares = total + z.sum(0), squares + z.pow(2).sum(0)
-        start += len(x)
-    mean = total / start
-    variance = (squares / start - mean.pow(2)).clamp_min(0)
-    return mean.float().to(device), variance.sqrt().float().to(device)
-
-
-def _open(
+def open_both(
     job: SampleJob | EncodeJob, model: Path, archive: Path, device: torch.device
 ) -> tuple[Checkpoint, ImageArchive]:
     """The model and the dataset's archive of a job, held against each other and against the job."""

@@ -24,12 +24,14 @@ class Kind:
         inputs: the files that one of them reads, by the names that its module knows.
         caption: what a reader has to know to read it.
         usual: whether a study that says nothing of figures has it.
+        page: whether it has a page for the browser too; its module has a function `page` then.
     """
 
     subjects: Callable[[StudyFiles], list[str]]
     inputs: Callable[[StudyFiles, str], dict[str, str]]
     caption: str
     usual: bool = True
+    page: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,12 @@ def figure_files(files: StudyFiles, place: str) -> list[str]:
     return [f"{place}/figures/{name}.png" for name in wanted(files)]
 
 
+def page_files(files: StudyFiles, place: str) -> list[str]:
+    """The pages of those that have one."""
+    named = wanted(files).items()
+    return [f"{place}/pages/{name}.html" for name, figure in named if KINDS[figure.kind].page]
+
+
 def notebook_files(files: StudyFiles, place: str) -> list[str]:
     """Their notebooks."""
     return [f"{place}/notebooks/{name}.ipynb" for name in wanted(files)]
@@ -107,7 +115,7 @@ def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
 
 
 def _curves(files: StudyFiles, _subject: str) -> dict[str, str]:
-    return {run: files.places.curves(run) for run in files.trained}
+    return {run: files.places.curves(run) for run in files.trained if run in files.first}
 
 
 def _image_sets(files: StudyFiles, run: str) -> dict[str, str]:
@@ -158,11 +166,22 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "give. Judge by the effect sizes (mean cosine, anisotropy) against the controls; a small "
             "p-value alone only says that the cloud is not exactly uniform.",
         ),
+        "globes": Kind(
+            lambda files: files.judged,
+            _uniformity,
+            "Latents of three classes (those with the most latents examined) on the sphere, beside the same "
+            "controls as in the figure 'uniformity', after one random projection to three dimensions. Faint "
+            "points lie on the far side. On the page of the same name the globes turn, and every class and "
+            "several projections can be chosen. Almost any cloud looks even after such a projection: judge "
+            "by the numbers of all dimensions.",
+            page=True,
+        ),
         "distance-by-steps": Kind(
             _of_study,
             _scores,
             "Fréchet distance from the real images by number of steps, ± one standard error (jackknife "
-            "over images). Hollow marks are other schemes at the same number of steps; horizontal lines "
+            "over images); of a run that was trained several times the mean ± the standard deviation "
+            "between trainings. Hollow marks are other schemes at the same number of steps; horizontal lines "
             "are reconstructions, a VAE's prior and estimated-posterior samples, and the floor: what as many "
             "images of a perfect model would score (two halves of the real images say it). The axis names "
             "the metric: only distances of Inception features are FIDs.",
@@ -172,7 +191,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _curves,
             "The loss and its unweighted terms by optimizer step, on a logarithmic scale: running means "
             "over a fortieth of the training, with the single records faint behind them. Terms with "
-            "weight 0 are left out.",
+            "weight 0 are left out, and so are further trainings of the same run.",
         ),
         "conditional-manipulation": Kind(
             _with("edits"),
@@ -213,7 +232,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _scores,
             "What each choice of the method is worth. Each panel changes one thing and leaves the rest "
             "as in the baseline (filled mark, dashed line): distance of the images from the real ones, "
-            "± one standard error (jackknife over images), lower is better. Steps, schemes and guidance "
+            "± one standard error (jackknife over images), or the mean ± the standard deviation between "
+            "trainings where there are several; lower is better. Steps, schemes and guidance "
             "are other sample sets of the baseline; everything else is a training of its own. Each "
             "panel has its own scale.",
             usual=False,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_serializer, model_validator
 
-from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.dataset import LOSSLESS, Dataset
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import ledger
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
@@ -24,6 +24,7 @@ from sphere_repro.study.image_sets import Draws
 from sphere_repro.study.image_sources import check_image_sets, check_sources
 from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_terms
 from sphere_repro.study.recipe import Execution, Training
+from sphere_repro.study.replicates import MOST_REPLICATES, is_replicate, name_of
 from sphere_repro.study.scoring import Score, Uniformity
 
 
@@ -76,6 +77,31 @@ class Run(Strict):
         ),
     )
     ablation: Ablation | None = Field(None, exclude_if=is_none, description="what this run varies")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        exclude_if=is_none,
+        description="every draw of this run derives from it; default: the study's, which all runs share",
+        json_schema_extra=ledger(
+            unit="1",
+            reason="a run's name is no part of its seed: runs that are compared start from the same weights, "
+            "order and noise, wherever their shapes are the same",
+        ),
+    )
+    replicates: int = Field(
+        1,
+        ge=1,
+        le=MOST_REPLICATES,
+        exclude_if=lambda value: value == 1,
+        description="trainings that differ in their seed only; further ones are called NAME_r1, NAME_r2, …",
+        json_schema_extra=ledger(
+            unit="trainings",
+            section="published numbers",
+            reason="the published numbers are of one training each; a claim that compares trainings needs "
+            "several on one side at least",
+        ),
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -129,6 +155,8 @@ class Run(Strict):
     def _check_released(self) -> None:
         if self.released is not None and self.model.kind == "vae":
             raise ValueError("released has no meaning for a VAE: only Sphere Encoders were released")
+        if self.released is not None and self.replicates > 1:
+            raise ValueError("replicates has no meaning for a released checkpoint, which is not trained")
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -156,7 +184,10 @@ USUAL_FIGURES = tuple(name for name, kind in KINDS.items() if kind.usual)
 
 
 class Study(Strict):
-    """A list of runs, and how they are scored and drawn."""
+    """A list of runs, and how they are scored and drawn.
+
+    `runs` has the further trainings of each run as well, after all runs (`replicates`).
+    """
 
     study: Name = Field(
         description="name; results lie in results/<study>/",
@@ -205,6 +236,24 @@ class Study(Strict):
         datasets = [run.dataset for run in self.runs.values()]
         for name, run in self.runs.items():
             check_sources(f"runs.{name}.sampling", run.sampling, run.dataset, datasets)
+        return self
+
+    @model_validator(mode="after")
+    def _jpegs_are_not_measured(self) -> Self:
+        """References and reconstructions are of images that lost nothing."""
+        for name, run in self.runs.items():
+            images = run.dataset.source.images
+            if run.dataset.format != "jpeg" or (images is not None and images <= LOSSLESS):
+                continue
+            ours = self.score.reference_of(run.dataset.name) is None
+            taken = {"score.reference_count": self.score.reference_count} if ours else {}
+            for key, count in {**taken, f"runs.{name}.sampling.count": run.sampling.count}.items():
+                if count is None or count > LOSSLESS:
+                    raise ValueError(
+                        f"runs.{name}.dataset.format: of JPEGs {LOSSLESS} images stay as they are, but {key} "
+                        f"takes {'all' if count is None else count}. Set it to at most {LOSSLESS}, or the "
+                        "format to webp"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -261,6 +310,18 @@ class Study(Strict):
                     f"runs.{name}.ablation.baseline: '{run.ablation.baseline}' is called '{word}' before"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _add_replicates(self) -> Self:
+        """The last check: those before it speak of the runs as they are written."""
+        for name, run in [*self.runs.items()]:
+            self.runs.update({name_of(name, number): run for number in range(1, run.replicates)})
+        return self
+
+    @field_serializer("runs")
+    def _written(self, runs: dict[str, Run]) -> dict[str, Run]:
+        """Without the replicates, which follow from the rest."""
+        return {name: run for name, run in runs.items() if not is_replicate(name)}
 
 
 def load_study(path: str | Path) -> Study:

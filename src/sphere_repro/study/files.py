@@ -15,6 +15,7 @@ from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.image_job import images_job
+from sphere_repro.study.replicates import is_replicate
 
 DEFAULT_STUDY = "params/demo.yaml"
 PREPARED = "data/prepared"
@@ -176,14 +177,23 @@ class StudyFiles:
         return [name for name, run in self.study.runs.items() if run.released is not None]
 
     @property
+    def first(self) -> list[str]:
+        """Runs as the study names them, without further trainings of the same run (replicates).
+
+        Those are trained, drawn from and scored; their latents are not judged, and no figure shows their
+        images or curves.
+        """
+        return [name for name in self.study.runs if not is_replicate(name)]
+
+    @property
     def spheres(self) -> list[str]:
-        """Runs of Sphere Encoders."""
-        return [name for name, run in self.study.runs.items() if run.model.kind == "sphere"]
+        """Runs of Sphere Encoders, of each the first training."""
+        return [name for name in self.first if self.study.runs[name].model.kind == "sphere"]
 
     @property
     def shown(self) -> list[str]:
-        """Runs with image sets."""
-        return [name for name, run in self.study.runs.items() if run.sampling.image_sets]
+        """Runs with image sets, of each the first training."""
+        return [name for name in self.first if self.study.runs[name].sampling.image_sets]
 
     @property
     def judged(self) -> list[str]:
@@ -248,7 +258,7 @@ class StudyFiles:
             *(self._model(run) for run in self.study.runs),
             *(step for run in self.study.runs for step in self._samples(run)),
             *(self._images(run) for run in self.shown),
-            *(self._encode(run) for run in self.study.runs),
+            *(self._encode(run) for run in self.first),
             *(self._reference(archive, each) for archive in self.archives for each in chosen),
             *(self._score(run, each) for run in self.study.runs for each in chosen),
             *(self._uniformity(run) for run in self.spheres),

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from sphere_repro.ledger import EACH, by_dataset, ledger
-from sphere_repro.strict import MOST, MOST_BATCH, MOST_IMAGES, Strict
+from sphere_repro.strict import MOST, MOST_BATCH, MOST_IMAGES, MOST_PROCESSES, Strict
+
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class Guidance(Strict):
@@ -99,6 +101,25 @@ class Sampling(Strict):
         exclude_if=lambda value: value == "balanced",
         description="classes that are drawn: each as often as the others, or as often as the dataset has it",
         json_schema_extra=ledger(section="sampling", released="balanced"),
+    )
+    precision: Precision = Field(
+        "float32",
+        exclude_if=lambda value: value == "float32",
+        description="numbers in which the networks compute; bfloat16 casts the weights, tf32 is of NVIDIA "
+        "GPUs since Ampere",
+        json_schema_extra=ledger(
+            section="sampling",
+            released="bfloat16",
+            reason="images that are the model's own; how far the others differ: docs/large-models.md",
+        ),
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=MOST_PROCESSES,
+        exclude_if=lambda value: value == 1,
+        description="processes that share each set, on GPUs one each; changes no image",
+        json_schema_extra=ledger(unit="processes", reason="no image depends on it"),
     )
     generations: tuple[Generation, ...] = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
 

@@ -12,30 +12,43 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
-from sphere_repro.strict import Name, Strict
+from sphere_repro.strict import Strict
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.config import Ablation, Run, Study
-from sphere_repro.study.generation import Generation
+from sphere_repro.study.generation import Generation, Precision
 from sphere_repro.study.objective import Loss, check_terms
 from sphere_repro.study.recipe import Training
+from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
 from sphere_repro.study.scoring import FEWEST, Score, Uniformity
 
 Kind = Literal["sphere", "vae"]
 
 
 class PrepareJob(Strict):
-    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old."""
+    """Make one dataset's archive; `content` is the hash of images of one's own: new ones make it old.
+
+    So does another `format`, which the table of datasets may be given: archives of JPEGs were made once.
+    """
 
     dataset: Dataset
     content: str | None = Field(None, exclude_if=lambda value: value is None)
+    format: Format = Field("png", exclude_if=lambda value: value == "png")
+
+    @model_validator(mode="after")
+    def _of_the_dataset(self) -> Self:
+        if self.format != self.dataset.stored:
+            stored = self.dataset.stored
+            raise ValueError(f"format is {self.format}, but {self.dataset.name} is stored as {stored}")
+        return self
 
 
 class TrainJob(Strict):
     """Train one run."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     dataset: Dataset
     model: Model
     loss: Loss
@@ -54,7 +67,7 @@ class TrainJob(Strict):
 class ReleasedJob(Strict):
     """Make a run's model of a released checkpoint; `content` is its hash: another checkpoint makes it old."""
 
-    run: Name
+    run: RunName
     released: str = Field(min_length=1)
     dataset: Dataset
     model: Model
@@ -69,8 +82,8 @@ class ReleasedJob(Strict):
 class SampleJob(Strict):
     """Draw one set of images from a trained run."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     kind: Kind
     dataset: Dataset
     set: str
@@ -79,13 +92,14 @@ class SampleJob(Strict):
     batch_size: int = Field(ge=1)
     generation: Generation | None
     labels: Literal["balanced", "dataset"] = Field("balanced", exclude_if=lambda value: value == "balanced")
+    precision: Precision = Field("float32", exclude_if=lambda value: value == "float32")
 
 
 class EncodeJob(Strict):
     """Encode training images for the uniformity statistics."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     kind: Kind
     dataset: Dataset
     weights: Literal["raw", "ema"]
@@ -104,8 +118,8 @@ class ReferenceJob(Strict):
 class ScoreJob(Strict):
     """Compare all sets of one run with the real images."""
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     dataset: Dataset
     kind: Kind
     score: Score
@@ -115,17 +129,17 @@ class ScoreJob(Strict):
 
 
 class UniformityJob(Strict):
-    """Statistics of one run's latents against controls."""
+    """Statistics of one run's latents against controls; `seed` is that of the controls."""
 
     seed: int
-    run: Name
+    run: RunName
     baseline: str | None
     classes: int
     uniformity: Uniformity
 
 
 def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
-    return PrepareJob(dataset=run.dataset, content=content)
+    return PrepareJob(dataset=run.dataset, content=content, format=run.dataset.stored)
 
 
 def train_job(study: Study, name: str) -> TrainJob:
@@ -140,7 +154,12 @@ def train_job(study: Study, name: str) -> TrainJob:
             f"runs.{name} is not trained: its model is made of {run.released}. Use 'sphere-repro import'."
         )
     return TrainJob(
-        seed=study.seed, run=name, dataset=run.dataset, model=run.model, loss=run.loss, training=run.training
+        seed=seed_for(study, name),
+        run=name,
+        dataset=run.dataset,
+        model=run.model,
+        loss=run.loss,
+        training=run.training,
     )
 
 
@@ -169,7 +188,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
     run = study.runs[name]
     generation = run.generation(set_name) if set_name.startswith("generation") else None
     return SampleJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         kind=run.model.kind,
         dataset=run.dataset,
@@ -179,13 +198,14 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
         batch_size=run.sampling.batch_size,
         generation=generation,
         labels="balanced" if set_name == "reconstruction" else run.sampling.labels,
+        precision=run.sampling.precision,
     )
 
 
 def encode_job(study: Study, name: str) -> EncodeJob:
     run = study.runs[name]
     return EncodeJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         kind=run.model.kind,
         dataset=run.dataset,
@@ -204,7 +224,7 @@ def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
     run = study.runs[name]
     generations = {} if run.model.kind == "vae" else {g.name: g for g in run.sampling.generations}
     return ScoreJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         dataset=run.dataset,
         kind=run.model.kind,
@@ -224,6 +244,15 @@ def uniformity_job(study: Study, name: str) -> UniformityJob:
         classes=run.dataset.source.classes,
         uniformity=study.uniformity,
     )
+
+
+def seed_for(study: Study, name: str) -> Seed:
+    """The seed of run `name`: its own or the study's, and the number of its training.
+
+    The name is no part of it, so that runs with different names and the same recipe are the same.
+    """
+    chosen = study.runs[name].seed
+    return seed_of(study.seed if chosen is None else chosen, replicate_of(name)[1])
 
 
 def baseline(study: Study, name: str) -> str | None:

@@ -10,6 +10,7 @@ from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import (
     MOST_BATCH,
     MOST_DRAWS,
+    MOST_PROCESSES,
     Limited,
     LimitedPositive,
     NonNegative,
@@ -140,7 +141,7 @@ class Execution(Strict):
     processes: int = Field(
         1,
         ge=1,
-        le=4096,
+        le=MOST_PROCESSES,
         description="processes on each node, on GPUs one each",
         json_schema_extra=ledger(
             unit="processes",
@@ -150,7 +151,7 @@ class Execution(Strict):
     nodes: int = Field(
         1,
         ge=1,
-        le=4096,
+        le=MOST_PROCESSES,
         description="machines, inside one Slurm job",
         json_schema_extra=ledger(unit="nodes", reason="no number depends on it"),
     )

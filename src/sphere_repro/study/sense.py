@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sphere_repro.study.config import Run, Study
+from sphere_repro.study.replicates import is_replicate
 
 
 def doubts(study: Study, memory: int | None) -> list[str]:
@@ -12,7 +13,8 @@ def doubts(study: Study, memory: int | None) -> list[str]:
         study: that may have passed every check.
         memory: bytes that new work may use; None where nobody knows.
     """
-    found = {name: _latent_bytes(run) for name, run in study.runs.items() if run.released is None}
+    trained = {name: run for name, run in study.runs.items() if run.released is None}
+    found = {name: _latent_bytes(run) for name, run in trained.items() if not is_replicate(name)}
     return [
         f"runs.{name}: the latents of one pass take {needed / 1e9:.3g} GB, more than the "
         f"{memory / 1e9:.3g} GB of memory free here; raise model.ratio "

@@ -48,7 +48,7 @@ class Grid:
         own, asked = (None if y is None else y.to(device) for y in (self.labels, self.sampled))
         shape = self.job.architecture
         noise = refine.sample_noise(
-            (self.job.seed, self.job.run),
+            self.job.seed,
             range(len(real)),
             (shape.tokens, shape.token_channels),
             max(refine.draws(Generation(steps=steps)) for steps in STEPS),

@@ -20,9 +20,11 @@ from sphere_repro.machine.progress import progress
 from sphere_repro.machine.signals import deferred_interrupt
 from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.models.checkpoint import save_model
-from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.hashes import value_hash
+from sphere_repro.provenance.stamps import known_hash
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
+from sphere_repro.study.replicates import run_of
 from sphere_repro.training.live import Reporter
 from sphere_repro.training.log import Row, is_logged
 from sphere_repro.training.meter import Meter
@@ -231,7 +233,7 @@ def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob) -> Resul
 
 def _checked_images(job: TrainJob, archive: Path, processes: int) -> TrainingImages:
     """The dataset's images, if the job can be trained on them at all."""
-    where = f"runs.{job.run}"
+    where = f"runs.{run_of(job.run)}"
     try:
         shape = job.architecture
         job.loss.perceptual.check_pixels(shape.image_size)
@@ -273,7 +275,7 @@ def _terms(job: TrainJob) -> tuple[str, ...]:
 
 def _identity(job: TrainJob, archive: Path) -> str:
     """Hash of what fixes the trained weights: parameters and data; how they are computed does not."""
-    return value_hash({"job": job.model_dump(mode="json"), "data": file_hash(archive)})
+    return value_hash({"job": job.model_dump(mode="json"), "data": known_hash(archive)})
 
 
 def _check_weights(job: TrainJob, model: Autoencoder) -> None:
@@ -281,7 +283,7 @@ def _check_weights(job: TrainJob, model: Autoencoder) -> None:
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise UserError(
             f"Training {job.run} broke down at its last step: the weights are not finite. Lower "
-            f"runs.{job.run}.training.learning_rate."
+            f"runs.{run_of(job.run)}.training.learning_rate."
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from sphere_repro import seeds, sphere
 from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, unit
 from sphere_repro.study.objective import Loss
+from sphere_repro.study.replicates import Seed
 
 SMALL_NOISE = 0.5
 HARDEST_ANGLE = 89.0
@@ -47,7 +48,7 @@ class Draws:
 
 
 def draw(
-    seed: tuple[str | int, ...],
+    seed: Seed,
     step: int,
     batch: int,
     latent: tuple[int, int],
@@ -60,7 +61,7 @@ def draw(
     processes that share a batch changes nothing, and each draws noise for its own images only.
 
     Args:
-        seed: what identifies the run, e.g. (study seed, run).
+        seed: what identifies the run, e.g. (study seed,).
         step: step number from 0.
         batch: B, the global batch.
         latent: (N, d).

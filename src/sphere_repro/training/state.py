@@ -127,7 +127,7 @@ class State:
 
 def initial_state(job: TrainJob, device: torch.device) -> State:
     """Weights drawn from the job's seed, and an optimizer that has not stepped."""
-    generator = seeds.generator(job.seed, job.run, "weights")
+    generator = seeds.generator(*job.seed, "weights")
     model = build(job.architecture, generator=generator).to(device).train()
     adam = optim.optimizer(model.encoder, model.decoder)
     return State(model, adam, [parameter.detach().clone() for parameter in model.parameters()])

@@ -17,6 +17,7 @@ from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.objective import Loss
 from sphere_repro.study.recipe import Execution
+from sphere_repro.study.replicates import run_of
 from sphere_repro.training import losses, optim
 from sphere_repro.training.log import Row
 from sphere_repro.training.state import State
@@ -158,17 +159,17 @@ class Stepper:
 def make_batch(job: TrainJob, images: TrainingImages, step: int, share: range) -> Batch:
     """The images, labels and draws of one step that are `share` of the global batch, on the CPU."""
     shape, training = job.architecture, job.training
-    seed = seeds.derive(job.seed, job.run, "data")
+    seed = seeds.derive(*job.seed, "data")
     indices = batch_indices(len(images), training.batch_size, seed, step)[0][share.start : share.stop]
     x = to_unit(images.take(indices))
     mirrored = training.horizontal_flip
     if job.dataset.source.horizontal_flip if mirrored is None else mirrored:
-        generator = seeds.generator(job.seed, job.run, "flip", step)
+        generator = seeds.generator(*job.seed, "flip", step)
         chosen = torch.rand(training.batch_size, generator=generator) < 0.5
         x = flip(x, chosen[share.start : share.stop])
     labels = images.labels[indices] if images.labels is not None and shape.classes else None
     latent = (shape.tokens, shape.token_channels)
-    draws = losses.draw((job.seed, job.run), step, training.batch_size, latent, job.loss, share)
+    draws = losses.draw(job.seed, step, training.batch_size, latent, job.loss, share)
     return Batch(x, labels, draws)
 
 
@@ -189,8 +190,8 @@ def _compiler_told(run: str) -> Iterator[None]:
             raise
         first = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"torch.compile failed on {run} ({first}). Set runs.{run}.execution.compile to false, or install "
-            "what it misses, e.g. a C++ compiler."
+            f"torch.compile failed on {run} ({first}). Set runs.{run_of(run)}.execution.compile to false, or "
+            "install what it misses, e.g. a C++ compiler."
         ) from error
 
 
@@ -202,8 +203,9 @@ def _leaves_parameters_alone(job: TrainJob) -> bool:
 
 def _check_finite(job: TrainJob, step: int, row: Row) -> None:
     if not torch.tensor([row["loss"], row["grad_norm"]]).isfinite().all():
+        where = f"runs.{run_of(job.run)}"
         raise UserError(
             f"Training {job.run} broke down at step {step}: the loss or its gradient is not finite. "
-            f"Lower runs.{job.run}.training.learning_rate or the weights in runs.{job.run}.loss, or set "
+            f"Lower {where}.training.learning_rate or the weights in {where}.loss, or set "
             "training.precision to float32."
         )

@@ -1,0 +1,131 @@
+"""The images of one batch of a set, each from a seed of its own (section 4, and 5 for a VAE)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import choose
+from sphere_repro.data.loading import to_unit
+from sphere_repro.errors import UserError
+from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder
+from sphere_repro.models.checkpoint import Checkpoint
+from sphere_repro.sampling import refine
+from sphere_repro.sphere import spherify
+from sphere_repro.study.generation import Generation
+from sphere_repro.study.jobs import SampleJob
+from sphere_repro.study.replicates import Seed
+
+Gaussian = tuple[Tensor | float, Tensor | float]
+"""Elementwise mean and deviation of a VAE's draws, (N, d) each or a number."""
+Paint = Callable[[range], Tensor]
+"""Indices of a batch → its images (B, 3, H, H) in [-1, 1]."""
+STANDARD: Gaussian = (0.0, 1.0)
+
+
+def painter(
+    job: SampleJob,
+    checkpoint: Checkpoint,
+    source: ImageArchive,
+    labels: np.ndarray | None,
+    count: int,
+    gaussian: Gaussian = STANDARD,
+) -> Paint:
+    """What makes the images of a job's set.
+
+    Args:
+        job: what is drawn.
+        checkpoint: the run's model, on the device that computes.
+        source: the dataset's archive.
+        labels: of all images of the set, int64 (count,), or None.
+        count: images of the set.
+        gaussian: of a VAE's draws.
+
+    Raises:
+        UserError: the model has no such set.
+    """
+    if job.set == "reconstruction":
+        return _reconstructions(checkpoint, source, count)
+    if isinstance(checkpoint.model, VariationalAutoencoder):
+        if job.set not in ("prior", "posterior"):
+            raise UserError(f"'{job.set}' is not a sample set of a VAE. Use the model of run '{job.run}'.")
+        return _draws(checkpoint.model, job.seed, labels, gaussian)
+    if job.generation is None:
+        raise UserError(
+            f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
+        )
+    return generations(checkpoint, job.seed, job.generation, labels)
+
+
+def generations(
+    checkpoint: Checkpoint, seed: Seed, generation: Generation, labels: np.ndarray | None
+) -> Paint:
+    """Samples of a Sphere Encoder.
+
+    Raises:
+        UserError: the model is none.
+    """
+    model = checkpoint.model
+    if not isinstance(model, SphereAutoencoder):
+        raise UserError("Generations need a Sphere Encoder.")
+    shape, device = (model.shape.tokens, model.shape.token_channels), device_of(checkpoint)
+
+    def paint(indices: range) -> Tensor:
+        asked = refine.condition(model, _at(labels, indices, device), generation.guidance)
+        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation)).to(device)
+        return refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
+
+    return paint
+
+
+@torch.no_grad()
+def latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: Seed, indices: range) -> Tensor:
+    """Points of the sphere, or posterior draws of a VAE, of images (B, 3, H, H): (B, N, d)."""
+    model = checkpoint.model
+    if isinstance(model, SphereAutoencoder):
+        return spherify(model.encode(x, labels))
+    mean, log_variance = model.posterior(x, labels)
+    noise = refine.sample_noise((*seed, "encode"), indices, (mean.shape[1], mean.shape[2]), 1)[0].to(x.device)
+    return mean + (0.5 * log_variance).exp() * noise
+
+
+def device_of(checkpoint: Checkpoint) -> torch.device:
+    """Where a model computes."""
+    return next(checkpoint.model.parameters()).device
+
+
+def _reconstructions(checkpoint: Checkpoint, source: ImageArchive, count: int) -> Paint:
+    model, device, chosen = checkpoint.model, device_of(checkpoint), choose(len(source), count)
+
+    @torch.no_grad()
+    def paint(indices: range) -> Tensor:
+        images = np.stack([source.read(int(index)) for index in chosen[indices.start : indices.stop]])
+        x = to_unit(torch.from_numpy(images).permute(0, 3, 1, 2)).to(device)
+        null = torch.full((len(x),), model.null_class, device=device) if model.shape.classes else None
+        if isinstance(model, SphereAutoencoder):
+            return refine.reconstruct(model, x, null)
+        mean, _ = model.posterior(x, null)
+        return model.decode(mean, null)
+
+    return paint
+
+
+def _draws(model: VariationalAutoencoder, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian) -> Paint:
+    """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
+    shape, device = (model.shape.tokens, model.shape.token_channels), next(model.parameters()).device
+    mean, deviation = gaussian
+
+    @torch.no_grad()
+    def paint(indices: range) -> Tensor:
+        noise = refine.sample_noise(seed, indices, shape, 1)[0].to(device)
+        return model.decode(mean + deviation * noise, _at(labels, indices, device))
+
+    return paint
+
+
+def _at(labels: np.ndarray | None, indices: range, device: torch.device) -> Tensor | None:
+    return None if labels is None else torch.from_numpy(labels[indices.start : indices.stop]).to(device)

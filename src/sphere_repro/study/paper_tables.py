@@ -1,0 +1,24 @@
+"""Which of the paper's tables a study has results for, and their files."""
+
+from __future__ import annotations
+
+from sphere_repro.study.files import StudyFiles
+
+FORMATS = ("csv", "md", "tex")
+
+
+def table_names(files: StudyFiles) -> list[str]:
+    """Their names, in the order of the paper: `results.paper_tables` says what stands in each."""
+    drawn = [generation for run in files.study.runs.values() for generation in run.sampling.generations]
+    there = {
+        "schemes": any(generation.steps > 1 for generation in drawn),
+        "guidance": any(generation.guidance.scale > 1 for generation in drawn),
+        "posterior-hole": bool(files.paired),
+        "uniformity": bool(files.judged),
+    }
+    return [*(f"scores-{archive}" for archive in files.archives), *(name for name in there if there[name])]
+
+
+def paper_table_files(files: StudyFiles, place: str) -> list[str]:
+    """Every table in every format, under `place`/tables."""
+    return [f"{place}/tables/{name}.{suffix}" for name in table_names(files) for suffix in FORMATS]

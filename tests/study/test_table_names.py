@@ -1,0 +1,27 @@
+"""Which of the paper's tables a study has."""
+
+from __future__ import annotations
+
+from conftest import ROOT
+from sphere_repro.study.config import load_study
+from sphere_repro.study.files import StudyFiles
+from sphere_repro.study.paper_tables import paper_table_files, table_names
+
+
+def of(name: str) -> list[str]:
+    return table_names(StudyFiles(load_study(ROOT / f"params/{name}.yaml")))
+
+
+def test_a_study_has_the_tables_of_its_results() -> None:
+    scores = [f"scores-{name}" for name in ("cifar10-32px", "animal-faces-256px")]
+    assert of("paper")[:2] == scores
+    assert of("paper")[4:] == ["schemes", "guidance", "posterior-hole", "uniformity"]
+    assert "guidance" not in of("demo") and "posterior-hole" in of("demo")
+    assert not {"posterior-hole", "guidance"} & {*of("cifar10-small")}
+
+
+def test_each_in_three_formats() -> None:
+    files = StudyFiles(load_study(ROOT / "params/cifar10-small.yaml"))
+    found = paper_table_files(files, "here")
+    assert found[:3] == [f"here/tables/scores-cifar10-32px.{suffix}" for suffix in ("csv", "md", "tex")]
+    assert len(found) == 3 * len(table_names(files))
