@@ -25,6 +25,7 @@ wildcard_constraints:
 rule all:
     input:
         table_files("results"),
+        [places.images_record(run) for run in files.shown],
         paper_table_files(files, "results"),
         catalogue.figure_files(files, "results"),
         catalogue.page_files(files, "results"),
@@ -44,6 +45,11 @@ rule references:
             for name in files.archives
             for each in study.score.extractors
         ],
+
+
+rule image_sets:
+    input:
+        [places.images_record(run) for run in files.shown],
 
 
 rule uniformities:
@@ -80,6 +86,7 @@ rule figures_apart:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
+include: "workflow/rules/images.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/uniformity.smk"
 include: "workflow/rules/tables.smk"

@@ -95,7 +95,8 @@ def digits_archive(tmp_path):
 
 
 SMOKE = "params/smoke.yaml"
-TARGETS = {"all", "data", "references", "uniformities", "tables", "figures", "tables_apart", "figures_apart"}
+TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", "figures"}
+TARGETS |= {"tables_apart", "figures_apart"}
 
 
 def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:

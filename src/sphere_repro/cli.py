@@ -29,9 +29,10 @@ from sphere_repro.machine.signals import interruptible
 
 # In the order of the help. A new verb needs its module in `commands`, found by its name, and its place here.
 VERBS = (
-    *("prepare", "train", "import", "sample", "encode", "reference", "score", "uniformity"),
+    *("prepare", "train", "import", "sample", "images", "encode", "reference", "score", "uniformity"),
     *("figure", "page", "table", "paper-tables", "claims"),
-    *("download", "new", "check", "plan", "tied", "explain", "import-released", "generate"),
+    *("download", "new", "check", "plan", "tied", "explain", "import-released"),
+    *("generate", "edit", "crossover", "interpolate", "reconstruct"),
 )
 MODULES = {"import": "import_"}  # a word of Python's names no module
 MOST_THREADS = 1024

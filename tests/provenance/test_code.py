@@ -19,6 +19,7 @@ MOVES = (
 MAKERS = [
     ("training/loop.py", code.MODEL, ("sampling/",)),  # pictures of a growing model
     ("sampling/sets.py", code.SAMPLE, ()),
+    ("sampling/image_files.py", code.IMAGES, ()),
     ("metrics/score.py", code.SCORE, ()),
     ("metrics/reference.py", code.SCORE, ()),
     ("metrics/uniformity.py", code.UNIFORMITY, ()),
@@ -68,7 +69,7 @@ def test_a_record_names_all_code_that_moves_its_numbers(
 
 
 @pytest.mark.parametrize(
-    "named", [code.MODEL, code.IMPORT, code.SAMPLE, code.SCORE, code.UNIFORMITY, code.TABLE]
+    "named", [code.MODEL, code.IMPORT, code.SAMPLE, code.IMAGES, code.SCORE, code.UNIFORMITY, code.TABLE]
 )
 def test_every_prefix_names_a_module(named: tuple[str, ...]) -> None:
     names = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")]

@@ -123,10 +123,27 @@ def test_stitch_takes_half_of_each(cut):
         assert joined[0, 0].diagonal().sum() == 0
 
 
-def test_crossover_returns_one_image_per_step(lively):
+@pytest.mark.parametrize(
+    ("cut", "is_first"),
+    [
+        ("left-right", lambda row, column: column < 4),
+        ("top-bottom", lambda row, column: row < 4),
+        ("diagonal", lambda row, column: column >= row),  # the upper right triangle, as released
+        ("antidiagonal", lambda row, column: row + column <= 7),
+    ],
+)
+def test_stitch_gives_the_first_image_its_part(cut, is_first):
+    joined = refine.stitch(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), cut)[0, 0]
+    for row in range(8):
+        for column in range(8):
+            assert (joined[row, column] == 0) == is_first(row, column)
+
+
+def test_crossover_returns_the_stitched_image_and_one_per_step(lively):
     first, second = torch.zeros(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
     images = refine.crossover(lively, first, second, "left-right", steps=2)
-    assert [image.shape for image in images] == [first.shape] * 2
+    assert torch.equal(images[0], refine.stitch(first, second, "left-right"))
+    assert [image.shape for image in images] == [first.shape] * 3
 
 
 def test_interpolation_meets_its_ends(lively):

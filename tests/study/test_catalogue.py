@@ -56,7 +56,9 @@ def test_a_study_has_the_figures_that_it_asks_for() -> None:
     kinds = ("samples", "posterior-hole", "uniformity", "globes")
     of_runs = [f"{kind}-{run}" for kind in kinds for run in ("digits", "photo-patches")]
     found = [*catalogue.wanted(StudyFiles(study))]
-    assert found == [*of_runs, "distance-by-steps", "training-curves"]
+    image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
+    shown = [f"{kind}-{run}" for kind in image_sets for run in ("digits", "photo-patches")]
+    assert found == [*of_runs, "distance-by-steps", "training-curves", *shown]
     fewer = study.model_copy(update={"figures": ("training-curves",)})
     assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]
     assert catalogue.notebook_files(StudyFiles(fewer), "here") == ["here/notebooks/training-curves.ipynb"]
@@ -72,6 +74,18 @@ def test_nothing_is_drawn_of_what_is_not_there() -> None:
         for figure in catalogue.figures(StudyFiles(load_study(ROOT / "params/released.yaml"))).values()
     }
     assert "training-curves" not in kinds and "posterior-hole" not in kinds
+
+
+def test_image_sets_are_drawn_where_they_are_and_beside_the_baselines() -> None:
+    files = StudyFiles(load_study(ROOT / "params/demo.yaml"))
+    found = catalogue.figures(files)
+    sphere, vae = (files.places.images_record(run) for run in ("digits", "digits-vae"))
+    assert found["crossover-digits"].inputs == {"images": sphere}
+    assert found["foreign-reconstructions-digits"].inputs == {"images": sphere, "baseline": vae}
+    assert "foreign-reconstructions-digits-vae" not in found
+    image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
+    without = catalogue.figures(StudyFiles(load_study(ROOT / "params/released.yaml")))
+    assert not [figure for figure in without.values() if figure.kind in image_sets]
 
 
 def test_a_notebook_is_run_with_what_its_figure_reads(files: StudyFiles) -> None:

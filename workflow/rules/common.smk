@@ -101,7 +101,14 @@ def figure_code(wildcards):
     drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
     shared = [
         f"results/{name}.py"
-        for name in ("degenerate", "projections", "scores", "trainings", "variety")
+        for name in (
+            "degenerate",
+            "image_sets",
+            "projections",
+            "scores",
+            "trainings",
+            "variety",
+        )
     ]
     return modules([f"figures/{drawn_by}.", "figures/style.py", *shared])
 

@@ -10,6 +10,7 @@ rule figure:
             category="Figures",
         ),
         record="{place}/figures/{figure}.json",
+        numbers="{place}/figures/{figure}.csv",
     log:
         "logs/{place}/figures/{figure}.log",
     conda:

@@ -38,6 +38,11 @@ FOOTER = """
 - Weights and their average were once bfloat16 by default, later not; which setting gave the published numbers
   is unknown. Here both are float32, and bfloat16 is autocast only.
 - The editing strength only reaches the name of the file there. Here it scales the noise of every step.
+- The released crossover script applies full noise although the paper's page says none. Here there is none,
+  unless `strength` says so.
+- With one step the released editing script returns a random generation. Here it refines the image once.
+- The released interpolation draws the later steps' noise anew for each point. Here the path shares it by
+  default.
 - The recorded configuration is written there before the learning rate is scaled with the batch. Here the key
   is the rate at a global batch of 256, and the training's log has the rate that was used.
 - The weight of the latent consistency cannot be 0 there. Here 0 leaves the term out.
@@ -121,9 +126,10 @@ def allowed(field: FieldInfo) -> str:
 
 def type_name(annotation: object) -> str:
     arguments = typing.get_args(annotation)
-    listed = [item.json_schema_extra for item in arguments if isinstance(item, FieldInfo)]
-    if typing.get_origin(annotation) is typing.Annotated and listed:
-        return " / ".join(listed[0]["enum"])
+    if typing.get_origin(annotation) is typing.Annotated:
+        told = [item.json_schema_extra for item in arguments if isinstance(item, FieldInfo)]
+        listed = [item["enum"] for item in told if isinstance(item, dict) and "enum" in item]
+        return " / ".join(listed[0]) if listed else type_name(arguments[0])
     if typing.get_origin(annotation) is typing.Literal:
         return " / ".join(str(value) for value in arguments)
     if arguments and annotation is not None:

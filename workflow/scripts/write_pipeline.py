@@ -112,9 +112,10 @@ class Pipeline:
     def _sample(self, run: str) -> Stage:
         drawn = self._of("sample", run)
         encoded = self._of("encode", run) if run in self.files.encoded else []
-        steps = [*drawn, *encoded]
+        shown = self._of("images", run)
+        steps = [*drawn, *shown, *encoded]
         deps = [*self._told(steps), *(path for step in steps for path in _files(step))]
-        outs = [self.places.samples(run), *(path for step in encoded for path in step.makes)]
+        outs = [self.places.samples(run), *(path for step in [*shown, *encoded] for path in step.makes)]
         return self._stage(self._run(*(step.makes[0] for step in steps)), deps, outs)
 
     def _scored(self, rule: str, subject: str) -> Stage:

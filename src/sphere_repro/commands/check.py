@@ -36,6 +36,8 @@ def run(o: argparse.Namespace) -> str:
             f"  {name}: {run.dataset.archive}, {run.model.kind}"
             f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
         )
+        shown = [each.set for each in run.sampling.image_sets]
+        lines += [f"    image sets: {', '.join(shown)}"] if shown else []
         lines += [f"    {run.replicates} trainings: {_names(name, run)}"] if run.replicates > 1 else []
         lines += [f"    training: {trained[name]}"] if name in trained else []
     lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]

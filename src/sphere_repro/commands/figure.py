@@ -10,6 +10,7 @@ from pathlib import Path
 from sphere_repro.commands.files import pairs
 from sphere_repro.commands.records import times
 from sphere_repro.commands.verb import Verb
+from sphere_repro.machine.files import write_text
 from sphere_repro.provenance import code
 from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.integrity import write_record
@@ -31,15 +32,19 @@ def run(o: argparse.Namespace) -> str:
 
 
 def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> str:
-    """Draw one figure from result files."""
+    """Draw one figure from result files, and write the numbers behind it beside it, as CSV."""
     from sphere_repro.figures import style
-    from sphere_repro.figures.draw import draw
+    from sphere_repro.figures.draw import draw, numbers
 
     started = time.time()
-    style.save(draw(name, inputs, subject), out)
+    drawn, table = draw(name, inputs, subject), out.with_suffix(".csv")
+    write_text(table, numbers(name, inputs).to_csv())
+    style.save(drawn, out)
     origin = provenance_of({"figure": name}, inputs=inputs, code=code.FIGURE, sha256=file_hash(out))
-    write_record(out.with_suffix(".json"), origin | times(started), [out])
+    write_record(out.with_suffix(".json"), origin | times(started), [out, table])
     return f"figure {name}: {out}"
 
 
-VERB = Verb("figure", "draw a figure from result files", add_options, run, torch=False, beside=(".json",))
+VERB = Verb(
+    "figure", "draw a figure from result files", add_options, run, torch=False, beside=(".json", ".csv")
+)

@@ -1,7 +1,7 @@
 """Any figure of the catalogue, by name.
 
 A module of a kind has two functions: `figure(inputs, subject)` draws from named result files, and
-`numbers(inputs)` is the table that its notebook shows beside it.
+`numbers(inputs)` is the table of the numbers behind it, which lies beside it and stands in its notebook.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from matplotlib.figure import Figure
+from pandas import DataFrame
 
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.study.catalogue import KINDS
@@ -27,11 +29,24 @@ def draw(kind: str, inputs: Mapping[str, Path], subject: str = "") -> Figure:
     Raises:
         UserError: no such figure, or an input is missing or broken.
     """
+    found: Figure = _module(kind).figure(inputs, subject)
+    return found
+
+
+def numbers(kind: str, inputs: Mapping[str, Path]) -> DataFrame:
+    """The numbers behind the same figure, as a table.
+
+    Raises:
+        UserError: no such figure, or an input is missing or broken.
+    """
+    found: DataFrame = _module(kind).numbers(inputs)
+    return found
+
+
+def _module(kind: str) -> ModuleType:
     if kind not in KINDS:
         raise UserError(f"No figure is called '{kind}'{nearest(kind, KINDS)}.")
-    module = importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
-    found: Figure = module.figure(inputs, subject)
-    return found
+    return importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
 
 
 def page(kind: str, inputs: Mapping[str, Path], subject: str = "") -> str:

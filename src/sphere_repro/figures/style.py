@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.style import context as style_context
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -32,6 +32,7 @@ PALETTE: list[Any] = sns.color_palette("colorblind")
 GREY = "0.45"
 WARNING = "#b00020"
 LINE = 125  # characters of a caption that fit into the width
+MOST_TICKS = 10  # numbers that fit below a half-width axis
 MOST_PLAIN = 500.0  # ratio of the ends of a logarithmic axis up to which plain numbers fit
 
 _RC = {
@@ -127,6 +128,31 @@ def show_montage(axes: Axes, images: Images, gap: int = 4) -> tuple[NDArray[Any]
     return (np.arange(images.shape[0]) + 0.5) * height - gap / 2, (
         np.arange(images.shape[1]) + 0.5
     ) * width - gap / 2
+
+
+def some(wanted: Sequence[int], last: int) -> list[int]:
+    """Those of `wanted` below `last`, and `last` itself."""
+    return [*(number for number in wanted if number < last), last]
+
+
+def parted(images: Images, size: int) -> Images:
+    """Images (R, C, H, W, 3) with an empty column after each group of `size` columns but the last."""
+    groups = [images[:, start : start + size] for start in range(0, images.shape[1], size)]
+    empty = np.full_like(images[:, :1], 255)
+    return np.concatenate([part for group in groups for part in (group, empty)][:-1], axis=1)
+
+
+def kept(places: NDArray[Any], size: int) -> NDArray[Any]:
+    """Of the places of columns that `parted` made, those that hold images."""
+    return np.array([place for index, place in enumerate(places) if (index + 1) % (size + 1)])
+
+
+def whole_ticks(axes: Axes, numbers: Sequence[int]) -> None:
+    """Ticks at whole numbers, each that there is where they are few."""
+    if len(numbers) <= MOST_TICKS:
+        axes.set_xticks(list(numbers))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def plain_log_ticks(axes: Axes) -> None:

@@ -12,10 +12,11 @@ from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
-from sphere_repro.planning import flops, memory, perceptual_cost, scoring_needs, training_cost
+from sphere_repro.planning import flops, image_needs, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
+from sphere_repro.planning.outside import outside
 from sphere_repro.planning.work import sampled
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
@@ -24,6 +25,7 @@ from sphere_repro.study import jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of
+from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate
 from sphere_repro.training import optim
 
@@ -66,7 +68,9 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     for item in run.sets:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
         yield _sample(sample, run, images, record, _is_done(folder, sample, record))
-    if not is_replicate(name):  # whose latents are not judged
+    if not is_replicate(name):  # whose latents are not judged, nor their images shown
+        if run.sampling.image_sets:
+            yield _images(study, name, folder)
         encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
         yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
     for extractor in study.score.extractors:
@@ -194,6 +198,13 @@ def _encode(job: jobs.EncodeJob, shape: Architecture, images: int, record: str, 
         working=FLOAT * count * shape.latent_dimension,  # the parts, until the file is whole
         done=done,
     )
+
+
+def _images(study: Study, name: str, folder: Path) -> Need:
+    shape, record = study.runs[name].architecture, record_of(Places(study.study).images(name))
+    job = images_job(study, name, outside(study, folder).inputs)
+    of_one = archive_bytes(1, shape.image_size)
+    return image_needs.of_images(job, shape, record, of_one, _is_done(folder, job, record))
 
 
 def _bytes_of(images: int, shape: Architecture) -> int:

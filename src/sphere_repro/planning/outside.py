@@ -9,8 +9,10 @@ from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
+from sphere_repro.sampling import given_images
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Outside, Places, record_of
+from sphere_repro.study.image_sets import Inputs
 
 NAMED = 4  # missing files that a message lists
 
@@ -39,7 +41,12 @@ def outside(study: Study, folder: Path = Path()) -> Outside:
         for run in study.runs.values()
         if (place := study.score.reference_of(run.dataset.name)) is not None
     }
-    return Outside(images, checkpoints, references)
+    inputs = {
+        place: given_images.planned_content(Path(place), folder / record_of(places.images(name)))
+        for name, run in study.runs.items()
+        for place in _own_inputs(run)
+    }
+    return Outside(images, checkpoints, references, inputs)
 
 
 def outside_paths(study: Study) -> list[str]:
@@ -58,11 +65,12 @@ def outside_paths(study: Study) -> list[str]:
         reference = study.score.reference_of(run.dataset.name)
         if reference is not None:
             found.append(Path(reference).expanduser().as_posix())
+        found += [Path(place).expanduser().as_posix() for place in _own_inputs(run)]
     return list(dict.fromkeys(found))
 
 
 def refuse_missing(study: Study, folder: Path = Path()) -> None:
-    """Say which released checkpoints and statistics are needed and not there.
+    """Say which released checkpoints, statistics and images to begin with are needed and not there.
 
     What was made of them once is enough: a clone without them has nothing to do.
 
@@ -79,10 +87,20 @@ def refuse_missing(study: Study, folder: Path = Path()) -> None:
         if reference is not None and not (folder / _reference_record(study, run)).exists():
             place = Path(reference).expanduser()
             faults |= {} if place.is_file() else {f"score.reference: {place} does not exist": None}
+        if not (folder / record_of(Places(study.study).images(name))).exists():
+            places = [Path(place).expanduser() for place in _own_inputs(run)]
+            lost = [place for place in places if not place.exists()]
+            faults |= {f"runs.{name}.sampling: {place} does not exist": None for place in lost}
     if faults:
         told = list(faults)
         more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
         raise UserError(f"{'; '.join(told[:NAMED])}{more}. Put the files there, or correct the study.")
+
+
+def _own_inputs(run: Run) -> list[str]:
+    """Places of one's own images that the run's image sets begin with, each once."""
+    sets = run.sampling.image_sets
+    return list(dict.fromkeys(each.inputs for each in sets if isinstance(each, Inputs) and each.inputs))
 
 
 def _reference_record(study: Study, run: Run) -> str:

@@ -19,6 +19,13 @@ SAMPLE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "data/loading.py", "models/",
     "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
 )  # fmt: skip
+IMAGES = (
+    *SAMPLE,
+    "data/colours.py",
+    "data/pictures.py",
+    "data/resizing.py",
+    "study/image_sets.py",
+)
 SCORE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/classifier.py",
     "metrics/features.py", "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",

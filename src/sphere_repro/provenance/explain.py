@@ -13,7 +13,23 @@ from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.record import commit, versions
 
 Link = dict[str, Any]
-WORTH_SHOWING = ("run", "set", "figure", "seed", "weights", "count", "extractor")
+WORTH_SHOWING = (
+    *("run", "set", "figure", "verb", "seed", "weights", "count", "extractor"),
+    *(
+        "scheme",
+        "class",
+        "input",
+        "cut",
+        "pair",
+        "generation",
+        "step",
+        "pass",
+        "path",
+        "point",
+        "row",
+        "column",
+    ),
+)
 
 
 def trace(result: Path, recorded: str | None = None, seen: dict[Path, Link] | None = None) -> Link:
@@ -54,7 +70,7 @@ def trace(result: Path, recorded: str | None = None, seen: dict[Path, Link] | No
 
 
 def read_record(result: Path) -> Link | None:
-    """The provenance of a result: a JSON beside it, a part of it, or a notebook's parameters."""
+    """The provenance of a result: a JSON beside it, a part of it, in it, or a notebook's parameters."""
     if result.suffix == ".ipynb":
         return _notebook_record(result)
     beside = result if result.suffix == ".json" else result.with_suffix(".json")
@@ -67,7 +83,15 @@ def read_record(result: Path) -> Link | None:
                     **origin,
                     **{key: found[key] for key in ("job", "started", "seconds") if key in found},
                 }
-    return None
+    return _embedded_record(result) if result.suffix == ".png" and result.is_file() else None
+
+
+def _embedded_record(picture: Path) -> Link | None:
+    """What a picture of a verb says of itself, with the hash of its pixels as they are now."""
+    from sphere_repro.provenance.embedded import read_embedded  # loads Pillow, which other results need not
+
+    found = read_embedded(picture)
+    return None if found is None else {**found[0], "pixels_now": found[1]}
 
 
 def text(link: Link, depth: int = 0) -> str:
@@ -92,6 +116,8 @@ def _about(record: Link) -> list[str]:
     shown = {key: parameters[key] for key in WORTH_SHOWING if key in parameters}
     if shown:
         lines.append(", ".join(f"{key} {value}" for key, value in shown.items()))
+    if "verb" in parameters:
+        lines.append(f"settings {json.dumps(parameters.get('settings'), ensure_ascii=False)}")
     if "started" in record:
         lines.append(f"made {record['started']} in {record['seconds']} s on {record.get('device', 'cpu')}")
     if outside := record.get("interpreter", {}).get("outside"):
@@ -118,6 +144,9 @@ def _file_changes(link: Link, recorded: str | None) -> list[str]:
 
 def _own_change(link: Link, record: Link | None, result: Path) -> list[str]:
     """A file that is no longer what its own record says was written."""
+    pixels = (record or {}).get("pixels")
+    if pixels and pixels != record["pixels_now"]:  # type: ignore[index]
+        return [f"was edited after it was made: pixels {pixels[:12]} then, {record['pixels_now'][:12]} now"]  # type: ignore[index]
     written = (record or {}).get("sha256")
     is_main = result.suffix not in {".json", ".ipynb"} and result.name != "training.csv"
     if written and is_main and link["sha256"] not in {None, written}:

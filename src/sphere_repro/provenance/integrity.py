@@ -15,15 +15,15 @@ from sphere_repro.provenance.stamps import known_hash
 
 
 def write_record(path: Path, record: Mapping[str, Any], files: Iterable[Path] = ()) -> None:
-    """Write a result's record with its seals: `files`, name → SHA-256 of the files it describes, and `seal`.
+    """Write a result's record with its seals: `files`, path → SHA-256 of the files it describes, and `seal`.
 
     Args:
         path: the JSON to write, atomically.
         record: what it says.
-        files: files in the folder of `path` that were made together with it.
+        files: files in the folder of `path`, or below it, that were made together with it.
     """
     found = {key: value for key, value in record.items() if key != "seal"}
-    found["files"] = {file.name: known_hash(file) for file in files}
+    found["files"] = {file.relative_to(path.parent).as_posix(): known_hash(file) for file in files}
     write_json(path, found | {"seal": value_hash(found)})
 
 
@@ -48,7 +48,7 @@ def refuse_edited(path: Path) -> None:
     written = path.stat().st_mtime_ns
     newer = {}
     for name, recorded in record.get("files", {}).items():
-        file = path.with_name(name)
+        file = path.parent / name
         if file.is_file() and file.stat().st_mtime_ns > written:
             newer[file] = recorded
     for file, recorded in newer.items():

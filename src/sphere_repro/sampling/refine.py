@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,9 +17,8 @@ from sphere_repro import seeds
 from sphere_repro.models.autoencoder import SphereAutoencoder, unit
 from sphere_repro.sphere import angle_to_sigma, mix, spherify, turn
 from sphere_repro.study.generation import Generation, Guidance, Scheme
+from sphere_repro.study.image_sets import Cut
 from sphere_repro.study.replicates import Seed
-
-Cut = Literal["left-right", "top-bottom", "diagonal", "antidiagonal"]
 
 
 @dataclass(frozen=True)
@@ -162,30 +160,56 @@ def stitch(first: Tensor, second: Tensor, cut: Cut) -> Tensor:
 
     Args:
         first, second: (…, H, H).
-        cut: first image on the left, at the top, below the diagonal, or above the antidiagonal.
+        cut: first image on the left, at the top, above the diagonal (the upper right triangle, column ≥ row),
+            or above the antidiagonal (the upper left one, row + column ≤ H-1), as in the released code.
     """
     size = first.shape[-1]
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     masks = {
         "left-right": columns < size // 2,
         "top-bottom": rows < size // 2,
-        "diagonal": rows >= columns,
+        "diagonal": columns >= rows,
         "antidiagonal": rows + columns <= size - 1,
     }
     return torch.where(masks[cut].to(first.device), first, second)
 
 
-@torch.no_grad()
+def null_condition(model: SphereAutoencoder, images: Tensor) -> Condition:
+    """The null class for each of `images` (B, …); nothing where the model is unconditional."""
+    labels = torch.full((len(images),), model.null_class, device=images.device) if model.null_class else None
+    return condition(model, labels)
+
+
 def crossover(
-    model: SphereAutoencoder, first: Tensor, second: Tensor, cut: Cut, *, steps: int
+    model: SphereAutoencoder,
+    first: Tensor,
+    second: Tensor,
+    cut: Cut,
+    *,
+    steps: int,
+    noise: Tensor | None = None,
+    strength: float = 0.0,
+    alpha_max: float = 0.0,
+    scheme: Scheme | None = None,
 ) -> list[Tensor]:
-    """Stitch two batches of images and refine them without noise under the null class."""
+    """Stitch two batches of images and refine them under the null class, without noise unless it is given.
+
+    Args:
+        model: the autoencoder, in evaluation mode.
+        first, second: (B, 3, H, H) in [-1, 1].
+        cut: which part the first one gives.
+        steps: passes.
+        noise, strength, alpha_max, scheme: as of `edit`, where strength > 0.
+
+    Returns:
+        images (B, 3, H, H) after 0 (stitched), 1, …, `steps` passes.
+    """
     images = stitch(first, second, cut)
-    null = torch.full((len(images),), model.null_class, device=images.device) if model.null_class else None
-    nothing = torch.zeros(
-        1, len(images), model.shape.tokens, model.shape.token_channels, device=images.device
-    )
-    return edit(model, images, nothing, condition(model, null), 0.0, Scheme(), strength=0.0, steps=steps)
+    if noise is None:
+        noise = images.new_zeros(1, len(images), model.shape.tokens, model.shape.token_channels)
+    asked = null_condition(model, images)
+    refined = edit(model, images, noise, asked, alpha_max, scheme or Scheme(), strength=strength, steps=steps)
+    return [images, *refined]
 
 
 @torch.no_grad()
@@ -197,6 +221,7 @@ def interpolate(
     noise: Tensor,
     alpha_max: float,
     generation: Generation,
+    points: Tensor | None = None,
 ) -> Tensor:
     """Images along a line between two Gaussian draws, or on a square between four (section 4).
 
@@ -205,9 +230,10 @@ def interpolate(
         corners: (C, N, d) standard-normal draws.
         weights: (P, C) weights of the corners for each point; rows sum to 1.
         labels: (C,) class of each corner, or None; class embeddings are mixed with the same weights.
-        noise: (at least T-1, 1, N, d) noise of the later steps, shared along the path.
+        noise: (at least T-1, 1 or P, N, d) noise of the later steps: shared along the path, or one for each.
         alpha_max: degrees.
         generation: steps, scheme and guidance.
+        points: (P, N, d) of the path; default: the corners mixed with the weights, and projected.
 
     Returns:
         (P, 3, H, H) in [-1, 1].
@@ -216,7 +242,7 @@ def interpolate(
     if labels is not None:
         mixed = weights @ torch.nn.functional.one_hot(labels, model.null_class + 1).to(weights.dtype)
     asked = condition(model, mixed, generation.guidance)
-    points = mix(corners, weights)
+    points = mix(corners, weights) if points is None else points
     return generate(model, points, noise.expand(-1, len(points), -1, -1), asked, alpha_max, generation)
 
 
@@ -232,7 +258,7 @@ def square_weights(side: int) -> Tensor:
     return torch.einsum("ia,jb->ijab", line, line).reshape(side * side, 4)
 
 
-def sample_noise(seed: Seed, indices: range, shape: tuple[int, int], draws: int) -> Tensor:
+def sample_noise(seed: Seed, indices: Sequence[int], shape: tuple[int, int], draws: int) -> Tensor:
     """Standard-normal draws of each sample from its own generator.
 
     Args:

@@ -29,9 +29,11 @@ from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
 from sphere_repro.provenance.maker import NOT_IN_MODELS, maker
 from sphere_repro.sampling import estimates, precision, refine
+from sphere_repro.sampling.opened import open_model
 from sphere_repro.sampling.painting import STANDARD, Gaussian, Paint, generations, painter
 from sphere_repro.sampling.parts import left_to_make, make_share
 from sphere_repro.study.generation import Generation
+from sphere_repro.study.image_job import ImagesJob
 from sphere_repro.study.jobs import EncodeJob, SampleJob
 
 ENCODE_BATCH = 256
@@ -234,7 +236,7 @@ def draw_generation(
         UserError: the file is no model of a Sphere Encoder, or an unconditional one of which guidance or a
             class is asked.
     """
-    checkpoint = load_model(model, "ema" if weights == "ema" else "raw", device)
+    checkpoint = open_model(model, "ema" if weights == "ema" else "raw", device).checkpoint
     shape = checkpoint.model.shape
     if shape.kind != "sphere":
         raise UserError(f"{model} is a VAE. generate needs the model of a Sphere Encoder.")
@@ -255,6 +257,16 @@ def open_both(
     job: SampleJob | EncodeJob, model: Path, archive: Path, device: torch.device
 ) -> tuple[Checkpoint, ImageArchive]:
     """The model and the dataset's archive of a job, held against each other and against the job."""
+    checkpoint = checked_model(job, model, device)
+    return checkpoint, open_archive(archive, job.dataset, checkpoint.model.shape.classes)
+
+
+def checked_model(job: SampleJob | EncodeJob | ImagesJob, model: Path, device: torch.device) -> Checkpoint:
+    """The model of a job, held against it.
+
+    Raises:
+        UserError: it is missing or broken, or of another kind, size or number of classes than the job's.
+    """
     checkpoint = load_model(model, "ema" if job.weights == "ema" else "raw", device)
     shape, dataset = checkpoint.model.shape, job.dataset
     if shape.kind != job.kind:
@@ -272,7 +284,7 @@ def open_both(
             f"Checkpoint {model} knows {shape.classes} classes, but dataset {dataset.name} has "
             f"{dataset.source.classes}. Use the model of run '{job.run}'."
         )
-    return checkpoint, open_archive(archive, dataset, shape.classes)
+    return checkpoint
 
 
 def open_archive(path: Path, dataset: Dataset, classes: int = 0) -> ImageArchive:

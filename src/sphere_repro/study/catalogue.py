@@ -118,6 +118,23 @@ def _curves(files: StudyFiles, _subject: str) -> dict[str, str]:
     return {run: files.places.curves(run) for run in files.trained if run in files.first}
 
 
+def _image_sets(files: StudyFiles, run: str) -> dict[str, str]:
+    return {"images": files.places.images_record(run)}
+
+
+def _foreign(files: StudyFiles, run: str) -> dict[str, str]:
+    other = files.baseline(run)
+    found = _image_sets(files, run)
+    if other and files.study.runs[other].sampling.reconstructions:
+        found["baseline"] = files.places.images_record(other)
+    return found
+
+
+def _with(key: str) -> Callable[[StudyFiles], list[str]]:
+    """The Sphere Encoders that have image sets of one key."""
+    return lambda files: [run for run in files.spheres if getattr(files.study.runs[run].sampling, key)]
+
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "samples": Kind(
@@ -175,6 +192,40 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "The loss and its unweighted terms by optimizer step, on a logarithmic scale: running means "
             "over a fortieth of the training, with the single records faint behind them. Terms with "
             "weight 0 are left out, and so are further trainings of the same run.",
+        ),
+        "conditional-manipulation": Kind(
+            _with("edits"),
+            _image_sets,
+            "Images from outside the training distribution, refined towards target classes with little "
+            "noise. Above, each row is one input, each column a class, after the last step; in the middle "
+            "the first input step by step, with fixed and with falling noise. Below: PSNR to the input, "
+            "and the correlation of grey values with the input that an image was made of (solid) and, as "
+            "a control, with the other inputs (dashed): structure is kept as far as the two differ.",
+        ),
+        "crossover": Kind(
+            _with("crossovers"),
+            _image_sets,
+            "Two images stitched left and right, top and bottom, and along both diagonals, and passed "
+            "through the model again and again without noise, under the null class. Pass 0 is the "
+            "stitched image. The first two rows are the two images themselves under the same passes. "
+            "Below: how much each pass still changes.",
+        ),
+        "interpolation": Kind(
+            _with("interpolations"),
+            _image_sets,
+            "Images along lines between two random draws, and on squares between four, decoded once and "
+            "refined; class embeddings are mixed with the same weights. Below each set of lines its "
+            "speed: the change of pixels and the angle between the encoder's outputs, per unit of the "
+            "path (strong: mean of the lines). The latents that are decoded move almost evenly (dashed); "
+            "a peak is a sudden transition of the image.",
+        ),
+        "foreign-reconstructions": Kind(
+            _with("reconstructions"),
+            _foreign,
+            "Images that the model was not trained on, encoded and decoded once and many times, without "
+            "noise and under the null class, by the Sphere Encoder and by the VAE of the same backbone. "
+            "If the loop comes to rest at a point of the manifold, what a pass changes falls towards "
+            "zero, and the distance from the input stays where it is.",
         ),
         "ablations": Kind(
             _of_study,

@@ -19,7 +19,9 @@ from sphere_repro.ledger import ledger
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.catalogue import KINDS
-from sphere_repro.study.generation import Generation, Sampling
+from sphere_repro.study.generation import Generation
+from sphere_repro.study.image_sets import Draws
+from sphere_repro.study.image_sources import check_image_sets, check_sources
 from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_terms
 from sphere_repro.study.recipe import Execution, Training
 from sphere_repro.study.replicates import MOST_REPLICATES, is_replicate, name_of
@@ -55,7 +57,7 @@ class Run(Strict):
     loss: Loss = Loss()
     training: Training
     execution: Execution = Execution()
-    sampling: Sampling = Sampling()
+    sampling: Draws = Draws()
     baseline_of: str | None = Field(
         None,
         description="the run beside which figures show this one",
@@ -115,6 +117,7 @@ class Run(Strict):
                 "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
             )
         self._check_guidance()
+        check_image_sets(self.sampling, self.model.kind, self.architecture.classes)
         self._check_labels()
         self._check_execution()
         self._check_released()
@@ -226,6 +229,13 @@ class Study(Strict):
                         f"runs.{name}: {run.dataset.name} has {images} images, "
                         f"fewer than score.{key} = {least}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_there(self) -> Self:
+        datasets = [run.dataset for run in self.runs.values()]
+        for name, run in self.runs.items():
+            check_sources(f"runs.{name}.sampling", run.sampling, run.dataset, datasets)
         return self
 
     @model_validator(mode="after")

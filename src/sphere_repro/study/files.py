@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study
+from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate
 
 DEFAULT_STUDY = "params/demo.yaml"
@@ -65,6 +66,14 @@ class Places:
     def sample(self, run: str, name: str) -> str:
         return f"{self.samples(run)}/{name}.zip"
 
+    def images(self, run: str) -> str:
+        """Folder of a run's image sets."""
+        return f"{self.home}/{run}/images"
+
+    def images_record(self, run: str) -> str:
+        """Record of the job that draws them all."""
+        return record_of(self.images(run))
+
     def latents(self, run: str) -> str:
         return f"{self.home}/{run}/latents.npz"
 
@@ -90,8 +99,9 @@ def downloads_file(dataset: str) -> str:
 
 
 def record_of(path: str) -> str:
-    """The record (JSON) beside a result."""
-    return f"{path.rpartition('.')[0]}.json"
+    """The record (JSON) beside a result, a file or a folder."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.rpartition('.')[0] or name}.json"
 
 
 def table_files(place: str) -> list[str]:
@@ -137,11 +147,13 @@ class Outside:
         images: by archive; None for the datasets of the table.
         checkpoints: by run, for those that are not trained.
         references: by archive, for those compared with statistics by others.
+        inputs: by place, for images of one's own that image sets begin with.
     """
 
     images: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     checkpoints: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     references: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+    inputs: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,11 @@ class StudyFiles:
     def spheres(self) -> list[str]:
         """Runs of Sphere Encoders, of each the first training."""
         return [name for name in self.first if self.study.runs[name].model.kind == "sphere"]
+
+    @property
+    def shown(self) -> list[str]:
+        """Runs with image sets, of each the first training."""
+        return [name for name in self.first if self.study.runs[name].sampling.image_sets]
 
     @property
     def judged(self) -> list[str]:
@@ -240,6 +257,7 @@ class StudyFiles:
             *self._prepares(),
             *(self._model(run) for run in self.study.runs),
             *(step for run in self.study.runs for step in self._samples(run)),
+            *(self._images(run) for run in self.shown),
             *(self._encode(run) for run in self.first),
             *(self._reference(archive, each) for archive in self.archives for each in chosen),
             *(self._score(run, each) for run in self.study.runs for each in chosen),
@@ -268,6 +286,13 @@ class StudyFiles:
         for name, path in self.sets(run).items():
             job = jobs.sample_job(self.study, run, name)
             yield Step("sample", run, job, self._drawn_from(run), (path, record_of(path)))
+
+    def _images(self, run: str) -> Step:
+        folder = self.places.images(run)
+        job = images_job(self.study, run, self.outside.inputs)
+        data = [archive_file(name) for name in dict.fromkeys(job.archives.values())]
+        reads: dict[str, str | list[str]] = {"model": self.places.model(run), "data": data}
+        return Step("images", run, job, reads, (record_of(folder), folder))
 
     def _encode(self, run: str) -> Step:
         path = self.places.latents(run)

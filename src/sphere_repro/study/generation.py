@@ -34,7 +34,7 @@ class Scheme(Strict):
 
     strength: Literal["fixed", "linear"] = Field(
         "fixed",
-        description="ρ = 1, or ρ_t = 1 - t/T",
+        description="ρ = 1, or ρ_t = 1 - t/T; in edits and crossovers 1 - t/(T+1)",
         json_schema_extra=ledger(section="sampling, schemes", released="fixed"),
     )
     noise: Literal["shared", "independent"] = Field(

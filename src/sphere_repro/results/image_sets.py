@@ -1,0 +1,88 @@
+"""Image sets of a run, read from the record of the job that drew them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sphere_repro.data.archive import ImageArchive
+from sphere_repro.errors import UserError
+from sphere_repro.machine.files import read_json
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """One set.
+
+    Attributes:
+        name: e.g. edit-photos.
+        images: uint8 (…, H, W, 3), one leading axis for each of `axes`.
+        axes: name → what stands along it, in order.
+        settings: what the study said.
+        measures: what was measured while it was drawn.
+        begins_with: names of the images that it begins with.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    axes: dict[str, list[Any]]
+    settings: dict[str, Any]
+    measures: dict[str, Any]
+    begins_with: tuple[str, ...] = ()
+
+
+def read_sets(record: str | Path, kind: str) -> list[ImageSet]:
+    """The sets of one kind (edit, crossover, interpolation, reconstruction) beside `record`, an images.json.
+
+    Raises:
+        UserError: the record, or a set, is missing, broken or foreign, or there is no set of the kind.
+    """
+    record = Path(record)
+    about = read_json(record)
+    names = about.get("sets") if isinstance(about, dict) else None
+    if not isinstance(names, dict):
+        raise UserError(f"{record} is no record of image sets. Give the images.json of a run.")
+    found = [name for name in _in_order(about, names) if name.startswith(f"{kind}-")]
+    if not found:
+        raise UserError(f"{record} has no image set of the kind '{kind}'; it has {', '.join(names)}.")
+    return [read_set(record.with_suffix("") / f"{name}.zip") for name in found]
+
+
+def read_set(path: Path) -> ImageSet:
+    """The set whose archive is `path`, with its record beside it.
+
+    Raises:
+        UserError: one of them is missing or broken, or they do not fit each other.
+    """
+    about = read_json(path.with_suffix(".json"))
+    try:
+        axes = {str(name): list(along) for name, along in about["axes"]}
+        settings = about["parameters"]["settings"]
+        measures, given = about["measures"], about.get("begins_with", [])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path.with_suffix('.json')} is no record of an image set. Draw the sets of the run again."
+        ) from error
+    archive = ImageArchive(path)
+    shape = [len(along) for along in axes.values()]
+    if math.prod(shape) != len(archive):
+        raise UserError(
+            f"{path} holds {len(archive)} images, but its record speaks of {math.prod(shape)}. Draw the sets "
+            "of the run again."
+        )
+    images = archive.load().reshape(*shape, archive.resolution, archive.resolution, 3)
+    return ImageSet(path.stem, images, axes, settings, measures, tuple(given))
+
+
+def _in_order(about: dict[str, Any], names: dict[str, Any]) -> list[str]:
+    """Names in the order of the study, which the keys of JSON lose."""
+    job = about.get("job", {})
+    kinds = {"edits": "edit", "crossovers": "crossover", "interpolations": "interpolation"}
+    kinds |= {"reconstructions": "reconstruction"}
+    said = [f"{word}-{each['name']}" for key, word in kinds.items() for each in job.get(key, [])]
+    return [name for name in said if name in names] or sorted(names)

@@ -1,0 +1,58 @@
+"""Image sets of every kind through the workflow: datasets by index, and a folder of one's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from conftest import SMOKE, pending, run, snakemake
+from sphere_repro.data.archive import ImageArchive
+
+pytestmark = pytest.mark.slow
+
+STUDY = "params/shown.yaml"
+FIGURES = ["conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions"]
+SETS = ["crossover-pair", "edit-inks", "interpolation-line", "reconstruction-mine"]
+
+
+def test_image_sets_of_every_kind(workspace):
+    random = np.random.default_rng(0)
+    (workspace / "mine").mkdir()
+    Image.fromarray(random.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(workspace / "mine/a.png")
+    shown = yaml.safe_load((workspace / SMOKE).read_text()) | {"figures": FIGURES}
+    inks = {"dataset": "digits", "indices": [0, 1]}
+    again = {"name": "mine", "inputs": "mine", "passes": 2}
+    shown["runs"]["digits"]["sampling"] |= {
+        "edits": [{"name": "inks", "classes": [3], "steps": 2, "negatives": True} | inks],
+        "crossovers": [{"name": "pair", "passes": 2} | inks],
+        "reconstructions": [again],
+    }
+    shown["runs"]["digits-vae"]["sampling"]["reconstructions"] = [again]
+    (workspace / STUDY).write_text(yaml.safe_dump(shown))
+
+    figures = [f"results/figures/{name}-digits.png" for name in FIGURES]
+    targets = ["image_sets", *figures, "results/notebooks/crossover-digits.ipynb"]
+    done = snakemake(workspace, *targets, study=STUDY, check=True)
+    assert "rule train" not in done.stdout + done.stderr
+    folder = workspace / "results/smoke/digits/images"
+    assert sorted(path.stem for path in folder.glob("*.zip")) == SETS
+    original = ImageArchive(workspace / "data/prepared/digits-8px.zip")
+    assert np.array_equal(ImageArchive(folder / "crossover-pair.zip").read(0), original.read(0))
+    assert [path for path in figures if not (workspace / path).with_suffix(".csv").is_file()] == []
+
+    told = run(workspace, "python", "-m", "sphere_repro", "explain", figures[1]).stdout
+    assert "results/smoke/digits/images.json" in told and "edited" not in told
+    assert pending(workspace, *targets, study=STUDY) == set()
+
+    Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(workspace / "mine/b.png")
+    expected = {f"figure {name}-digits" for name in FIGURES} | {"notebook crossover-digits"}
+    assert pending(workspace, *targets, study=STUDY) == expected | {"images digits", "images digits-vae"}
+
+    (workspace / "mine/b.png").unlink()
+    assert pending(workspace, *targets, study=STUDY) == set()
+    archive = folder / "crossover-pair.zip"
+    archive.write_bytes(archive.read_bytes()[:-10])
+    refused = snakemake(workspace, *targets, study=STUDY)
+    assert refused.returncode and "crossover-pair.zip is not the file that was made" in refused.stderr
