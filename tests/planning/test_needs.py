@@ -116,6 +116,7 @@ def test_every_job_stands_once(tmp_path: Path) -> None:
         "digits sample reconstruction",
         "digits sample generation-1",
         "digits sample generation-4-fixed-shared",
+        "digits images 1 image set",
         "digits encode digits-8px",
         "digits reference digits-8px",
         "digits score 3 sets",

@@ -147,13 +147,17 @@ def test_json_for_machines(
     assert set(found["to_do"]["runs"]) == set(load_study(SMOKE).runs)
 
 
+# Done once, of the first training: latents that are judged, images that are shown.
+NOT_AGAIN = ("prepare", "images", "encode", "reference")
+
+
 def test_several_trainings_cost_as_much_as_several(tmp_path: Path) -> None:
     written = yaml.safe_load(SMOKE.read_text())
     written["runs"]["digits"]["replicates"] = 3
     study = parse(Study, written, "here")
     made = plan.plan(study, "h100", folder=tmp_path)
     jobs = {name: [need for need in made.needs if need.run == name] for name in study.runs}
-    once = [need for need in jobs["digits"] if need.job not in ("prepare", "encode", "reference")]
+    once = [need for need in jobs["digits"] if need.job not in NOT_AGAIN]
     for name in ("digits_r1", "digits_r2"):
         assert [(need.job, need.subject, need.flops, need.disk) for need in jobs[name]] == [
             (need.job, need.subject, need.flops, need.disk) for need in once

@@ -28,7 +28,7 @@ def of_images(job: ImagesJob, shape: Architecture, record: str, disk: int, done:
     return Need(
         run=job.run,
         job="images",
-        subject=f"{len(job.sets)} image sets",
+        subject=f"{len(job.sets)} image set{'s' if len(job.sets) > 1 else ''}",
         record=record,
         parameters=memory.parameters(shape),
         images=images,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sphere_repro.study.files import StudyFiles
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the help of the command line reads FORMATS, and loads nothing heavy
+    from sphere_repro.study.files import StudyFiles
 
 FORMATS = ("csv", "md", "tex")
 
