@@ -20,6 +20,7 @@ def verdicts(*runs: RunScores) -> dict[str, str]:
 def test_clear_results_hold() -> None:
     assert verdicts(*thrice(sphere(), vae())) == {
         "few-steps-beat-one": HOLDS,
+        "more-steps-still-help": UNDECIDED,  # none were drawn
         "fixed-shared-is-best": HOLDS,
         "sphere-prior-not-far-worse": HOLDS,
         "vae-prior-far-worse": HOLDS,
@@ -32,6 +33,26 @@ def test_clear_results_hold() -> None:
 )
 def test_few_steps(one: float, four: float, se: float, expected: str) -> None:
     assert verdicts(sphere(se=se, one=one, shared=four))["few-steps-beat-one"] == expected
+
+
+@pytest.mark.parametrize(("eight", "expected"), [(100, HOLDS), (150, FAILS), (121, UNDECIDED)])
+def test_more_steps_are_held_against_four(eight: float, expected: str) -> None:
+    run = sphere(shared=120)
+    four = next(record for record in run.records if record.set == "a")
+    more = [
+        dataclasses.replace(four, set=f"a{steps}", steps=steps, frechet=far)
+        for steps, far in ((6, 90), (8, eight))
+    ]
+    found = dataclasses.replace(run, records=(*run.records, *more))
+    assert verdicts(found)["more-steps-still-help"] == expected
+    (claim,) = [claim for claim in score_claims([found]) if claim.claim == "more-steps-still-help"]
+    assert claim.numbers["8 steps"].value == eight and claim.numbers["4 steps"].value == 120
+
+
+def test_a_reading_of_the_paper_is_none_of_its_schemes() -> None:
+    run = sphere(independent=150)
+    better = dataclasses.replace(run.records[-1], set="c", noise="initial", frechet=60.0)
+    assert verdicts(dataclasses.replace(run, records=(*run.records, better)))["fixed-shared-is-best"] == HOLDS
 
 
 @pytest.mark.parametrize(("rival", "expected"), [(150, HOLDS), (100, FAILS), (121, UNDECIDED)])

@@ -119,7 +119,7 @@ def test_the_verb_adds_them_to_the_other_claims(tmp_path: Path) -> None:
     claims([scores], [], path, tmp_path / "claims.json")
     written = json.loads((tmp_path / "claims.json").read_text())
     assert [claim["claim"] for claim in written["claims"]][-2:] == [NAME, NAME]
-    assert len(written["claims"]) == 5
+    assert len(written["claims"]) == 6
     assert str(path) in written["provenance"]["inputs"]
     text = (tmp_path / "claims.md").read_text()
     assert "within 5 %" in text and "published 10 (released model card)" in text

@@ -50,7 +50,10 @@ def test_shared_noise_differs_from_independent_only_from_the_third_step_on(livel
 
 @pytest.mark.parametrize(
     ("steps", "noise_of", "drawn"),
-    [(1, "shared", 1), (2, "shared", 2), (40, "shared", 2), (1, "independent", 1), (4, "independent", 4)],
+    [
+        *((1, "shared", 1), (2, "shared", 2), (40, "shared", 2)),
+        *((1, "independent", 1), (4, "independent", 4), (1, "initial", 1), (4, "initial", 1)),
+    ],
 )
 def test_no_noise_is_drawn_that_no_step_uses(lively, steps, noise_of, drawn):
     generation = Generation(steps=steps, noise=noise_of)
@@ -59,6 +62,17 @@ def test_no_noise_is_drawn_that_no_step_uses(lively, steps, noise_of, drawn):
     many, few = noise(3, steps), noise(3, drawn)
     wanted = refine.generate(lively, many[0], many[1:], asked, ANGLE, generation)
     assert torch.equal(refine.generate(lively, few[0], few[1:], asked, ANGLE, generation), wanted)
+
+
+def test_initial_noise_is_the_first_draw_again(lively):
+    """The other reading of the algorithm: shared noise, if what is shared were e₀."""
+    e = noise(4, 1)
+    asked = refine.condition(lively, torch.arange(4) % 3)
+    for strength in ("fixed", "linear"):
+        initial = Generation(steps=5, strength=strength, noise="initial")
+        shared = initial.model_copy(update={"noise": "shared"})
+        wanted = refine.generate(lively, e[0], e, asked, ANGLE, shared)
+        assert torch.equal(refine.generate(lively, e[0], e[1:], asked, ANGLE, initial), wanted)
 
 
 def test_a_set_draws_no_more_than_it_uses(lively, monkeypatch):

@@ -52,8 +52,21 @@ def test_dvc_first_then_snakemake_has_nothing_to_do(tmp_path, finished):
 def test_workers_and_threads_change_nothing(finished, tmp_path):
     """The finished study was made by two workers; here there is one, and jobs may have two threads."""
     folder = copy_checkout(tmp_path)
-    threads = [f"{rule}=2" for rule in ("prepare", "train", "sample", "encode", "reference", "score")]
-    run(folder, "snakemake", "--configfile", SMOKE, "--cores", "1", "--set-threads", *threads, "--", "tables")
+    rules = ("prepare", "train", "sample", "images", "encode", "reference", "score")
+    threads = [f"{rule}=2" for rule in rules]
+    run(
+        folder,
+        "snakemake",
+        "--configfile",
+        SMOKE,
+        "--cores",
+        "1",
+        "--set-threads",
+        *threads,
+        "--",
+        "tables",
+        "image_sets",
+    )
     assert_same_bytes(folder, finished)
 
 

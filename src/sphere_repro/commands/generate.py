@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=at_most(1000), default=4, help="steps (default 4)")
     parser.add_argument("--strength", choices=("fixed", "linear"), default="fixed")
-    parser.add_argument("--noise", choices=("shared", "independent"), default="shared")
+    parser.add_argument("--noise", choices=("shared", "independent", "initial"), default="shared")
     pictures.add_guidance(parser)
     pictures.add_common(parser)
 

@@ -25,6 +25,8 @@ SCHEMES = {
     ("fixed", "independent"): "s",
     ("linear", "shared"): "^",
     ("linear", "independent"): "D",
+    ("fixed", "initial"): "v",
+    ("linear", "initial"): "P",
 }
 LOG_FROM = 6.0  # ratio of largest to smallest distance from which the axis is logarithmic
 NEAREST = 0.058  # least distance of two labels, as a fraction of the axis

@@ -303,7 +303,7 @@ def set_order(names: Sequence[str]) -> list[str]:
 
     def rank(name: str) -> tuple[int, int, bool, bool, str]:
         parts = name.split("-")
-        later = ("linear" in parts, "independent" in parts, name)
+        later = ("linear" in parts, "independent" in parts or "initial" in parts, name)
         if parts[0] != "generation":
             return (0 if name == "reconstruction" else 3, 0, *later)
         plain = len(parts) == 2 or parts[2:] == ["fixed", "shared"]

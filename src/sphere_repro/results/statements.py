@@ -21,6 +21,11 @@ TEXTS = {
         f"{MANY_STEPS} steps give better images than one.",
         f"distance of 1 step minus distance of {MANY_STEPS} steps (fixed, shared) is above 0",
     ),
+    "more-steps-still-help": (
+        f"Refinement beyond {MANY_STEPS} steps still lowers the distance.",
+        f"distance of {MANY_STEPS} steps minus distance of the most steps that were drawn (fixed, shared) is "
+        "above 0",
+    ),
     "fixed-shared-is-best": (
         f"Fixed strength with shared noise is the best scheme at {MANY_STEPS} steps.",
         "distance of the best other scheme minus distance of fixed + shared is above 0",

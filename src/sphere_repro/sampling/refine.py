@@ -82,7 +82,7 @@ def later_noise(noise: Sequence[Tensor] | Tensor, t: int, scheme: Scheme) -> Ten
 def draws(generation: Generation) -> int:
     """How many draws a sample takes: its start, and the noise of its later steps, one where it is shared."""
     later = generation.steps - 1
-    return 1 + (min(1, later) if generation.noise == "shared" else later)
+    return 1 + {"shared": min(1, later), "independent": later, "initial": 0}[generation.noise]
 
 
 @torch.no_grad()
@@ -99,7 +99,8 @@ def generate(
     Args:
         model: the autoencoder, in evaluation mode.
         first: e₀, (B, N, d) standard normal.
-        noise: e_t, (at least T-1, B, N, d); where it is shared, the first alone is used.
+        noise: e_t, (at least T-1, B, N, d); where it is shared, the first alone is used, and none where every
+            step has e₀ again.
         asked: labels and guidance (step 1 has decoder guidance only).
         alpha_max: degrees.
         generation: T and scheme.
@@ -110,7 +111,8 @@ def generate(
     x = decode(model, spherify(first), asked)
     sigma = angle_to_sigma(alpha_max)
     for t, rho in enumerate(strengths(generation, generation.steps - 1, generation.steps)):
-        x = refine(model, x, asked, later_noise(noise, t, generation), rho * sigma)
+        e = first if generation.noise == "initial" else later_noise(noise, t, generation)
+        x = refine(model, x, asked, e, rho * sigma)
     return x
 
 

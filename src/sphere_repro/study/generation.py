@@ -37,9 +37,10 @@ class Scheme(Strict):
         description="ρ = 1, or ρ_t = 1 - t/T; in edits and crossovers 1 - t/(T+1)",
         json_schema_extra=ledger(section="sampling, schemes", released="fixed"),
     )
-    noise: Literal["shared", "independent"] = Field(
+    noise: Literal["shared", "independent", "initial"] = Field(
         "shared",
-        description="one noise for all steps, or one each",
+        description="one noise for all steps, or one each, or the very first draw again (initial: a reading "
+        "of the paper that the released code does not take)",
         json_schema_extra=ledger(
             section="sampling, schemes",
             released=by_dataset("shared", "shared", "independent", "shared"),

@@ -22,6 +22,12 @@ CORNERS = {"line": 2, "square": 4}
 OURS = ledger(reason="a name of yours")
 
 
+def _from_given_images(scheme: Scheme) -> Scheme:
+    if scheme.noise == "initial":
+        raise ValueError("noise: initial is the draw that a sample starts from, and given images have none")
+    return scheme
+
+
 class Inputs(Strict):
     """Given images: by index from a dataset of the study, or from a place of one's own."""
 
@@ -97,7 +103,7 @@ class Edit(Inputs):
     def _unique(cls, schemes: tuple[Scheme, ...]) -> tuple[Scheme, ...]:
         if len(set(schemes)) < len(schemes):
             raise ValueError("a scheme is listed twice")
-        return schemes
+        return tuple(map(_from_given_images, schemes))
 
 
 class Crossover(Inputs):
@@ -132,6 +138,11 @@ class Crossover(Inputs):
     def set(self) -> str:
         """Name of the set in paths."""
         return f"crossover-{self.name}"
+
+    @field_validator("scheme")
+    @classmethod
+    def _of_given_images(cls, scheme: Scheme) -> Scheme:
+        return _from_given_images(scheme)
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
