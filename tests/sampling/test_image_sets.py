@@ -356,7 +356,7 @@ def test_each_set_has_an_archive_a_record_and_a_row_of_explain(place: Path, pixe
         archive = ImageArchive(out.with_suffix("") / f"{name}.zip")
         about = json.loads((out.with_suffix("") / f"{name}.json").read_text())
         assert len(archive) == about["count"] == math.prod(len(along) for _, along in about["axes"])
-        assert about["noise"] == [5, "tiny", name]
+        assert about["noise"] == [5, name]
         told = explain.text(explain.trace(archive.path))
         assert f"set {name}" in told and "sphere.safetensors" in told
         assert f"images/{name}.zip" in record["files"]

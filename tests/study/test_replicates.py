@@ -14,6 +14,7 @@ from sphere_repro.strict import parse
 from sphere_repro.study import catalogue, jobs
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import Step, StudyFiles
+from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate, name_of, replicate_of, run_of, seed_of
 
 
@@ -147,3 +148,10 @@ def test_figures_show_the_first_training_and_compare_all(raw: dict[str, Any]) ->
 def test_what_cannot_be(raw: dict[str, Any], keys: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         parse(Study, changed(raw, **keys), "here")
+
+
+def test_image_sets_follow_the_runs_seed_and_not_its_name(raw: dict[str, Any]) -> None:
+    raw["runs"]["digits"]["sampling"] |= {"interpolations": [{"name": "a", "points": 5}]}
+    raw["runs"] |= {"b": copy.deepcopy(raw["runs"]["digits"])}
+    study = parse(Study, changed(raw, "b", seed=7), "here")
+    assert [images_job(study, name).seed for name in ("digits", "b")] == [(0,), (7,)]

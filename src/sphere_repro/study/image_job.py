@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from sphere_repro.data.dataset import Dataset
-from sphere_repro.strict import Name, Strict
+from sphere_repro.strict import Strict
 from sphere_repro.study.config import Study
 from sphere_repro.study.image_sets import Crossover, Edit, Inputs, Interpolation, Reconstruction
 from sphere_repro.study.image_sources import source_of
+from sphere_repro.study.jobs import seed_for
+from sphere_repro.study.replicates import NamedSeed, RunName
 
 
 class ImagesJob(Strict):
@@ -22,8 +24,8 @@ class ImagesJob(Strict):
         contents: of the places of own images, their hash: other images make the job another one.
     """
 
-    seed: int
-    run: Name
+    seed: NamedSeed
+    run: RunName
     kind: Literal["sphere", "vae"]
     dataset: Dataset
     weights: Literal["raw", "ema"]
@@ -48,7 +50,7 @@ def images_job(study: Study, name: str, contents: Mapping[str, str | None] | Non
     datasets = [each.dataset for each in study.runs.values()]
     given = [each for each in draws.image_sets if isinstance(each, Inputs)]
     return ImagesJob(
-        seed=study.seed,
+        seed=seed_for(study, name),
         run=name,
         kind=run.model.kind,
         dataset=run.dataset,
