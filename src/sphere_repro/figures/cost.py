@@ -11,7 +11,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
@@ -23,10 +25,13 @@ from sphere_repro.strict import parse
 from sphere_repro.study import flops
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.generation import Generation
-from sphere_repro.data.dataset import Dataset
 
 MODEL = "model."  # before the names of the records of models among the inputs
 RIVAL_NAMES = 8  # points size of the other methods' names
+MANY = 100  # steps from which a name stands to the left of its mark
+
+
+PARAMETERS = EngFormatter(places=1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Point:
 
 
 def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
-    """Drawn from scores by run, `model.RUN`, the records of their models, and `rivals`, params/rivals.yaml."""
+    """Drawn from scores by run, records of their models, `model.RUN`, and `rivals`, params/rivals.yaml."""
     return draw(_runs(inputs), _models(inputs), load_rivals(need(inputs, "rivals")), subject)
 
 
@@ -49,13 +54,18 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
     """Every generated set, and below them the other methods' published numbers on the same datasets."""
     runs, models = _runs(inputs), _models(inputs)
     rows = [_row(run, point) for run in runs for point in points(run, models[run.run])]
-    datasets = {run.dataset for run in runs}
-    for rival in load_rivals(need(inputs, "rivals")):
-        if rival.dataset.archive in datasets:
-            rows.append(
-                {"run": f"{rival.method} (published)", "dataset": rival.dataset.archive, "metric": "FID, as its "
-                 "authors measured it", "steps": rival.steps, "distance": rival.frechet}
-            )
+    datasets = {run.dataset for run in runs if run.metric.startswith("fid-")}
+    rows += [
+        {
+            "run": f"{rival.method} (published)",
+            "dataset": rival.dataset.archive,
+            "metric": "FID, as its authors measured it",
+            "steps": rival.steps,
+            "distance": rival.frechet,
+        }
+        for rival in load_rivals(need(inputs, "rivals"))
+        if rival.dataset.archive in datasets
+    ]
     return pd.DataFrame(rows)
 
 
@@ -87,6 +97,9 @@ def draw(
         left.set_title(dataset, fontweight="bold", loc="left")
         left.set(xscale="log", xlabel="FLOPs for one image", ylabel=metric_label(metric).replace(" (", "\n("))
         right.set(xscale="log", xlabel="passes of the decoder, or another method's steps")
+        right.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        right.xaxis.set_major_formatter("{x:g}")
+        right.xaxis.set_minor_formatter(NullFormatter())
         if shown:
             left.set_yscale("log")
             style.plain_log_ticks(left)
@@ -125,7 +138,10 @@ def _shape(record: Path) -> tuple[Architecture, int]:
     try:
         job, parameters = found["job"], int(found["parameter_count"])
         if "model" in job and "dataset" in job:
-            model, dataset = parse(Model, job["model"], str(record)), parse(Dataset, job["dataset"], str(record))
+            model, dataset = (
+                parse(Model, job["model"], str(record)),
+                parse(Dataset, job["dataset"], str(record)),
+            )
             return model.architecture(dataset), parameters
         return parse(Architecture, job["architecture"], str(record)), parameters
     except (KeyError, TypeError, ValueError) as error:
@@ -157,11 +173,11 @@ def _row(run: RunScores, point: Point) -> dict[str, Any]:
 
 
 def _draw(left: Axes, right: Axes, found: Sequence[Point], colour: Any) -> None:
-    """One line through the paper's scheme without guidance (or with the first that was drawn); marks for others."""
+    """A line through the paper's scheme, with the guidance that was drawn first; marks for other sets."""
     first = next((point.score.guidance for point in found), "")
     usual = [point for point in found if point.score.default_scheme and point.score.guidance == first]
     others = [point for point in found if point not in usual]
-    label = f"{found[0].run}, {found[0].parameters / 1e6:.3g} M parameters" if found else ""
+    label = f"{found[0].run}, {PARAMETERS(found[0].parameters)} parameters" if found else ""
     for axes, place in ((left, "operations"), (right, "passes")):
         for group, line, face in ((usual, "-", colour), (others, "", "white")):
             xs = [point.operations if place == "operations" else point.calls.decoder for point in group]
@@ -174,7 +190,11 @@ def _draw(left: Axes, right: Axes, found: Sequence[Point], colour: Any) -> None:
         for point in usual:
             x = point.operations if place == "operations" else point.calls.decoder
             axes.annotate(
-                str(point.score.steps), (x, point.score.frechet), (4, 5), textcoords="offset points", fontsize=8
+                str(point.score.steps),
+                (x, point.score.frechet),
+                (4, 5),
+                textcoords="offset points",
+                fontsize=8,
             )
         axes.grid(True, which="major")
         sns.despine(ax=axes)
@@ -187,8 +207,9 @@ def _draw_rivals(axes: Axes, rivals: Sequence[Rival]) -> None:
         axes.annotate(
             f"{rival.method}{classes}",
             (rival.steps, rival.frechet),
-            (4, -3),
+            (-5 if rival.steps > MANY else 5, -9 if rival.conditional else 2),
             textcoords="offset points",
+            ha="right" if rival.steps > MANY else "left",
             fontsize=RIVAL_NAMES,
             color=style.GREY,
         )

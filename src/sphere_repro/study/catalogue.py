@@ -116,7 +116,9 @@ def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
 
 def _cost(files: StudyFiles, _subject: str) -> dict[str, str]:
     spheres = {run: path for run, path in files.scores().items() if run in files.spheres}
-    models = {f"model.{run}": f"{files.places.model(run).removesuffix('.safetensors')}.json" for run in spheres}
+    models = {
+        f"model.{run}": f"{files.places.model(run).removesuffix('.safetensors')}.json" for run in spheres
+    }
     return {**spheres, **models, "rivals": RIVALS}
 
 
@@ -238,11 +240,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "cost": Kind(
             lambda files: [""] if files.spheres else [],
             _cost,
-            "What an image costs, and how far from the real ones it lies: against floating-point operations (2 for "
-            "each multiply-add, forward passes of encoder and decoder) and against passes of the decoder. Filled "
-            "marks are the paper's scheme by number of steps, hollow ones other schemes and guidances, bars ± one "
-            "standard error. Where a dataset has published numbers of other methods, they stand as crosses at "
-            "their authors' number of steps, each measured by its authors' own code.",
+            "What an image costs, and how far from the real ones it lies: against floating-point operations "
+            "(2 for each multiply-add, forward passes of encoder and decoder) and against passes of the "
+            "decoder. Filled marks are the paper's scheme by number of steps, hollow ones other schemes and "
+            "guidances, bars ± one standard error. Where a dataset has published numbers of other methods, "
+            "they stand as crosses at their authors' number of steps, measured by their authors' own code.",
         ),
         "ablations": Kind(
             _of_study,
