@@ -84,7 +84,7 @@ def test_image_sets_are_drawn_where_they_are_and_beside_the_baselines() -> None:
     assert found["foreign-reconstructions-digits"].inputs == {"images": sphere, "baseline": vae}
     assert "foreign-reconstructions-digits-vae" not in found
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
-    without = catalogue.figures(StudyFiles(load_study(ROOT / "params/released.yaml")))
+    without = catalogue.figures(StudyFiles(load_study(ROOT / "params/ablations.yaml")))
     assert not [figure for figure in without.values() if figure.kind in image_sets]
 
 
