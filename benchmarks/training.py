@@ -24,7 +24,7 @@ from sphere_repro.machine import devices
 from sphere_repro.machine.devices import pick_device
 from sphere_repro.machine.distributed import World
 from sphere_repro.models.autoencoder import parameter_count
-from sphere_repro.planning import flops
+from sphere_repro.study import flops
 from sphere_repro.study.config import load_study
 from sphere_repro.study.jobs import TrainJob, train_job
 from sphere_repro.study.recipe import Execution

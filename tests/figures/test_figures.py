@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from conftest import ROOT
 from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.figures import (
+    cost,
     distance_by_steps,
     globes,
     posterior_hole,
@@ -27,6 +29,8 @@ from sphere_repro.figures import (
     uniformity,
 )
 from sphere_repro.metrics import uniformity as statistics
+from sphere_repro.results.rivals import load_rivals
+from sphere_repro.results.trainings import read_means
 from sphere_repro.study import config
 
 GENERATIONS = {
@@ -137,6 +141,23 @@ def draw_distances(folder: Path) -> Figure:
     return distance_by_steps.draw([scores(folder / "digits.json"), scores(folder / "digits-vae.json", "vae")])
 
 
+def draw_cost(folder: Path) -> Figure:
+    found = [scores(folder / "digits.json"), scores(folder / "big.json", scale=1.2)]
+    records = {path.stem: model_record(folder / f"{path.stem}.model.json") for path in found}
+    return cost.draw(read_means(found), records, load_rivals(ROOT / "params/rivals.yaml"))
+
+
+def model_record(path: Path) -> Path:
+    dataset = {"name": "digits", "resolution": 8}
+    model = {
+        "encoder": {"width": 16, "layers": 1, "heads": 2},
+        "decoder": {"width": 16, "layers": 1, "heads": 2},
+    }
+    job = {"dataset": dataset, "model": model | {"ratio": 1.5, "patch_size": 2, "pixel_head": "conv"}}
+    path.write_text(json.dumps({"job": job, "parameter_count": 12_345}))
+    return path
+
+
 def draw_training(folder: Path) -> Figure:
     sphere = training(folder / "a.csv", ("pix_recon_l1", "pix_con_l1"))
     return training_curves.draw({"digits": sphere, "digits-vae": training(folder / "b.csv", ("kl",))})
@@ -150,6 +171,7 @@ DRAWINGS = [
     draw_globes,
     draw_globes_without_classes,
     draw_distances,
+    draw_cost,
     draw_training,
 ]
 

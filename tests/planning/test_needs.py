@@ -26,11 +26,11 @@ from sphere_repro.metrics.recognition import arrays_of, train_judge
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
 from sphere_repro.models.checkpoint import save_model
-from sphere_repro.planning import flops, memory, needs, perceptual_cost, scoring_needs
+from sphere_repro.planning import memory, needs, perceptual_cost, scoring_needs
 from sphere_repro.planning.archives import BYTES_PER_PIXEL, archive_bytes, photographs_bytes
 from sphere_repro.planning.need import Need
 from sphere_repro.planning.tracing import peak_bytes
-from sphere_repro.study import jobs
+from sphere_repro.study import flops, jobs
 from sphere_repro.study.architecture import SIZES, Architecture
 from sphere_repro.study.config import Study, load_study
 

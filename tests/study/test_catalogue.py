@@ -41,7 +41,7 @@ def test_no_module_or_notebook_is_without_a_row() -> None:
 def test_what_a_figure_reads_some_job_makes(files: StudyFiles) -> None:
     made = {path for step in files.steps() for path in step.makes}
     for figure in catalogue.figures(files).values():
-        assert figure.inputs and set(figure.inputs.values()) <= made, figure.name
+        assert figure.inputs and set(figure.inputs.values()) <= {*made, catalogue.RIVALS}, figure.name
 
 
 def test_names_tell_figures_apart(files: StudyFiles) -> None:
@@ -58,7 +58,7 @@ def test_a_study_has_the_figures_that_it_asks_for() -> None:
     found = [*catalogue.wanted(StudyFiles(study))]
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
     shown = [f"{kind}-{run}" for kind in image_sets for run in ("digits", "photo-patches")]
-    assert found == [*of_runs, "distance-by-steps", "training-curves", *shown]
+    assert found == [*of_runs, "distance-by-steps", "training-curves", *shown, "cost"]
     fewer = study.model_copy(update={"figures": ("training-curves",)})
     assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]
     assert catalogue.notebook_files(StudyFiles(fewer), "here") == ["here/notebooks/training-curves.ipynb"]

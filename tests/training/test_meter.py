@@ -8,8 +8,8 @@ from test_loop import tiny_job
 
 from sphere_repro.machine import devices
 from sphere_repro.machine.devices import Device
-from sphere_repro.planning import flops
 from sphere_repro.planning.training_cost import flops_per_image
+from sphere_repro.study import flops
 from sphere_repro.training import meter
 from sphere_repro.training.meter import WORTH_MEASURING, Meter
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from sphere_repro.data.listing import listing
-from sphere_repro.planning import flops, memory
-from sphere_repro.planning.flops import Calls
+from sphere_repro.planning import memory
 from sphere_repro.planning.need import FLOAT, Need
+from sphere_repro.study import flops
 from sphere_repro.study.architecture import Architecture
+from sphere_repro.study.flops import Calls
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_job import ImagesJob
 from sphere_repro.study.image_sets import Crossover, Edit, ImageSet, Inputs, Interpolation

@@ -21,7 +21,6 @@ from sphere_repro.models.autoencoder import (
 )
 from sphere_repro.models.layers import Block
 from sphere_repro.models.vit import run_block
-from sphere_repro.planning.flops import perceptual_terms
 from sphere_repro.planning.perceptual_cost import kept_by_perceptual, weight_bytes
 from sphere_repro.planning.tracing import (
     LinearBytes,
@@ -31,6 +30,7 @@ from sphere_repro.planning.tracing import (
     saved_bytes,
 )
 from sphere_repro.study.architecture import Architecture, Size
+from sphere_repro.study.flops import perceptual_terms
 from sphere_repro.study.objective import Loss
 from sphere_repro.training import losses
 

@@ -12,7 +12,7 @@ from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
 from sphere_repro.models import released
-from sphere_repro.planning import flops, image_needs, memory, perceptual_cost, scoring_needs, training_cost
+from sphere_repro.planning import image_needs, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
@@ -21,7 +21,7 @@ from sphere_repro.planning.work import sampled
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
 from sphere_repro.strict import Strict
-from sphere_repro.study import jobs
+from sphere_repro.study import flops, jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of

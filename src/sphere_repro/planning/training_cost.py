@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sphere_repro.data.loading import IN_MEMORY
-from sphere_repro.planning import flops, perceptual_cost
+from sphere_repro.planning import perceptual_cost
+from sphere_repro.study import flops
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run
 from sphere_repro.study.jobs import TrainJob

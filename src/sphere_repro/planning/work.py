@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sphere_repro.planning import flops
 from sphere_repro.planning.archives import archive_bytes
 from sphere_repro.planning.extractors import EXTRACTORS
-from sphere_repro.study import jobs
+from sphere_repro.study import flops, jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import Step

@@ -114,6 +114,14 @@ def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
     return files.scores()
 
 
+def _cost(files: StudyFiles, _subject: str) -> dict[str, str]:
+    spheres = {run: path for run, path in files.scores().items() if run in files.spheres}
+    models = {
+        f"model.{run}": f"{files.places.model(run).removesuffix('.safetensors')}.json" for run in spheres
+    }
+    return {**spheres, **models, "rivals": RIVALS}
+
+
 def _curves(files: StudyFiles, _subject: str) -> dict[str, str]:
     return {run: files.places.curves(run) for run in files.trained if run in files.first}
 
@@ -134,6 +142,8 @@ def _with(key: str) -> Callable[[StudyFiles], list[str]]:
     """The Sphere Encoders that have image sets of one key."""
     return lambda files: [run for run in files.spheres if getattr(files.study.runs[run].sampling, key)]
 
+
+RIVALS = "params/rivals.yaml"
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -226,6 +236,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "noise and under the null class, by the Sphere Encoder and by the VAE of the same backbone. "
             "If the loop comes to rest at a point of the manifold, what a pass changes falls towards "
             "zero, and the distance from the input stays where it is.",
+        ),
+        "cost": Kind(
+            lambda files: [""] if files.spheres else [],
+            _cost,
+            "What an image costs, and how far from the real ones it lies: against floating-point operations "
+            "(2 for each multiply-add, forward passes of encoder and decoder) and against passes of the "
+            "decoder. Filled marks are the paper's scheme by number of steps, hollow ones other schemes and "
+            "guidances, bars ± one standard error. Where a dataset has published numbers of other methods, "
+            "they stand as crosses at their authors' number of steps, measured by their authors' own code.",
         ),
         "ablations": Kind(
             _of_study,

@@ -11,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from sphere_repro.models.autoencoder import build
-from sphere_repro.planning import flops
 from sphere_repro.planning.memory import step_forward
 from sphere_repro.sampling import refine
+from sphere_repro.study import flops
 from sphere_repro.study.architecture import SIZES, Architecture, Size
 from sphere_repro.study.generation import Generation, Guidance
 from sphere_repro.study.objective import Loss
