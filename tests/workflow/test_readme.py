@@ -31,7 +31,9 @@ def rows(run):
         return {row["set"]: float(row["frechet"]) for row in csv.DictReader(handle) if row["run"] == run}
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/demo-results.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/demo-results.md", "docs/figures.md", "docs/architecture.md", "docs/paper.md"]
+)
 def test_what_is_generated_is_up_to_date(page, writer):
     assert writer.filled(page, writer.blocks(RESULTS)[page]) == pages.read(page), "run make docs"
 
@@ -50,7 +52,7 @@ def test_a_page_without_its_markers_is_told(writer):
 
 
 def test_every_figure_of_the_demo_is_shown():
-    shown = {link.rpartition("/")[2] for link in pages.links(pages.read("docs/demo-results.md"))}
+    shown = {link.rpartition("/")[2] for link in pages.links(pages.read("docs/figures.md"))}
     assert {path.name for path in (RESULTS / "figures").glob("*.png")} <= shown
 
 

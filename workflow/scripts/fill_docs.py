@@ -14,6 +14,9 @@ from sphere_repro.results.expected import load_expected, unplaced_table  # noqa:
 from sphere_repro.results.headlines import headline_table, verdict_table  # noqa: E402
 from sphere_repro.results.rivals import load_rivals, rivals_table  # noqa: E402
 from sphere_repro.results.tables import markdown_table  # noqa: E402
+from sphere_repro.study import catalogue  # noqa: E402
+from sphere_repro.study.config import load_study  # noqa: E402
+from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles  # noqa: E402
 
 DRAWING = ROOT / "docs" / "packages.svg"
 
@@ -39,8 +42,8 @@ def blocks(results: Path) -> dict[str, dict[str, str]]:
         "docs/demo-results.md": {
             "table": markdown_table(table),
             "claims": (results / "claims.md").read_text(encoding="utf-8"),
-            "figures": pictures(results / "figures"),
         },
+        "docs/figures.md": {"figures": gallery(results)},
         "docs/architecture.md": {"packages": draw_packages.table()},
         "docs/paper.md": {
             "unplaced": unplaced_table(load_expected(ROOT / "params/expected.yaml")),
@@ -49,13 +52,29 @@ def blocks(results: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def pictures(folder: Path) -> str:
-    """Every picture of the folder, under its name in words."""
-    found = []
-    for path in sorted(folder.glob("*.png")):
-        words = path.stem.replace("-", " ")
-        found.append(f"![{words[0].upper()}{words[1:]}](../{path.relative_to(ROOT).as_posix()})")
-    return "\n\n".join(found)
+def gallery(results: Path) -> str:
+    """Every figure of the demo: how it is made, what it shows, its picture, and what else lies beside it."""
+    files = StudyFiles(load_study(ROOT / DEFAULT_STUDY))
+    kinds: dict[str, list[catalogue.Figure]] = {}
+    for figure in catalogue.wanted(files).values():
+        kinds.setdefault(figure.kind, []).append(figure)
+    return "\n\n".join(_of_kind(kind, found, results) for kind, found in kinds.items())
+
+
+def _of_kind(kind: str, figures: list[catalogue.Figure], results: Path) -> str:
+    place = results.relative_to(ROOT).as_posix()
+    made = " ".join(f"{place}/figures/{figure.name}.png" for figure in figures)
+    words = kind.replace("-", " ")
+    pictures = [f"![{figure.name}](../{place}/figures/{figure.name}.png)" for figure in figures]
+    numbers = ", ".join(f"[{figure.name}](../{place}/figures/{figure.name}.csv)" for figure in figures)
+    beside = f"Numbers: {numbers}; notebook: [{kind}](../notebooks/{kind}.ipynb)"
+    if catalogue.KINDS[kind].page:
+        pages = ", ".join(f"[{figure.name}](../{place}/pages/{figure.name}.html)" for figure in figures)
+        beside += f"; page: {pages}"
+    command = f"```bash\nsnakemake --cores all {made}\n```"
+    return "\n\n".join(
+        [f"## {words[0].upper()}{words[1:]}", figures[0].caption, command, *pictures, f"{beside}."]
+    )
 
 
 def filled(page: str, named: dict[str, str]) -> str:
