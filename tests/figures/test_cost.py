@@ -24,6 +24,12 @@ def inputs(folder: Path, **changes: object) -> dict[str, Path]:
     return {"digits": path, "model.digits": model_record(folder / "model.json"), "rivals": RIVALS}
 
 
+def test_a_notebook_names_files_as_text(tmp_path: Path) -> None:
+    found = inputs(tmp_path)
+    cost.figure({key: str(path) for key, path in found.items()})  # type: ignore[misc]
+    assert cost.numbers({key: str(path) for key, path in found.items()}).equals(cost.numbers(found))  # type: ignore[misc]
+
+
 def test_costs_are_those_of_the_counter(tmp_path: Path) -> None:
     found = inputs(tmp_path)
     table = cost.numbers(found)

@@ -47,7 +47,7 @@ class Point:
 
 def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
     """Drawn from scores by run, records of their models, `model.RUN`, and `rivals`, params/rivals.yaml."""
-    return draw(_runs(inputs), _models(inputs), load_rivals(need(inputs, "rivals")), subject)
+    return draw(_runs(inputs), _models(inputs), load_rivals(Path(need(inputs, "rivals"))), subject)
 
 
 def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
             "steps": rival.steps,
             "distance": rival.frechet,
         }
-        for rival in load_rivals(need(inputs, "rivals"))
+        for rival in load_rivals(Path(need(inputs, "rivals")))
         if rival.dataset.archive in datasets
     ]
     return pd.DataFrame(rows)
@@ -153,7 +153,7 @@ def _runs(inputs: Mapping[str, Path]) -> list[RunScores]:
 
 
 def _models(inputs: Mapping[str, Path]) -> dict[str, Path]:
-    return {key.removeprefix(MODEL): path for key, path in inputs.items() if key.startswith(MODEL)}
+    return {key.removeprefix(MODEL): Path(path) for key, path in inputs.items() if key.startswith(MODEL)}
 
 
 def _row(run: RunScores, point: Point) -> dict[str, Any]:
