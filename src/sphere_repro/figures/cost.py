@@ -97,9 +97,11 @@ def draw(
         left.set_title(dataset, fontweight="bold", loc="left")
         left.set(xscale="log", xlabel="FLOPs for one image", ylabel=metric_label(metric).replace(" (", "\n("))
         right.set(xscale="log", xlabel="passes of the decoder, or another method's steps")
-        right.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        right.xaxis.set_major_formatter("{x:g}")
-        right.xaxis.set_minor_formatter(NullFormatter())
+        _ticks(left, EngFormatter(sep="\N{THIN SPACE}"))
+        _ticks(right, "{x:g}")
+        if not shown:
+            steps = {record.steps for run in members for record in run.records if record.steps}
+            right.set_xticks(sorted(steps))
         if shown:
             left.set_yscale("log")
             style.plain_log_ticks(left)
@@ -198,6 +200,12 @@ def _draw(left: Axes, right: Axes, found: Sequence[Point], colour: Any) -> None:
             )
         axes.grid(True, which="major")
         sns.despine(ax=axes)
+
+
+def _ticks(axes: Axes, words: str | EngFormatter) -> None:
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(words)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_rivals(axes: Axes, rivals: Sequence[Rival]) -> None:
