@@ -78,7 +78,13 @@ def test_several_trainings_of_a_run_only_add_jobs(workspace):
     changed = yaml.safe_load((workspace / SMOKE).read_text())
     changed["runs"]["digits"]["replicates"] = 2
     (workspace / "params/changed.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
-    compared = {"fid_table", "claims", "figure distance-by-steps", "notebook distance-by-steps"}
+    compared = {
+        "fid_table",
+        "claims",
+        "paper_tables",
+        "figure distance-by-steps",
+        "notebook distance-by-steps",
+    }
     jobs = pending(workspace, study="params/changed.yaml")
     assert jobs == {"train digits_r1", "sample digits_r1", "score digits_r1", *compared}
     snakemake(workspace, "tables", study="params/changed.yaml", check=True)
@@ -93,7 +99,7 @@ def test_several_trainings_of_a_run_only_add_jobs(workspace):
     claims = csv.DictReader((workspace / "results/claims.csv").open())
     (compared_claim,) = [row for row in claims if row["claim"] == "sphere-prior-not-far-worse"]
     assert "2 trainings of digits, one of digits-vae" in compared_claim["numbers"]
-    assert pending(workspace) == {"fid_table", "claims"}  # of one training each again
+    assert pending(workspace) == {"fid_table", "claims", "paper_tables"}  # of one training each again
 
 
 def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
@@ -105,7 +111,7 @@ def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
 def test_edited_training_code_retrains_nothing_but_is_told(workspace):
     module = workspace / "src/sphere_repro/training/loop.py"
     module.write_text(module.read_text() + "\n# edited\n")
-    assert pending(workspace) == {"fid_table", "claims"}  # the claims read the table
+    assert pending(workspace) == {"fid_table", "claims", "paper_tables"}  # the claims read the table
     snakemake(workspace, check=True)
     rows = list(csv.DictReader((workspace / "results/fid_table.csv").open()))
     assert {row["code_changed"] for row in rows} == {"training"}
@@ -194,7 +200,7 @@ def test_touched_files_of_the_same_content_make_nothing_old(workspace):
 def test_notebooks_hold_their_figures(finished):
     notebooks = sorted(path.stem for path in finished.glob("results/notebooks/*.ipynb"))
     figures = sorted(path.stem for path in finished.glob("results/figures/*.png"))
-    assert notebooks == figures and len(figures) == 5
+    assert notebooks == figures and len(figures) == 6
     for path in finished.glob("results/notebooks/*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         kinds = {
