@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import environment, pending, run
+from conftest import ROOT, environment, pending, run
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +133,7 @@ def ssh(recorded, tmp_path_factory, request):
         key = asyncssh.generate_private_key("ssh-ed25519")
         key.write_private_key(folder / name)
         key.write_public_key(folder / f"{name}.pub")
-    script = Path(__file__).with_name("sftp_server.py")
+    script = ROOT / "tests/sftp_server.py"
     server = Server(folder, sys.executable, str(script), "host", "user.pub", "PORT")
     request.addfinalizer(server.close)  # also when the rest of this fixture fails
     server.start()
