@@ -1,4 +1,4 @@
-"""A released checkpoint in miniature: our own weights under the released names."""
+"""A released checkpoint in miniature, our own weights under the released names; a sample set in one call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import torch
 
 from sphere_repro.models import released_names
 from sphere_repro.models.autoencoder import build
+from sphere_repro.sampling.sets import STATE, Files, draw
 from sphere_repro.study.architecture import Architecture
+from sphere_repro.study.jobs import SampleJob
 
 # (ours, released): models/released_names.py backwards, for models with a Mixer on both sides
 _RULES = (
@@ -98,3 +100,12 @@ def released_words(config: Mapping[str, Any]) -> dict[str, Any]:
         "affine_latent_mlp_mixer": config.get("affine", True),
         "noise_sigma_max_angle": config["angle"],
     }
+
+
+def draw_set(
+    job: SampleJob, model: Path, archive: Path, out: Path, device: torch.device, state: Path | None = None
+) -> int:
+    """Write a job's set in this process; return how many images. Half-done parts lie beside `out`."""
+    drawn = draw(job, Files(model, archive, out, state or out.parent / STATE), device)
+    assert drawn is not None  # this process leads
+    return drawn.count

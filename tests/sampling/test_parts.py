@@ -19,13 +19,13 @@ import torch
 from test_sets import CPU, encode_job, models, sample_job
 
 from conftest import PATIENCE
+from miniature import draw_set
 from sphere_repro import cli
 from sphere_repro.errors import UserError
 from sphere_repro.provenance import maker as makers
 from sphere_repro.provenance.kept import Kept, Ranges
 from sphere_repro.sampling import encoding, sets
 from sphere_repro.sampling.encoding import encode_set
-from sphere_repro.sampling.sets import draw_set
 
 assert models  # a fixture
 SETS = [("sphere", "generation-3"), ("vae", "posterior"), ("sphere", "reconstruction")]

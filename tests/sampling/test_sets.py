@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from miniature import draw_set
 from sphere_repro.commands.sample import sample
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
@@ -24,7 +25,7 @@ from sphere_repro.provenance.maker import maker
 from sphere_repro.sampling import estimates, refine, sets
 from sphere_repro.sampling.encoding import encode_set, spread
 from sphere_repro.sampling.latents import read_latents
-from sphere_repro.sampling.sets import draw_generation, draw_set
+from sphere_repro.sampling.sets import draw_generation
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.generation import Generation, Guidance

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from test_loop import CPU, tiny_job
 
+from miniature import draw_set
 from sphere_repro.data.loading import load_training_images
 from sphere_repro.models.autoencoder import build
 from sphere_repro.sampling.refine import to_bytes
-from sphere_repro.sampling.sets import draw_set
 from sphere_repro.seeds import generator
 from sphere_repro.study.jobs import SampleJob
 from sphere_repro.training.grids import GAP, LEAST, MOST, Grid, tiled

@@ -74,18 +74,6 @@ def balanced_labels(indices: range, classes: int) -> Tensor | None:
     return torch.tensor([index % classes for index in indices]) if classes else None
 
 
-def draw_set(
-    job: SampleJob, model: Path, archive: Path, out: Path, device: torch.device, state: Path | None = None
-) -> int:
-    """Write one sample set as an image archive, in this process; return the number of images.
-
-    As `draw`; what is half done lies in `state`, by default in a folder beside `out`.
-    """
-    drawn = draw(job, Files(model, archive, out, state or out.parent / STATE), device)
-    assert drawn is not None  # this process leads
-    return drawn.count
-
-
 def draw(job: SampleJob, files: Files, device: torch.device, world: World | None = None) -> Drawn | None:
     """Write one sample set as an image archive.
 

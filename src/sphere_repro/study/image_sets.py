@@ -61,14 +61,19 @@ class Inputs(Strict):
         return self
 
 
-class Edit(Inputs):
-    """Conditional manipulation: refine images from outside the training distribution towards classes."""
+class ForeignInputs(Inputs):
+    """Given images from outside the training distribution."""
 
     negatives: bool = Field(
         False,
         description="whether each image is followed by its negative",
         json_schema_extra=ledger(reason="digits are bright on dark, photographs mostly not"),
     )
+
+
+class Edit(ForeignInputs):
+    """Conditional manipulation: refine images from outside the training distribution towards classes."""
+
     classes: tuple[Index | str, ...] = Field(
         (),
         description="target classes, by number or name; default: all",
@@ -223,14 +228,9 @@ class Interpolation(Strict):
         return generations
 
 
-class Reconstruction(Inputs):
+class Reconstruction(ForeignInputs):
     """Encode and decode given images again and again, without noise and under the null class."""
 
-    negatives: bool = Field(
-        False,
-        description="whether each image is followed by its negative",
-        json_schema_extra=ledger(reason="digits are bright on dark, photographs mostly not"),
-    )
     passes: int = Field(
         10,
         ge=1,
