@@ -39,10 +39,12 @@ from sphere_repro.machine import locks
 from sphere_repro.metrics import reference
 from sphere_repro.metrics.features import Extractor
 from sphere_repro.metrics.statistics import load_statistics
-from sphere_repro.models.autoencoder import SphereAutoencoder, build
+from sphere_repro.models.autoencoder import build
 from sphere_repro.models.checkpoint import Checkpoint
-from sphere_repro.sampling import refine, sets
+from sphere_repro.sampling import refine
+from sphere_repro.sampling.painting import painter
 from sphere_repro.study.config import load_study
+from sphere_repro.study.jobs import sample_job
 from sphere_repro.study.scoring import Score
 
 
@@ -480,10 +482,12 @@ def test_what_is_measured_of_an_archive_of_jpegs_lost_nothing(
 
     seen: list[torch.Tensor] = []
     monkeypatch.setattr(refine, "reconstruct", lambda _, x, __: seen.append(x) or x)
-    shape = load_study(ROOT / "params" / "smoke.yaml").runs["digits"].architecture
-    model = build(shape, generator=torch.Generator().manual_seed(0))
-    assert isinstance(model, SphereAutoencoder)
-    list(sets._reconstructions(Checkpoint(model, 0.0), archive, 4, 10, torch.device("cpu")))
+    study = load_study(ROOT / "params" / "smoke.yaml")
+    model = build(study.runs["digits"].architecture, generator=torch.Generator().manual_seed(0))
+    job = sample_job(study, "digits", "reconstruction")
+    paint = painter(job, Checkpoint(model, 0.0), archive, None, 10)
+    for start in range(0, 10, 4):
+        paint(range(start, min(start + 4, 10)))
     whole = torch.from_numpy(expected).permute(0, 3, 1, 2)
     assert torch.equal(torch.cat(seen), to_unit(whole))
 

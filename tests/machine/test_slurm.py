@@ -16,6 +16,7 @@ from sphere_repro.machine import launch, slurm
 
 # Workers meet at a port that follows from the job's number; tests that run side by side need their own.
 JOB = str(1000 + os.getpid() % 15_000)
+JOB_OF = ["--job", "{}", "--data", "a.zip", "--out", "b"]
 
 
 @pytest.fixture
@@ -84,19 +85,23 @@ def test_a_slurm_that_does_not_answer_is_told_and_stops_nothing(cluster, monkeyp
         slurm.hosts(JOB)
 
 
-def test_only_an_interrupted_training_asks_for_another_turn(cluster, monkeypatch):
+@pytest.mark.parametrize(
+    "command", [["train", *JOB_OF, "--curves", "c"], ["sample", *JOB_OF, "--model", "c"]]
+)
+def test_an_interrupted_long_job_asks_for_another_turn(cluster, monkeypatch, command):
+    """Trainings and sets, which keep what is done; not what is short, nor one worker of several."""
+
     def interrupt(_verb, _options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "run", interrupt)
     folder = cluster()
-    job = ["--job", "{}", "--data", "a.zip", "--out", "b"]
-    assert cli.main(["sample", *job, "--model", "c"]) == 130 and orders(folder) == []
+    assert cli.main(["table", "a.json", "--out", "b.csv"]) == 130 and orders(folder) == []
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert cli.main(["train", *job, "--curves", "c.csv"]) == 130 and orders(folder) == []  # its launcher asks
+    assert cli.main(command) == 130 and orders(folder) == []  # its launcher asks
     monkeypatch.delenv("RANK")
-    assert cli.main(["train", *job, "--curves", "c.csv"]) == 130 and orders(folder) == ["requeue"]
+    assert cli.main(command) == 130 and orders(folder) == ["requeue"]
 
 
 # -- training on several machines
