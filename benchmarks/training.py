@@ -1,33 +1,41 @@
-"""Images per second and utilisation of training: eager, compiled, with checkpointing, in micro batches.
+"""Images per second and utilisation of training: plain, eager, compiled, checkpointed, in micro batches.
 
 Usage: training.py [--study params/paper.yaml --run cifar10-base --batch 256 --steps 20 --device auto]
 
 Real training steps (forward, backward, clipping, AdamW, average) of a study's run on random images, without
-the perceptual networks, whose weights would have to be fetched. The variants take turns, step by step, so
-that a noisy machine is noisy for all of them; the device's own ceiling in matrix products is measured before
-and after. Adds medians and ratios to training.json beside this file.
+the perceptual networks, whose weights would have to be fetched. `plain` is the same objective as one would
+write it down: AdamW and the average a tensor at a time, positions as sines and cosines. The variants take
+turns, step by step, so that a noisy machine is noisy for all of them; the device's own ceiling in matrix
+products is measured before and after. Adds medians and ratios to training.json beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
+from torch import Tensor, nn
 
 from sphere_repro.data.loading import ImagesInMemory
 from sphere_repro.machine import devices
+from sphere_repro.machine.allocator import keep_freed_memory
 from sphere_repro.machine.devices import pick_device
 from sphere_repro.machine.distributed import World
 from sphere_repro.models.autoencoder import parameter_count
+from sphere_repro.models.layers import Attention, rotate
 from sphere_repro.study import flops
 from sphere_repro.study.config import load_study
 from sphere_repro.study.jobs import TrainJob, train_job
 from sphere_repro.study.recipe import Execution
+from sphere_repro.training import optim
 from sphere_repro.training.state import initial_state
 from sphere_repro.training.stepper import Stepper
 
@@ -35,10 +43,41 @@ OUT = Path(__file__).with_suffix(".json")
 WARM_UP = 3  # steps: compiling, and the allocator's first blocks
 
 
+def plain_optimizer(encoder: nn.Module, decoder: nn.Module) -> torch.optim.AdamW:
+    """One tensor after the other, one operation after the other."""
+    groups = [{"params": list(encoder.parameters())}, {"params": list(decoder.parameters())}]
+    return torch.optim.AdamW(
+        groups, lr=0.0, betas=optim.BETAS, eps=optim.ADAM_EPS, weight_decay=0.0, fused=False, foreach=False
+    )
+
+
+@torch.no_grad()
+def plain_average(into: Iterable[Tensor], weights: Iterable[Tensor], decay: float) -> None:
+    for average, weight in zip(into, weights, strict=True):
+        average.mul_(decay).add_(weight.detach(), alpha=1 - decay)
+
+
+def plain_positions(attention: Attention, qk: Tensor) -> Tensor:
+    q, k = (rotate(part, attention.cosines, attention.sines) for part in qk)
+    return torch.stack([q, k])
+
+
+@contextlib.contextmanager
+def plainly() -> Iterator[None]:
+    """What the package does faster, as it is written down."""
+    with (
+        mock.patch.object(optim, "optimizer", plain_optimizer),
+        mock.patch.object(optim, "average", plain_average),
+        mock.patch.object(Attention, "_placed", plain_positions),
+    ):
+        yield
+
+
 def variants(batch: int) -> dict[str, Execution]:
     """What is compared, by name."""
     half = max(1, batch // 2)
     return {
+        "plain": Execution(),
         "eager": Execution(),
         "compiled": Execution(compile=True),
         "checkpointing": Execution(activation_checkpointing=True),
@@ -66,12 +105,26 @@ def random_images(job: TrainJob, count: int) -> ImagesInMemory:
 class Variant:
     """One way to compute, with its own model and the seconds of its steps."""
 
-    def __init__(self, job: TrainJob, images: ImagesInMemory, execution: Execution, device: torch.device):
+    def __init__(
+        self,
+        job: TrainJob,
+        images: ImagesInMemory,
+        execution: Execution,
+        device: torch.device,
+        *,
+        plain: bool,
+    ):
         self.device, self.step, self.seconds = device, 0, list[float]()
-        self.stepper = Stepper(job, images, initial_state(job, device), None, execution, World())
+        self.manner = plainly if plain else contextlib.nullcontext
+        with self.manner():
+            self.stepper = Stepper(job, images, initial_state(job, device), None, execution, World())
         self.memory = 0
 
     def take_step(self) -> None:
+        with self.manner():
+            self._take_step()
+
+    def _take_step(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         began = time.perf_counter()
@@ -89,7 +142,9 @@ def measured(job: TrainJob, steps: int, device: torch.device, chosen: list[str])
     batch = job.training.batch_size
     images = random_images(job, 4 * batch)
     ceilings = [devices.measure(str(device))]
-    made = {name: Variant(job, images, variants(batch)[name], device) for name in chosen}
+    made = {
+        name: Variant(job, images, variants(batch)[name], device, plain=name == "plain") for name in chosen
+    }
     for _ in range(WARM_UP + steps):
         for variant in made.values():
             variant.take_step()
@@ -121,6 +176,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--variants", nargs="+", default=list(variants(1)))
     options = parser.parse_args()
+    keep_freed_memory()  # as the command line does
     torch.set_num_threads(options.threads)
     job = without_perceptual(train_job(load_study(options.study), options.run), options.batch)
     report = {

@@ -22,6 +22,7 @@ from sphere_repro.commands.files import keep_inputs
 from sphere_repro.commands.verb import Verb, at_most
 from sphere_repro.errors import UserError
 from sphere_repro.machine import slurm
+from sphere_repro.machine.allocator import keep_freed_memory
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import note, print_anything
 from sphere_repro.machine.processes import die_with_parent, is_worker, waits_for_leader
@@ -91,6 +92,7 @@ def run(verb: Verb, options: argparse.Namespace) -> str:
     """
     keep_inputs(options, verb.beside)
     if verb.torch:
+        keep_freed_memory()
         _set_threads(options.threads)
     return verb.run(options)
 

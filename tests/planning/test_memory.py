@@ -131,18 +131,20 @@ def test_perceptual_network_from_its_package() -> None:
     image = torch.rand(1, 3, 16, 16, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         distance(image, torch.rand(1, 3, 16, 16)).backward()
-    assert perceptual_cost.perceptual_flops(settings, 16) == pytest.approx(
+    assert perceptual_cost.perceptual_flops(settings, 16, 1) == pytest.approx(
         counter.get_total_flops(), rel=0.02
     )
     kept = saved_bytes(lambda: distance(image, torch.rand(1, 3, 16, 16)), distance)
-    assert perceptual_cost.kept_by_perceptual(settings, 16, half=False).of(1) == pytest.approx(kept, rel=0.03)
+    assert perceptual_cost.kept_by_perceptual(settings, 16, 1, half=False).of(1) == pytest.approx(
+        kept, rel=0.03
+    )
     weights = sum(tensor.nbytes for tensor in (*distance.parameters(), *distance.buffers()))
     assert perceptual_cost.weight_bytes(settings) == weights
     with_it = Loss(perceptual=settings)
     assert memory.activation_bytes(architecture(), with_it, BATCH, half=False) > memory.activation_bytes(
         architecture(), LOSS, BATCH, half=False
     )
-    assert perceptual_cost.perceptual_flops(Perceptual(), 16) is None
+    assert perceptual_cost.perceptual_flops(Perceptual(), 16, 1) is None
 
 
 @pytest.mark.slow
@@ -153,6 +155,8 @@ def test_the_papers_perceptual_networks_without_their_weights() -> None:
     convolutions += [(256, 256, 8), (256, 512, 4), (512, 512, 4), (512, 512, 4)] + 3 * [(512, 512, 2)]
     vgg = sum(2 * 9 * a * b * side**2 for a, b, side in convolutions)
     expected = 3 * (2 * 8.68e9 + vgg)  # image, target, and the gradient of the image
-    assert perceptual_cost.perceptual_flops(settings, 32) == pytest.approx(expected, rel=0.02)
+    assert perceptual_cost.perceptual_flops(settings, 32, 1) == pytest.approx(expected, rel=0.02)
+    both = perceptual_cost.perceptual_flops(settings, 32, 2)
+    assert both == pytest.approx(expected * 5 / 3, rel=0.02)  # x_noisy once for both
     alone = Perceptual(network="lpips-convnext", lpips_weight=0)
-    assert perceptual_cost.perceptual_flops(alone, 8) == pytest.approx(3 * 2 * 8.68e9, rel=0.02)
+    assert perceptual_cost.perceptual_flops(alone, 8, 1) == pytest.approx(3 * 2 * 8.68e9, rel=0.02)

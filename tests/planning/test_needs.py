@@ -153,7 +153,7 @@ def test_bfloat16_training_and_a_perceptual_network(tmp_path: Path) -> None:
         loss__pix_recon_perceptual=1,
     )
     need = planned(perceived, tmp_path)[record]
-    one = perceptual_cost.perceptual_flops(perceived.runs["digits"].loss.perceptual, 8)
+    one = perceptual_cost.perceptual_flops(perceived.runs["digits"].loss.perceptual, 8, 1)
     assert one and need.flops == plain.flops + plain.images * one and need.half == need.flops
 
 

@@ -69,8 +69,9 @@ def test_long_jobs_do_what_the_planner_says(study: Study, planned: dict[str, dic
 def test_perceptual_networks_are_counted_again(pixels: int, without: dict[str, float]) -> None:
     for network in ("lpips-convnext", *(() if without else ("efficientnet-lite1",))):
         settings = Perceptual.model_validate({"network": network, **without})
-        counted = perceptual_cost.perceptual_flops(settings, pixels)
-        assert work.perceptual_flops(settings, pixels) == pytest.approx(counted, rel=0.01)
+        for terms in (1, 2):
+            counted = perceptual_cost.perceptual_flops(settings, pixels, terms)
+            assert work.perceptual_flops(settings, pixels, terms) == pytest.approx(counted, rel=0.01)
 
 
 def test_a_classifier_is_made_of_as_many_images_as_the_planner_says() -> None:

@@ -120,8 +120,62 @@ def test_an_objective_without_terms_is_refused():
 def test_perceptual_terms_use_the_distance_given(lively):
     x, y, draws = batch(lively)
     loss = Loss(pix_recon_l1=0, pix_con_l1=0, lat_con=0, pix_recon_perceptual=2, pix_con_perceptual=3)
-    terms = losses.sphere_losses(lively, x, y, draws, loss, lambda a, b: (a - b).abs().max() * 0 + 1)
-    assert losses.total(terms, loss).item() == 5
+    terms = losses.sphere_losses(lively, x, y, draws, loss, Counted())
+    assert set(terms) == {"pix_recon_perceptual", "pix_con_perceptual"}
+    expected = 2 * terms["pix_recon_perceptual"] + 3 * terms["pix_con_perceptual"]
+    assert losses.total(terms, loss).item() == pytest.approx(expected.item())
+
+
+class Counted:
+    """A distance that notes of each pass whether its gradient is kept."""
+
+    def __init__(self):
+        self.passes = []
+
+    def features(self, images):
+        self.passes.append(torch.is_grad_enabled() and images.requires_grad)
+        return [images, images.mean((2, 3)) ** 2]
+
+    def between(self, features, target):
+        return torch.stack([(a - b).pow(2).mean() for a, b in zip(features, target, strict=True)]).sum()
+
+
+@pytest.mark.parametrize(
+    ("weights", "passes"),
+    [
+        ((2, 3), [True, False, True]),  # three passes, not four: x_noisy stands in both terms
+        ((2, 0), [True, False]),
+        ((0, 3), [False, True]),
+        ((0, 0), []),
+    ],
+)
+def test_networks_see_each_image_once_and_gradients_are_those_of_two_distances(weights, passes):
+    recon, con = weights
+    loss = PLAIN.model_copy(update={"pix_recon_perceptual": recon, "pix_con_perceptual": con})
+    target, small, large = torch.rand(3, 2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    distance, gradients = Counted(), []
+    for shared in (True, False):
+        a, b = small.clone().requires_grad_(), large.clone().requires_grad_()
+        if shared:
+            terms = losses.perceptual_terms(distance, loss, target, a, b)
+            total = sum(
+                (getattr(loss, name) * term for name, term in terms.items()), a.sum() * 0 + b.sum() * 0
+            )
+        else:
+            other = Counted()
+            pairs = [(recon, a, target), (con, b, a.detach())]
+            total = (
+                sum(
+                    weight * other.between(other.features(first), other.features(second))
+                    for weight, first, second in pairs
+                )
+                + (a.sum() + b.sum()) * 0
+            )
+        total.backward()
+        gradients.append((a.grad, b.grad))
+    assert distance.passes == passes
+    for shared, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(shared, plain)
 
 
 def test_kl_of_the_standard_normal_is_zero(tiny_shape):

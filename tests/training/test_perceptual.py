@@ -100,6 +100,12 @@ def paper(accepted: Path) -> LpipsConvNext:
     return found
 
 
+def loaded(**settings: Any) -> LpipsConvNext:
+    found = load_perceptual(Perceptual(network="lpips-convnext", **settings), CPU)
+    assert isinstance(found, LpipsConvNext)
+    return found
+
+
 @pytest.fixture(scope="module")
 def lite() -> LiteDistance:
     found = load_perceptual(LITE, CPU)
@@ -296,7 +302,7 @@ def test_lpips_is_the_packages_own(accepted: Path, paper: LpipsConvNext, side: i
         expected = reference(a, b, normalize=True)
         assert expected.min() > 0.01
         torch.testing.assert_close(paper.lpips(2 * a - 1, 2 * b - 1), expected)
-        alone = LpipsConvNext(1.0, 0.0)
+        alone = loaded(lpips_weight=1.0, convnext_weight=0.0)
         assert alone.convnext is None
         torch.testing.assert_close(alone(a, b), expected.mean())
 
@@ -328,7 +334,7 @@ def test_the_composite_is_the_papers(accepted: Path, paper: LpipsConvNext, side:
 def test_weights_make_a_mean(accepted: Path, paper: LpipsConvNext) -> None:
     a, b = images(0, count=1), images(1, count=1)
     both = load_perceptual(Perceptual(network="lpips-convnext", lpips_weight=3, convnext_weight=1), CPU)
-    first, second = LpipsConvNext(5.0, 0.0), LpipsConvNext(0.0, 5.0)
+    first, second = (loaded(lpips_weight=a, convnext_weight=5.0 - a) for a in (5.0, 0.0))
     assert both is not None and second.lpips is None
     with torch.no_grad():
         expected = (3 * first(a, b) + second(a, b)) / 4
@@ -337,18 +343,47 @@ def test_weights_make_a_mean(accepted: Path, paper: LpipsConvNext) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_float32_within_autocast(paper: LpipsConvNext, dtype: torch.dtype) -> None:
-    a, b = images(0, count=1).to(dtype), images(1, count=1).to(dtype)
-    outside = paper(a.float(), b.float())
-    a.requires_grad_()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = paper(a, b)
-        assert torch.is_autocast_enabled("cpu")
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, outside)
-    inside.backward()
-    assert a.grad is not None and a.grad.dtype == dtype and torch.isfinite(a.grad).all()
+@pytest.mark.parametrize("precision", ["training", "float32", "bfloat16"])
+def test_the_networks_compute_in_the_numbers_asked_for(paper: LpipsConvNext, precision: str) -> None:
+    """`training`: those of the autocast around it; the distance itself and its gradient are float32."""
+    distance = LpipsConvNext(PAPER.model_copy(update={"precision": precision}), paper.lpips, paper.convnext)
+    exact = plain = None
+    for around in (False, True):
+        a, b = images(0, count=1).requires_grad_(), images(1, count=1)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=around):
+            value = distance(a, b)
+            assert torch.is_autocast_enabled("cpu") == around
+        value.backward()
+        assert value.dtype == torch.float32 and a.grad is not None
+        exact = paper(a, b) if exact is None else exact
+        half = precision == "bfloat16" or (precision == "training" and around)
+        assert torch.equal(value, exact) == (not half)
+        torch.testing.assert_close(value, exact, rtol=0.05, atol=0)
+        plain = a.grad if plain is None else plain
+        likeness = torch.nn.functional.cosine_similarity(a.grad.flatten(), plain.flatten(), 0)
+        assert likeness > 0.98
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_stand_in_follows_the_training(half: bool) -> None:
+    ways = [LITE.model_copy(update={"precision": precision}) for precision in ("training", "float32")]
+    follows, never = (load_perceptual(way, CPU) for way in ways)
+    assert follows is not None and never is not None
+    a, b = images(0), images(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        assert torch.equal(follows(a, b), never(a, b)) != half
+
+
+def test_tf32_of_a_whole_float32_training_is_refused() -> None:
+    job = paper_job(precision="tf32").model_dump()
+    job["training"]["precision"] = "float32"
+    with pytest.raises(ValueError, match=r"tf32 needs .* bfloat16"):
+        TrainJob.model_validate(job)
+
+
+def test_tf32_is_refused_where_there_is_none(tmp_path: Path, offline: Path) -> None:
+    with pytest.raises(UserError, match=r"loss\.perceptual\.precision is tf32, but this is a CPU"):
+        train_here(tmp_path, paper_job(precision="tf32"))
 
 
 def test_uniform_images_have_finite_gradients(paper: LpipsConvNext) -> None:
@@ -424,7 +459,8 @@ def test_a_jobs_text_has_only_the_networks_own_keys() -> None:
         return json.loads(Loss(perceptual=settings).model_dump_json())["perceptual"]
 
     assert text(Perceptual()) == {"network": "none", "size": 32}  # as in records from before lpips-convnext
-    assert text(LITE) == {"network": "efficientnet-lite1", "size": 32}
+    assert text(LITE) == {"network": "efficientnet-lite1", "size": 32, "precision": "training"}
     wanted = {"network": "lpips-convnext", "lpips_weight": 1.0, "convnext_weight": 0.1}
+    wanted |= {"precision": "training"}
     assert text(PAPER) == wanted
     assert Perceptual.model_validate(wanted) == PAPER

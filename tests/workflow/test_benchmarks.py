@@ -38,7 +38,14 @@ def test_training() -> None:
     found = benchmark.measured(job, 2, torch.device("cpu"), chosen)
     assert list(found["variants"]) == chosen and found["peak_flops"] > 0
     for row in found["variants"].values():
-        assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_eager"] > 0
+        assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_plain"] > 0
+
+
+def test_perceptual() -> None:
+    found = load("perceptual").measured(16, 1, 1, torch.device("cpu"))
+    assert list(found) == ["float32", "bfloat16"]
+    assert found["float32"]["loss_differs_by"] < 1e-5 and found["float32"]["gradient_cosine"] > 0.9999
+    assert 0 < found["bfloat16"]["gradient_differs_by"] < 0.5
 
 
 def test_image_formats() -> None:

@@ -57,6 +57,13 @@ def rope_table(head_dim: int, grid: int) -> tuple[Tensor, Tensor]:
     return angles.cos().float(), angles.sin().float()
 
 
+def _pairs(cosines: Tensor, sines: Tensor) -> Tensor:
+    """Two tables (g², head_dim) → cosine and sine of each interleaved pair, (g², head_dim/2, 2)."""
+    if _without_memory():
+        return torch.empty(len(cosines), cosines.shape[1] // 2, 2)
+    return torch.stack([cosines[:, ::2], sines[:, ::2]], dim=-1)
+
+
 def _without_memory() -> bool:
     """Whether only shapes are asked for; arithmetic on the meta device would load torch's compiler."""
     return torch.get_default_device().type == "meta"
@@ -69,11 +76,23 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     return x * cosines.to(x.dtype) + turned * sines.to(x.dtype)
 
 
+def turn(x: Tensor, turns: Tensor) -> Tensor:
+    """`rotate` of float32 as one complex product: the same bits in about half the time.
+
+    Args:
+        x: (…, N, head_dim).
+        turns: cosine and sine of each pair, (N, head_dim/2, 2).
+    """
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention with a fused qkv projection and axial RoPE on q and k."""
 
     cosines: Tensor
     sines: Tensor
+    turns: Tensor
 
     def __init__(self, width: int, heads: int, grid: int) -> None:
         super().__init__()
@@ -83,14 +102,23 @@ class Attention(nn.Module):
         cosines, sines = rope_table(width // heads, grid)
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
+        self.register_buffer("turns", _pairs(cosines, sines), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, N, 3, heads, head_dim)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, N, head_dim)
-        q, k = rotate(q, self.cosines, self.sines), rotate(k, self.cosines, self.sines)
+        apart = qkv.permute(2, 0, 3, 1, 4)  # (3, B, heads, N, head_dim)
+        (q, k), v = self._placed(apart[:2]), apart[2]
         mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, N, head_dim)
         attended: Tensor = self.out(mixed.transpose(1, 2).flatten(2))  # (B, N, width)
         return attended
+
+    def _placed(self, qk: Tensor) -> Tensor:
+        """q and k (2, B, heads, N, head_dim) turned by their positions."""
+        if qk.dtype == torch.float32 and not torch.compiler.is_compiling():
+            return turn(qk, self.turns)
+        return rotate(
+            qk, self.cosines, self.sines
+        )  # no complex bfloat16, nor complex kernels of the compiler
 
 
 class SwiGLU(nn.Module):

@@ -82,8 +82,8 @@ def activation_bytes(
         checkpointing: blocks are computed again in the backward pass.
     """
     terms = perceptual_terms(shape, loss)
-    one = kept_by_perceptual(loss.perceptual, shape.image_size, half=half).of(batch) if terms else 0
-    distance = terms * one
+    kept_by = kept_by_perceptual(loss.perceptual, shape.image_size, terms, half=half)
+    distance = kept_by.of(batch)
     kept = _kept(shape, loss, half=half, checkpointing=checkpointing).of(batch) + distance
     if not checkpointing:
         return kept
@@ -139,7 +139,7 @@ def _kept(shape: Architecture, loss: Loss, *, half: bool, checkpointing: bool) -
     def besides_blocks(batch: int) -> int:
         with fake_tensors(half=half):
             model = build(_with_layers(shape, 0, 0))
-            return saved_bytes(lambda: step_forward(model, loss, batch, _keeps_nothing), model)
+            return saved_bytes(lambda: step_forward(model, loss, batch, _KeepsNothing()), model)
 
     sphere = shape.kind == "sphere"
     encoder = _kept_by_block(shape.encoder, shape, half=half, checkpointing=checkpointing)
@@ -223,9 +223,14 @@ def _block(size: Size, shape: Architecture) -> Block:
     return Block(size.width, size.heads, shape.grid, conditional=shape.classes > 0)
 
 
-def _keeps_nothing(images: Tensor, target: Tensor) -> Tensor:
-    """Stands where a perceptual network does."""
-    return (images - target).sum()
+class _KeepsNothing:
+    """Stands where perceptual networks do."""
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        return [images]
+
+    def between(self, features: losses.Features, target: losses.Features) -> Tensor:
+        return (features[0] - target[0]).sum()
 
 
 def _batch(shape: Architecture, batch: int) -> tuple[Tensor, Tensor | None]:

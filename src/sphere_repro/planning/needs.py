@@ -96,8 +96,8 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
     shape, execution, batch = run.architecture, run.execution, run.training.batch_size
     seen = optim.schedule(run.training, steps_per_epoch(images, batch)).total_steps * batch
     terms = flops.perceptual_terms(shape, run.loss)
-    distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size) if terms else 0
-    work, notes = training_cost.step_flops(run, terms * (distance or 0)), []
+    distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size, terms) if terms else 0
+    work, notes = training_cost.step_flops(run, distance or 0), []
     if distance is None:
         notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
     if execution.compile:
@@ -113,6 +113,7 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
         images=seen,
         flops=seen * work.all,
         half=seen * work.half,
+        tf32=seen * work.tf32,
         recomputed=seen * work.recomputed,
         processes=execution.processes,
         nodes=execution.nodes,

@@ -18,10 +18,11 @@ INDEXED = 800  # bytes of memory for each image of such a dataset's archive
 
 @dataclass(frozen=True)
 class StepFlops:
-    """FLOPs of a training step for one image: all, those in bfloat16, those of blocks computed again."""
+    """FLOPs of a training step for one image: all, in bfloat16, in TF32, of blocks computed again."""
 
     all: int
     half: int
+    tf32: int
     recomputed: int
 
 
@@ -30,19 +31,19 @@ def step_flops(run: Run, perceptual: int) -> StepFlops:
     shape, loss = run.architecture, run.loss
     again = flops.recomputed_flops(shape, loss) if run.execution.activation_checkpointing else 0
     networks = flops.training_flops(shape, loss) + again
-    half = 0
-    if run.training.precision == "bfloat16":
-        float32 = loss.perceptual.network in perceptual_cost.ALWAYS_FLOAT32
-        half = networks + (0 if float32 else perceptual)
-    return StepFlops(networks + perceptual, half, again)
+    half = networks if run.training.precision == "bfloat16" else 0
+    if loss.perceptual.in_half(run.training.precision):
+        half += perceptual
+    tf32 = perceptual if loss.perceptual.precision == "tf32" else 0
+    return StepFlops(networks + perceptual, half, tf32, again)
 
 
 def flops_per_image(job: TrainJob) -> int:
     """FLOPs of all passes for one image of a training step, perceptual networks included."""
     shape, loss = job.architecture, job.loss
     terms = flops.perceptual_terms(shape, loss)
-    distance = perceptual_cost.perceptual_flops(loss.perceptual, shape.image_size) if terms else 0
-    return flops.training_flops(shape, loss) + terms * (distance or 0)
+    distance = perceptual_cost.perceptual_flops(loss.perceptual, shape.image_size, terms) if terms else 0
+    return flops.training_flops(shape, loss) + (distance or 0)
 
 
 def images_bytes(images: int, share: int, shape: Architecture) -> int:

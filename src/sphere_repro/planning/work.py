@@ -22,9 +22,9 @@ EXTRACTED = 299  # pixels to which an image is resized before its features are t
 JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch
 PROCESSOR = 5e10  # FLOP/s of one processor in large products, from below
 PHOTOGRAPHS = 4  # so much larger is what a publisher's images are made of
-# FLOPs of the paper's perceptual distance with its gradient: ConvNeXt at 224 pixels, LPIPS for each pixel;
+# FLOPs of one pass of the paper's perceptual networks: ConvNeXt at 224 pixels, LPIPS for each pixel;
 # EfficientNet-Lite1 for each pixel of its own size. Counted on the networks; tests count again.
-CONVNEXT, LPIPS_PER_PIXEL, LITE1_PER_PIXEL = 52_102_273_536, 1_835_624, 16_680
+CONVNEXT, LPIPS_PER_PIXEL, LITE1_PER_PIXEL = 17_367_424_512, 611_875, 5_560
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,26 @@ def training(run: Run, images: int) -> Work:
     again = flops.recomputed_flops(run.architecture, run.loss) if execution.activation_checkpointing else 0
     networks = seen * (flops.training_flops(run.architecture, run.loss) + again)
     terms = flops.perceptual_terms(run.architecture, run.loss)
-    perceptual = seen * terms * perceptual_flops(run.loss.perceptual, run.dataset.pixels)
-    half = networks if run.training.precision == "bfloat16" else 0
-    return Work(flops=networks + perceptual, half=half, devices=execution.world_size)
+    perceptual = seen * perceptual_flops(run.loss.perceptual, run.dataset.pixels, terms)
+    precision, own = run.training.precision, run.loss.perceptual
+    half = networks if precision == "bfloat16" else 0
+    return Work(
+        flops=networks + perceptual,
+        half=half + (perceptual if own.in_half(precision) else 0),
+        tf32=perceptual if own.precision == "tf32" else 0,
+        devices=execution.world_size,
+    )
 
 
-def perceptual_flops(settings: Perceptual, pixels: int) -> int:
-    """FLOPs of one perceptual term with its gradient, for one image."""
+def perceptual_flops(settings: Perceptual, pixels: int, terms: int) -> int:
+    """FLOPs of so many perceptual terms with their gradients, for one image.
+
+    The data are passed once, x_noisy and x_NOISY forwards and, at the same cost, backwards.
+    """
+    return (1 + 2 * terms) * _perceptual_pass(settings, pixels) if terms else 0
+
+
+def _perceptual_pass(settings: Perceptual, pixels: int) -> int:
     match settings.network:
         case "lpips-convnext":
             convnext = CONVNEXT if settings.convnext_weight > 0 else 0

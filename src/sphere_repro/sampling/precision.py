@@ -17,16 +17,16 @@ AMPERE = (8, 0)  # the first GPUs with TF32
 
 
 @contextlib.contextmanager
-def computing(precision: Precision, device: torch.device) -> Iterator[None]:
+def computing(precision: Precision, device: torch.device, key: str = "sampling.precision") -> Iterator[None]:
     """Have a GPU compute float32 products and convolutions as TF32, or not; the switches are put back.
 
-    `float32` says no to both: torch itself allows TF32 in convolutions.
+    `float32` says no to both: torch itself allows TF32 in convolutions. `key` is the parameter that asks.
 
     Raises:
         UserError: TF32 is asked of a device that has none.
     """
     if precision == "tf32":
-        _refuse_without_tf32(device)
+        _refuse_without_tf32(device, key)
     if device.type != "cuda":
         yield
         return
@@ -65,13 +65,11 @@ def _cast(value: Any, kind: torch.dtype) -> Any:
     return value.to(kind) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
-def _refuse_without_tf32(device: torch.device) -> None:
+def _refuse_without_tf32(device: torch.device, key: str) -> None:
     if device.type != "cuda":
         what = "this is a CPU"
     elif torch.cuda.get_device_capability(device) < AMPERE:
         what = f"{torch.cuda.get_device_name(device)} has no TF32"
     else:
         return
-    raise UserError(
-        f"sampling.precision is tf32, but {what}. Use float32 or bfloat16, or an NVIDIA GPU since Ampere."
-    )
+    raise UserError(f"{key} is tf32, but {what}. Use float32 or bfloat16, or an NVIDIA GPU since Ampere.")

@@ -22,7 +22,7 @@ from sphere_repro.study.catalogue import KINDS
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_sets import Draws
 from sphere_repro.study.image_sources import check_image_sets, check_sources
-from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_terms
+from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_perceptual_precision, check_terms
 from sphere_repro.study.recipe import Execution, Training
 from sphere_repro.study.replicates import MOST_REPLICATES, is_replicate, name_of
 from sphere_repro.study.scoring import Score, Uniformity
@@ -123,6 +123,7 @@ class Run(Strict):
         self._check_released()
         self._check_batch()
         check_terms(self.loss, self.model.kind)
+        check_perceptual_precision(self.loss.perceptual, self.training.precision)
         self.loss.perceptual.check_pixels(self.architecture.image_size)
         return self
 

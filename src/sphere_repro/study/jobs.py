@@ -18,7 +18,7 @@ from sphere_repro.strict import Strict
 from sphere_repro.study.architecture import Architecture, Model
 from sphere_repro.study.config import Ablation, Run, Study
 from sphere_repro.study.generation import Generation, Precision
-from sphere_repro.study.objective import Loss, check_terms
+from sphere_repro.study.objective import Loss, check_perceptual_precision, check_terms
 from sphere_repro.study.recipe import Training
 from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
 from sphere_repro.study.scoring import FEWEST, Score, Uniformity
@@ -57,6 +57,7 @@ class TrainJob(Strict):
     @model_validator(mode="after")
     def _every_term_counts(self) -> Self:
         check_terms(self.loss, self.model.kind)
+        check_perceptual_precision(self.loss.perceptual, self.training.precision)
         return self
 
     @property

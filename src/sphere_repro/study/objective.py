@@ -31,6 +31,7 @@ class HardCases(Strict):
     )
 
 
+PerceptualPrecision = Literal["training", "float32", "tf32", "bfloat16"]
 LPIPS_PIXELS = 16  # VGG-16 halves them four times before the last maps that LPIPS compares
 
 
@@ -67,6 +68,18 @@ class Perceptual(Strict):
         json_schema_extra=ledger(unit="1", section="objective, P", released=0.1),
     )
 
+    precision: PerceptualPrecision = Field(
+        "training",
+        description="numbers in which its networks compute; training: those of training.precision; "
+        "tf32 is of NVIDIA GPUs since Ampere",
+        json_schema_extra=ledger(
+            section="objective, P",
+            released="bfloat16",
+            reason="released: bfloat16 autocast, as the rest of the training; what each costs in loss and "
+            "gradient: docs/performance.md",
+        ),
+    )
+
     @model_validator(mode="after")
     def _only_own_keys(self) -> Self:
         for key in sorted(self._foreign_keys & self.model_fields_set):
@@ -88,9 +101,18 @@ class Perceptual(Strict):
                 "lpips_weight to 0 or use another network"
             )
 
+    def in_half(self, training: str) -> bool:
+        """Whether its networks compute in bfloat16; `training`: the training's precision."""
+        return self.precision == "bfloat16" or (self.precision, training) == ("training", "bfloat16")
+
     @property
     def _foreign_keys(self) -> set[str]:
-        return {"size"} if self.network == "lpips-convnext" else {"lpips_weight", "convnext_weight"}
+        match self.network:
+            case "lpips-convnext":
+                return {"size"}
+            case "efficientnet-lite1":
+                return {"lpips_weight", "convnext_weight"}
+        return {"lpips_weight", "convnext_weight", "precision"}
 
 
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
@@ -161,6 +183,19 @@ class Loss(Strict):
             unit="1", reason="of the VAE baseline, which is ours; a Sphere Encoder has none"
         ),
     )
+
+
+def check_perceptual_precision(perceptual: Perceptual, training: str) -> None:
+    """Refuse TF32 in the perceptual networks where it would be that of the whole training.
+
+    Raises:
+        ValueError: `training`, its precision, is float32.
+    """
+    if perceptual.precision == "tf32" and training == "float32":
+        raise ValueError(
+            "loss.perceptual.precision tf32 needs training.precision bfloat16: a GPU knows one setting for "
+            "all products in float32"
+        )
 
 
 def check_terms(loss: Loss, kind: str) -> None:

@@ -22,6 +22,7 @@ from sphere_repro.models.autoencoder import Autoencoder
 from sphere_repro.models.checkpoint import save_model
 from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.provenance.stamps import known_hash
+from sphere_repro.sampling.precision import computing
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
@@ -124,7 +125,7 @@ def train(
         UserError: the job contradicts itself or the archive, training broke down, or a file is refused.
     """
     execution = execution or Execution()
-    with _hints_of_torch_left_out(), joined(device) as world:
+    with _hints_of_torch_left_out(), joined(device) as world, _products(job, device):
         images = _checked_images(job, files.archive, world.size)
         with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
             perceptual = load_perceptual(job.loss.perceptual, device)
@@ -229,6 +230,12 @@ def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob) -> Resul
         processes=meter.processes,
         utilisation=speed.utilisation if speed else None,
     )
+
+
+def _products(job: TrainJob, device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Products in float32 as TF32 or not: in a training in bfloat16 only the perceptual networks have any."""
+    tf32 = job.loss.perceptual.precision == "tf32"
+    return computing("tf32" if tf32 else "float32", device, "loss.perceptual.precision")
 
 
 def _checked_images(job: TrainJob, archive: Path, processes: int) -> TrainingImages:

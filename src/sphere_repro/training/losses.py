@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,19 @@ from sphere_repro.study.replicates import Seed
 SMALL_NOISE = 0.5
 HARDEST_ANGLE = 89.0
 
-# Distance between images in [0, 1], both (B, 3, H, H); gradients reach the first argument only.
-PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
+Features = Sequence[Tensor]
+
+
+class PerceptualDistance(Protocol):
+    """P of the objective, in two halves: what networks see of images once serves several comparisons."""
+
+    def features(self, images: Tensor) -> Features:
+        """Of images (B, 3, H, H) in [0, 1]: tensors with the batch in front."""
+        ...
+
+    def between(self, features: Features, target: Features) -> Tensor:
+        """The distance, a float32 scalar, mean over the batch."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -152,12 +164,10 @@ def sphere_losses(
     terms: dict[str, Tensor] = {}
     if loss.pix_recon_l1:
         terms["pix_recon_l1"] = F.smooth_l1_loss(small, target)
-    if loss.pix_recon_perceptual and perceptual:
-        terms["pix_recon_perceptual"] = perceptual(small, target)
     if loss.pix_con_l1:
         terms["pix_con_l1"] = F.smooth_l1_loss(large, small.detach())
-    if loss.pix_con_perceptual and perceptual:
-        terms["pix_con_perceptual"] = perceptual(large, small.detach())
+    if perceptual:
+        terms |= perceptual_terms(perceptual, loss, target, small, large)
     if loss.lat_con:
         again = model.encode(x_large, drop(labels, draws.drop_again, null)).float()
         cosine = F.cosine_similarity(again.flatten(1), latent.float().detach().flatten(1))
@@ -184,10 +194,42 @@ def vae_losses(
     terms: dict[str, Tensor] = {}
     if loss.pix_recon_l1:
         terms["pix_recon_l1"] = F.smooth_l1_loss(small, target)
-    if loss.pix_recon_perceptual and perceptual:
-        terms["pix_recon_perceptual"] = perceptual(small, target)
+    if perceptual:
+        terms |= perceptual_terms(perceptual, loss, target, small)
     if loss.kl:
         terms["kl"] = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
+    return terms
+
+
+def perceptual_terms(
+    perceptual: PerceptualDistance, loss: Loss, target: Tensor, small: Tensor, large: Tensor | None = None
+) -> dict[str, Tensor]:
+    """P(x_noisy, x) and P(x_NOISY, sg(x_noisy)), where they have a weight (section 3).
+
+    x_noisy stands in both: the networks see it once. Gradients reach the first argument of each only.
+
+    Args:
+        perceptual: P.
+        loss: the weights.
+        target: x, (B, 3, H, H) in [0, 1], as the two others.
+        small: x_noisy, or a VAE's reconstruction.
+        large: x_NOISY; None for a VAE.
+    """
+    recon = loss.pix_recon_perceptual > 0
+    con = loss.pix_con_perceptual > 0 and large is not None
+    terms: dict[str, Tensor] = {}
+    if not (recon or con):
+        return terms
+    with torch.set_grad_enabled(recon and torch.is_grad_enabled()):
+        of_small = perceptual.features(small)
+    if recon:
+        with torch.no_grad():
+            of_target = perceptual.features(target)
+        terms["pix_recon_perceptual"] = perceptual.between(of_small, of_target)
+    if con:
+        assert large is not None
+        wanted = [part.detach() for part in of_small]
+        terms["pix_con_perceptual"] = perceptual.between(perceptual.features(large), wanted)
     return terms
 
 

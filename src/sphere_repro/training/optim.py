@@ -45,9 +45,12 @@ def schedule(training: Training, steps_per_epoch: int) -> Schedule:
 
 
 def optimizer(encoder: nn.Module, decoder: nn.Module) -> torch.optim.AdamW:
-    """AdamW over both networks, without weight decay; rates are set before each step by `set_rates`."""
+    """AdamW over both networks, without weight decay; rates are set before each step by `set_rates`.
+
+    Fused: one kernel for all of an update, which reads and writes each weight once.
+    """
     groups = [{"params": list(encoder.parameters())}, {"params": list(decoder.parameters())}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=ADAM_EPS, weight_decay=0.0)
+    return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=ADAM_EPS, weight_decay=0.0, fused=True)
 
 
 def set_rates(adam: torch.optim.Optimizer, rate: float, encoder_factor: float) -> None:

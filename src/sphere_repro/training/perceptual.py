@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,8 +13,8 @@ from torch import Tensor, nn
 
 from sphere_repro.data.pretrained import Published, fetch, verify
 from sphere_repro.errors import UserError
-from sphere_repro.study.objective import Perceptual
-from sphere_repro.training.losses import PerceptualDistance
+from sphere_repro.study.objective import Perceptual, PerceptualPrecision
+from sphere_repro.training.losses import Features
 
 NORM_EPS = 1e-10
 LITE1_SHA256 = "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
@@ -24,7 +26,41 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class LiteDistance(nn.Module):
+class Distance(nn.Module):
+    """A perceptual distance of frozen networks, whose features are float32 whatever they compute in."""
+
+    precision: PerceptualPrecision = "training"
+
+    def forward(self, images: Tensor, target: Tensor) -> Tensor:
+        """Images and target (B, 3, H, H) in [0, 1] → float32 scalar; no gradient reaches the target."""
+        with torch.no_grad():
+            wanted = self.features(target)
+        return self.between(self.features(images), wanted)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """What the networks see of images (B, 3, H, H) in [0, 1]: float32 tensors (B, …)."""
+        with self._computing(images.device):
+            return self._seen(images)
+
+    def between(self, features: Features, target: Features) -> Tensor:
+        """The distance, mean over the batch: a float32 scalar."""
+        with torch.autocast(features[0].device.type, enabled=False):
+            return self._compared(features, target)
+
+    def _computing(self, device: torch.device) -> contextlib.AbstractContextManager[object]:
+        """The training's autocast, or another."""
+        if self.precision == "training":
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def _seen(self, images: Tensor) -> list[Tensor]:
+        raise NotImplementedError
+
+    def _compared(self, features: Features, target: Features) -> Tensor:
+        raise NotImplementedError
+
+
+class LiteDistance(Distance):
     """Distance between images by the feature maps of a frozen EfficientNet-Lite1.
 
     A stand-in for LPIPS that needs no download: at each depth where the resolution halves, the maps are
@@ -52,53 +88,60 @@ class LiteDistance(nn.Module):
         self.blocks = network._blocks[: max(depths) + 1]
         self.size, self.depths = size, depths
 
-    def forward(self, images: Tensor, target: Tensor) -> Tensor:
-        """Images and target (B, 3, H, H) in [0, 1] → scalar; no gradient reaches the target."""
-        with torch.no_grad():
-            wanted = self._maps(target)
-        distances = [(a - b).pow(2).sum(1).mean() for a, b in zip(self._maps(images), wanted, strict=True)]
+    def _compared(self, features: Features, target: Features) -> Tensor:
+        distances = [(a - b).pow(2).sum(1).mean() for a, b in zip(features, target, strict=True)]
         return torch.stack(distances).mean()
 
-    def _maps(self, images: Tensor) -> list[Tensor]:
+    def _seen(self, images: Tensor) -> list[Tensor]:
         x = F.interpolate(images, size=self.size, mode="bilinear", align_corners=False)
         x = F.relu6(self.norm(self.stem((x * 255 - self.mean) / self.std)))
         maps = []
         for depth, block in enumerate(self.blocks):
             x = block(x)
             if depth in self.depths:
-                maps.append(x / (x.pow(2).sum(1, keepdim=True) + NORM_EPS).sqrt())
+                seen = x.float()
+                maps.append(seen / (seen.pow(2).sum(1, keepdim=True) + NORM_EPS).sqrt())
         return maps
 
 
-class LpipsConvNext(nn.Module):
+class LpipsConvNext(Distance):
     """The paper's P = (w₁·LPIPS + w₂·MSE of ConvNeXt-Small's logits)/(w₁ + w₂) (section 3).
 
-    LPIPS v0.1 with VGG-16 sees the images at their own size, ConvNeXt-Small at 224 px. Everything is computed
-    in float32, also within an autocast region. A part whose weight is 0 is neither loaded nor computed.
+    LPIPS v0.1 with VGG-16 sees the images at their own size, ConvNeXt-Small at 224 px. A network that is not
+    given is not computed.
     """
 
-    def __init__(self, lpips_weight: float = 1.0, convnext_weight: float = 0.1) -> None:
-        """Raises UserError where the weights cannot be had or are not the published ones."""
+    def __init__(
+        self, settings: Perceptual, lpips: nn.Module | None = None, convnext: nn.Module | None = None
+    ) -> None:
+        """`lpips`, `convnext`: the networks of the parts that have a weight."""
         super().__init__()
-        self.lpips_weight, self.convnext_weight = lpips_weight, convnext_weight
-        files = ([vgg16()] if lpips_weight else []) + ([convnext_small()] if convnext_weight else [])
-        paths = fetch(files)
-        self.lpips = build_lpips(paths[0]) if lpips_weight else None
-        self.convnext = build_convnext(paths[-1]) if convnext_weight else None
+        self.lpips_weight, self.convnext_weight = settings.lpips_weight, settings.convnext_weight
+        self.precision = settings.precision
+        self.lpips, self.convnext = lpips, convnext
         self.eval().requires_grad_(False)
 
-    def forward(self, images: Tensor, target: Tensor) -> Tensor:
-        """Images and target (B, 3, H, H) in [0, 1] → float32 scalar; no gradient reaches the target."""
-        with torch.autocast(images.device.type, enabled=False):
-            images, target = images.float(), target.detach().float()
-            parts = []
-            if self.lpips is not None:
-                distances = self.lpips(2 * images - 1, 2 * target - 1)  # (B, 1, 1, 1)
-                parts.append(self.lpips_weight * distances.mean())
-            if self.convnext is not None:
-                squared = F.mse_loss(self._logits(images), self._logits(target))  # over B and 1000 classes
-                parts.append(self.convnext_weight * squared)
-            return torch.stack(parts).sum() / (self.lpips_weight + self.convnext_weight)
+    def _seen(self, images: Tensor) -> list[Tensor]:
+        """LPIPS's maps of unit length at each depth, then the logits."""
+        images, seen = images.float(), list[Tensor]()
+        if self.lpips is not None:
+            maps: Sequence[Tensor] = self.lpips.net(self.lpips.scaling_layer(2 * images - 1))
+            with torch.autocast(images.device.type, enabled=False):
+                seen += [unit_length(part.float()) for part in maps]
+        if self.convnext is not None:
+            seen.append(self._logits(images).float())
+        return seen
+
+    def _compared(self, features: Features, target: Features) -> Tensor:
+        parts = []
+        if self.lpips is not None:
+            depths = zip(self.lpips.lins, features, target, strict=False)  # the logits come after them
+            distances = [layer((a - b) ** 2).mean((1, 2, 3)) for layer, a, b in depths]  # each (B,)
+            parts.append(self.lpips_weight * torch.stack(distances).sum(0).mean())
+        if self.convnext is not None:
+            squared = F.mse_loss(features[-1], target[-1])  # over B and 1000 classes
+            parts.append(self.convnext_weight * squared)
+        return torch.stack(parts).sum() / (self.lpips_weight + self.convnext_weight)
 
     def _logits(self, images: Tensor) -> Tensor:
         """(B, 3, H, H) in [0, 1] → (B, 1000)."""
@@ -109,6 +152,23 @@ class LpipsConvNext(nn.Module):
         mean, std = (x.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         logits: Tensor = self.convnext((x - mean) / std)
         return logits
+
+
+def unit_length(maps: Tensor) -> Tensor:
+    """Maps (B, C, h, w) of length 1 over channels, as LPIPS compares them."""
+    return maps / ((maps**2).sum(1, keepdim=True).sqrt() + NORM_EPS)
+
+
+def paper_distance(settings: Perceptual) -> LpipsConvNext:
+    """The paper's P with the published weights of the networks that have a share in it.
+
+    Raises:
+        UserError: weights cannot be had or are not the published ones.
+    """
+    similar, logits = settings.lpips_weight > 0, settings.convnext_weight > 0
+    paths = fetch(([vgg16()] if similar else []) + ([convnext_small()] if logits else []))
+    lpips = build_lpips(paths[0]) if similar else None
+    return LpipsConvNext(settings, lpips, build_convnext(paths[-1]) if logits else None)
 
 
 def vgg16() -> Published:
@@ -164,7 +224,7 @@ def build_convnext(path: Path) -> nn.Module:
     return network.eval()
 
 
-def load_perceptual(settings: Perceptual, device: torch.device) -> PerceptualDistance | None:
+def load_perceptual(settings: Perceptual, device: torch.device) -> Distance | None:
     """The distance named in the parameters, frozen and in evaluation mode; None where it is off.
 
     Raises:
@@ -174,8 +234,10 @@ def load_perceptual(settings: Perceptual, device: torch.device) -> PerceptualDis
         return None
     try:
         if settings.network == "lpips-convnext":
-            return LpipsConvNext(settings.lpips_weight, settings.convnext_weight).to(device)
-        return LiteDistance(settings.size).to(device)
+            return paper_distance(settings).to(device)
+        distance = LiteDistance(settings.size).to(device)
+        distance.precision = settings.precision
+        return distance
     except ImportError as error:
         raise UserError(
             f"loss.perceptual.network '{settings.network}' needs the package '{error.name}'. "

@@ -20,7 +20,7 @@ from sphere_repro.training.segments import Segment
 
 FORMAT = "sphere-repro training state 2"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of AdamW, for each parameter that had a gradient
-COUNTER = (torch.float32, ())  # type and shape of the first, which lies on the CPU
+COUNTER = (torch.float32, ())  # type and shape of the first
 
 
 @dataclass
@@ -85,6 +85,8 @@ class State:
         """Take over a record that was checked."""
         self.model.load_state_dict(record["model"], strict=True)
         self.adam.load_state_dict(record["adam"])
+        for group in self.adam.param_groups:
+            group["fused"] = True  # a record from before fused updates would undo them
         with torch.no_grad():
             for mine, saved in zip(self.ema, record["ema"], strict=True):
                 mine.copy_(saved)
@@ -135,7 +137,7 @@ def initial_state(job: TrainJob, device: torch.device) -> State:
 
 def _moments_of(parameter: Tensor) -> dict[str, Tensor]:
     """What AdamW keeps of a parameter."""
-    counter = torch.zeros(COUNTER[1], dtype=COUNTER[0])
+    counter = torch.zeros(COUNTER[1], dtype=COUNTER[0], device=parameter.device)
     return dict(
         zip(MOMENTS, (counter, torch.zeros_like(parameter), torch.zeros_like(parameter)), strict=True)
     )
