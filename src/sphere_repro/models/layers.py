@@ -83,7 +83,7 @@ def turn(x: Tensor, turns: Tensor) -> Tensor:
         x: (…, N, head_dim).
         turns: cosine and sine of each pair, (N, head_dim/2, 2).
     """
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2)
 
 

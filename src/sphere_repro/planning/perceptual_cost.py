@@ -29,7 +29,7 @@ def perceptual_flops(settings: Perceptual, pixels: int, terms: int) -> int | Non
         if distance is None:
             return None
         with FlopCounterMode(display=False) as counter:
-            _terms(distance, settings, terms, 1, pixels).backward()
+            _terms(distance, settings, terms, 1, pixels).backward()  # type: ignore[no-untyped-call]
         total: int = counter.get_total_flops()
         return total
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -125,7 +124,7 @@ class LpipsConvNext(Distance):
         """LPIPS's maps of unit length at each depth, then the logits."""
         images, seen = images.float(), list[Tensor]()
         if self.lpips is not None:
-            maps: Sequence[Tensor] = self.lpips.net(self.lpips.scaling_layer(2 * images - 1))
+            maps = self.lpips.get_submodule("net")(self.lpips.get_submodule("scaling_layer")(2 * images - 1))
             with torch.autocast(images.device.type, enabled=False):
                 seen += [unit_length(part.float()) for part in maps]
         if self.convnext is not None:
@@ -135,7 +134,8 @@ class LpipsConvNext(Distance):
     def _compared(self, features: Features, target: Features) -> Tensor:
         parts = []
         if self.lpips is not None:
-            depths = zip(self.lpips.lins, features, target, strict=False)  # the logits come after them
+            layers = self.lpips.get_submodule("lins").children()
+            depths = zip(layers, features, target, strict=False)  # the logits come after them
             distances = [layer((a - b) ** 2).mean((1, 2, 3)) for layer, a, b in depths]  # each (B,)
             parts.append(self.lpips_weight * torch.stack(distances).sum(0).mean())
         if self.convnext is not None:
