@@ -104,7 +104,9 @@ def figure_code(wildcards):
         for name in (
             "degenerate",
             "image_sets",
+            "noise_angle_claim",
             "projections",
+            "recognised",
             "scores",
             "trainings",
             "variety",

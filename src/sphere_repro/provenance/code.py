@@ -33,7 +33,7 @@ SCORE = (
     "metrics/score.py", "metrics/statistics.py",
     "results/degenerate.py", "results/recognised.py", "results/variety.py", "seeds.py", "study/scoring.py",
 )  # fmt: skip
-UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
+UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
     "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",

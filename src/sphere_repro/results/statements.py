@@ -13,6 +13,7 @@ TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+LARGEST_LAW_DISTANCE = 0.05  # by which shares of angles may miss their law
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
 ANGLE_AXIS = "alpha-max"
 
@@ -46,6 +47,12 @@ TEXTS = {
         f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "noise-angle-follows-law": (
+        "Noise of an angle turns the latents by the angles that its law at their dimension says.",
+        "the Kolmogorov-Smirnov distance between the angles reached and the law (noncentral t; "
+        f"metrics/spherification.py) is below {LARGEST_LAW_DISTANCE:g} for noise of the largest angle and of "
+        "uniformly drawn strength; its error is the largest that an empirical distribution has, 1/(2√n)",
     ),
     "published-number-reached": (
         f"The published number is reached, within {100 * TOLERANCE:g} %.",

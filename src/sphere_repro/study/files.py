@@ -201,6 +201,11 @@ class StudyFiles:
         return [name for name in self.spheres if self.study.runs[name].ablation is None]
 
     @property
+    def noised(self) -> list[str]:
+        """Of those, the runs that are trained with noise."""
+        return [name for name in self.judged if jobs.noise_angle(self.study.runs[name])]
+
+    @property
     def encoded(self) -> list[str]:
         """Runs whose latents are needed: those that are judged, and their baselines."""
         baselines = {self.baseline(name) for name in self.judged}
