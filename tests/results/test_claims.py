@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study_results import cloud, sphere, thrice, uniformity, vae, varied
+from study_results import angles, cloud, sphere, thrice, uniformity, vae, varied
 
 from sphere_repro.errors import UserError
 from sphere_repro.results.claims import claims
@@ -30,7 +30,7 @@ def write_scores(path: Path, run: RunScores) -> Path:
 def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     runs = thrice(sphere(), vae(), varied("loss-terms", ALONE, 300))
     files = [write_scores(tmp_path / f"{number}.json", run) for number, run in enumerate(runs)]
-    judged = uniformity(cloud("latents", 0.0, 1.0))
+    judged = uniformity(cloud("latents", 0.0, 1.0)) | angles(0.01, 0.01)
     (tmp_path / "u.json").write_text(json.dumps(judged | {"clouds": list(judged["clouds"].values())}))
     for name in ("one", "two"):
         claims(files, [tmp_path / "u.json"], tmp_path / name / "claims.json")

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from study_results import angles
 
 from sphere_repro.results.noise_angle_claim import noise_angle_claim
 from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED
-
-
-def result(full: float, some: float, draws: int = 10_000) -> dict[str, Any]:
-    parts = {
-        key: {"distance": distance, "draws": draws, "reached": [71.8, 79.9, 88.1]}
-        for key, distance in (("full", full), ("any", some))
-    }
-    return {"run": "digits", "spherification": {"alpha_max": 80.0, "dimension": 128, **parts}}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +20,7 @@ def result(full: float, some: float, draws: int = 10_000) -> dict[str, Any]:
     ],
 )
 def test_verdicts(full: float, some: float, draws: int, expected: str) -> None:
-    claim = noise_angle_claim(result(full, some, draws))
+    claim = noise_angle_claim({"run": "digits"} | angles(full, some, draws))
     assert claim is not None and claim.verdict == expected
     assert "median angle 79.9° at 80° of noise, 72° to 88° in nine of ten cases, in 128" in claim.note
     assert claim.numbers["distance, any strength"].value == some

@@ -48,7 +48,7 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
 def draw(found: Mapping[str, Any], *, title: str = "Spherification") -> Figure:
     """The plane of latents and noise above, the angles reached below, with their law as a line."""
     drawn = style.figure(height=6.9)
-    above, below = drawn.subfigures(2, 1, height_ratios=[2.5, 3.3])
+    above, below = drawn.subfigures(2, 1, squeeze=False, height_ratios=[2.5, 3.3]).ravel()
     _plane(above.subplots(), found)
     for axes, (key, words) in zip(below.subplots(1, 2), WORDS.items(), strict=True):
         _angles(axes, found[key], words, found["alpha_max"])

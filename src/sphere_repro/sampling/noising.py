@@ -42,7 +42,8 @@ def noised(
     points, sigma = torch.from_numpy(latents), angle_to_sigma(alpha_max)
     rounds = -(-FEWEST_DRAWS // len(points))
     full, some = [], []
-    for part in [part for _ in range(rounds) for part in points.split(PART)]:
+    starts = range(0, len(points), PART)
+    for part in [points[start : start + PART] for _ in range(rounds) for start in starts]:
         noise = torch.randn(part.shape, generator=generator)
         strength = torch.rand(len(part), generator=generator)
         full.append(angle(part, turn(part, noise, sigma)))
