@@ -42,7 +42,7 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "one/claims.csv").open()))
     assert [row["verdict"] for row in rows] == [claim["verdict"] for claim in found]
     table = (tmp_path / "one/claims.md").read_text()
-    assert table.count("**holds**") == 6 and "80 ± 1.4" in table
+    assert table.count("**holds**") == 7 and "80 ± 1.4" in table
 
 
 def test_broken_scores_are_named(tmp_path: Path) -> None:
