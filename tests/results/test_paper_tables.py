@@ -21,7 +21,7 @@ from sphere_repro.study.scoring import Uniformity
 
 RECONSTRUCTION = entry(
     set="reconstruction", kind="reconstruction", steps=None, strength=None, noise=None, guidance_scale=None,
-    frechet=44.0, psnr=20.777,
+    frechet=44.0, psnr=20.777, ssim=0.91234, ssim_window=7, lpips_missing="not computed below 32 pixels",
 )  # fmt: skip
 ONE = entry(set="generation-1", steps=1, strength=None, noise=None, frechet=152.0)
 
@@ -68,6 +68,9 @@ def test_a_dataset_has_its_own_sets_alone(table: Path) -> None:
     rows = written(table, "scores-digits-8px")
     assert {row["run"] for row in rows} == {"digits", "digits-vae"} and len(rows) == 9
     assert (rows[0]["set"], rows[0]["distance"], rows[0]["PSNR, dB"]) == ("reconstruction", "44", "20.777")
+    assert (rows[0]["SSIM"], rows[0]["SSIM's window, px"], rows[0]["LPIPS"]) == ("0.91234", "7", "")
+    text = (table.parent / "tables" / "scores-digits-8px.md").read_text()
+    assert text.startswith("Sample sets of") and " No LPIPS: not computed below 32 pixels." in text
     assert rows[4]["set"] == "4 steps, linear, shared" and rows[4]["distance se"] == "2.1234"
     assert [row["run"] for row in written(table, "scores-faces-8px")] == ["faces"]
 

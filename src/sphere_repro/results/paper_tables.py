@@ -95,11 +95,16 @@ def of_dataset(archive: str, rows: Sequence[Row]) -> Table:
             "precision": Measured(row["precision"]),
             "recall": Measured(row["recall"]),
             "PSNR, dB": Measured(row["psnr"]),
+            "SSIM": Measured(row["ssim"]),
+            "SSIM's window, px": row["ssim_window"],
+            "LPIPS": Measured(row["lpips"]),
             "says nothing": row["degenerate"],
         }
         for row in rows
     ]
-    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.", lines)
+    missing = dict.fromkeys(row["lpips_missing"] for row in rows if row["lpips_missing"])
+    told = "".join(f" No LPIPS: {why}." for why in missing)
+    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.{told}", lines)
 
 
 def of_schemes(rows: Sequence[Row]) -> Table:
