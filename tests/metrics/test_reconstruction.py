@@ -188,5 +188,5 @@ def test_no_lpips_without_weights_and_nothing_is_fetched(
 def test_other_weights_are_refused(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(perceptual, "VGG16_SHA256", "0" * 64)
     real = archive(tmp_path / "a.zip", drawn(2, 32))
-    with pytest.raises(UserError, match="are not the published file. Delete it, or download"):
+    with pytest.raises(UserError, match=r"are not the published file\. Delete it, or download"):
         closeness(real, real)

@@ -59,6 +59,7 @@ rule claims:
     input:
         scores=list(files.scores().values()),
         uniformity=[places.uniformity(run) for run in files.judged],
+        images=[places.images_record(run) for run in files.judged_images],
         table="{place}/fid_table.csv",
         code=modules(["results/"]),
     output:
@@ -71,9 +72,12 @@ rule claims:
         "logs/{place}/claims.log",
     conda:
         ENVIRONMENT
+    params:
+        baselines=" ".join(f"{run}={vae}" for run, vae in files.compared.items()),
     shell:
         "python -m sphere_repro claims --log {log} --scores {input.scores} "
-        "--uniformity {input.uniformity} --table {input.table} --out {output.record}"
+        "--uniformity {input.uniformity} --images {input.images} --baselines {params.baselines} "
+        "--table {input.table} --out {output.record}"
 
 
 rule paper_tables:

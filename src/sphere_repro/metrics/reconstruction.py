@@ -1,4 +1,4 @@
-"""How close reconstructions come to their images: pixel by pixel, in structure, in the features of a network."""
+"""How close reconstructions come to their images: by pixels, by structure, by the features of a network."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def closeness(
         batch_size: images at once; no number depends on it.
 
     Raises:
-        UserError: sizes differ, there are more reconstructions than images, or they are of other images; or the
-            weights of LPIPS are not the published ones.
+        UserError: sizes differ, there are more reconstructions than images, or they are of other images; or
+            the weights of LPIPS are not the published ones.
     """
     if real.resolution != copies.resolution:
         raise UserError(
@@ -122,7 +122,7 @@ def _ssim(images: NDArray[np.uint8], rebuilt: NDArray[np.uint8]) -> NDArray[np.f
     """(B,), each at most 1."""
     return np.array(
         [
-            structural_similarity(
+            structural_similarity(  # type: ignore[no-untyped-call]
                 image,
                 copy,
                 win_size=window(images.shape[1]),

@@ -27,8 +27,9 @@ COLUMNS = (
     "reference_count", "frechet", "frechet_se", "trainings", "frechet_mean", "frechet_deviation", "kid",
     "kid_se", "inception_score", "inception_score_sd", "inception_score_splits", "precision", "recall",
     "density", "coverage", "psnr", "ssim", "ssim_window", "ssim_count", "lpips", "lpips_missing",
-    "share_recognised", "held_out_accuracy", "chance_accuracy", "classifier_sees", "floor", "floor_count", "published_frechet", "published_inception_score",
-    "published_source", "degenerate", "code", "code_changed",
+    "share_recognised", "held_out_accuracy", "chance_accuracy", "classifier_sees", "floor", "floor_count",
+    "published_frechet", "published_inception_score", "published_source", "degenerate", "code",
+    "code_changed",
 )  # fmt: skip
 VALUES = (
     "frechet",
@@ -79,11 +80,11 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     `precision`, `recall`, `density` and `coverage` are empty where others made the statistics, and comparable
     between sets of one size only (`metrics.neighbours`). `psnr`, `ssim` (with a window of `ssim_window`
     pixels) and `lpips` are of reconstructions, the latter two means over `ssim_count` of them;
-    `lpips_missing` says why `lpips` is empty (`metrics.reconstruction`). `share_recognised` is the share of a set's images
-    that a classifier of the real ones puts in their class, `held_out_accuracy` its accuracy on real images
-    held out of its training, `chance_accuracy` that of always naming the commonest class, `classifier_sees`
-    what it looks at (`metrics.recognition`): features, pixels, or nothing, where it is hardly better than
-    chance. The share is empty then, and for sets without classes.
+    `lpips_missing` says why `lpips` is empty (`metrics.reconstruction`). `share_recognised` is the share of
+    a set's images that a classifier of the real ones puts in their class, `held_out_accuracy` its accuracy on
+    real images held out of its training, `chance_accuracy` that of always naming the commonest class,
+    `classifier_sees` what it looks at (`metrics.recognition`): features, pixels, or nothing, where it is
+    hardly better than chance. The share is empty then, and for sets without classes.
 
     A run that was trained several times has the rows of each training, numbered by `replicate` from 0. Each
     says of the set how many `trainings` there are, the mean of their distances and its sample standard
@@ -143,8 +144,8 @@ def metrics(score_files: list[Path], out: Path) -> None:
 def markdown_table(table: Path) -> str:
     """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
 
-    The Inception Score, LPIPS, what is recognised, the published numbers, what is degenerate and what is known of
-    several trainings have a column only where any row has it.
+    The Inception Score, LPIPS, what is recognised, the published numbers, what is degenerate and what is
+    known of several trainings have a column only where any row has it.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
