@@ -94,7 +94,7 @@ def test_numbers_of_a_loop_by_hand(tmp_path: Path) -> None:
     [
         ({"count": 3}, "3 images, and fewer than 4"),
         ({"passes": 9}, "9 passes, and fewer than 10"),
-        ({"spread": 0.0}, "its standard error is nothing"),
+        ({"spread": 0.0}, "the standard error is nothing"),
     ],
 )
 def test_too_little_of_a_loop_is_undecided(own: dict[str, Any], why: str, tmp_path: Path) -> None:
@@ -262,3 +262,11 @@ def test_other_records_are_refused(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(UserError, match="is no record of image sets"):
         image_claims([path], {})
+
+
+def test_a_set_that_lacks_its_measures_is_told(tmp_path: Path) -> None:
+    lines(tmp_path, 9.0)
+    path = tmp_path / "digits" / "images" / "interpolation-a.json"
+    path.write_text(path.read_text().replace('"encoding"', '"encodings"'))
+    with pytest.raises(UserError, match=r"lacks something \(KeyError\('encoding'\)\)\. Draw the sets"):
+        image_claims([tmp_path / "digits" / "images.json"], {})

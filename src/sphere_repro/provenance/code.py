@@ -37,8 +37,9 @@ SCORE = (
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",
-    "results/table_rows.py", "results/tables.py", "results/trainings.py",
+    "results/degenerate.py", "results/expected.py", "results/image_numbers.py", "results/image_sets.py",
+    "results/pace.py", "results/paper_tables.py", "results/passes.py", "results/recognised.py",
+    "results/structure.py", "results/table_rows.py", "results/tables.py", "results/trainings.py",
 )  # fmt: skip
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sphere_repro.results.image_sets import ImageSet, RunSets, read_run
-from sphere_repro.results.pace import TENTH, fastest_share
+from sphere_repro.results.degenerate import NO_SPREAD
+from sphere_repro.results.image_numbers import by_image, forms, mean, shares
+from sphere_repro.results.image_sets import ImageSet, RunSets, complete, read_run
+from sphere_repro.results.pace import TENTH
 from sphere_repro.results.passes import all_alike, passes
 from sphere_repro.results.scores import set_label
 from sphere_repro.results.statements import (
@@ -31,8 +32,6 @@ from sphere_repro.results.structure import likeness
 from sphere_repro.results.verdicts import UNDECIDED, Number, decide, every, exponential, shifted
 
 PARENTS = ("first", "second")  # of a crossover: the two images themselves
-NO_SPREAD = "its standard error is nothing"
-Values = NDArray[np.float64]
 
 
 def image_claims(
@@ -49,20 +48,24 @@ def image_claims(
         UserError: a record, or a set, is missing, broken or foreign.
     """
     runs = {run.name: run for run in map(read_run, records)}
-    still = dict(unmoved_runs or {})
     found: list[Claim] = []
     for run in runs.values():
-        if run.kind != "sphere":
-            continue
-        vae = runs.get(baselines.get(run.name, ""))
-        why = _learned_nothing(still, run)
-        found += [
-            _loop(run, each, vae, why or _learned_nothing(still, vae)) for each in run.of("reconstruction")
-        ]
-        found += [_structure(run, each, why) for each in run.of("edit")]
-        found += [claim for each in run.of("interpolation") for claim in _sudden(run, each, why)]
-        found += [claim for each in run.of("crossover") for claim in _rest(run, each, why)]
+        if run.kind == "sphere":
+            with complete(run):
+                found += _of_run(run, runs.get(baselines.get(run.name, "")), dict(unmoved_runs or {}))
     return found
+
+
+def _of_run(run: RunSets, vae: RunSets | None, still: Mapping[str, str]) -> Iterator[Claim]:
+    why = _learned_nothing(still, run)
+    for each in run.of("reconstruction"):
+        yield _loop(run, each, vae, why or _learned_nothing(still, vae))
+    for each in run.of("edit"):
+        yield _structure(run, each, why)
+    for each in run.of("interpolation"):
+        yield from _sudden(run, each, why)
+    for each in run.of("crossover"):
+        yield from _rest(run, each, why)
 
 
 def _loop(run: RunSets, each: ImageSet, vae: RunSets | None, why: str) -> Claim:
@@ -74,24 +77,24 @@ def _loop(run: RunSets, each: ImageSet, vae: RunSets | None, why: str) -> Claim:
         return _undecided(name, run, each, "its baseline, a VAE, lacks the same set of the same images")
     last = min(len(each.axes["pass"]), len(other.axes["pass"])) - 1  # of both as many passes
     images = {kind: one.images[:, : last + 1] for kind, one in (("", each), ("VAE's ", other))}
-    count = len(each.images) // _forms(each)
+    count = len(each.images) // forms(each)
     why = why or _too_few(count, "images") or _too_few_passes(last)
     if not why and any(all_alike(made[:, 1], made[:, 0]) for made in images.values()):
         why = "after the first pass the images of a model are all alike"
     if why:
         return _undecided(name, run, each, why)
     measured = {kind: passes(made) for kind, made in images.items()}
-    growths = {kind: _by_image(found.growth, each) for kind, found in measured.items()}
-    left = {kind: _by_image(found.change_left, each) for kind, found in measured.items()}
+    growths = {kind: by_image(found.growth, each) for kind, found in measured.items()}
+    left = {kind: by_image(found.change_left, each) for kind, found in measured.items()}
     numbers: dict[str, Number] = {}
     for kind in images:
-        numbers[f"{kind}growth of the distance"] = exponential(_mean(growths[kind]))
-        numbers[f"{kind}change left"] = exponential(_mean(left[kind]))
-    numbers["VAE's growth over its own"] = exponential(_mean(growths["VAE's "] - growths[""]))
+        numbers[f"{kind}growth of the distance"] = exponential(mean(growths[kind]))
+        numbers[f"{kind}change left"] = exponential(mean(left[kind]))
+    numbers["VAE's growth over its own"] = exponential(mean(growths["VAE's "] - growths[""]))
     tested = [
-        _below(_mean(growths[""]), math.log(STAYS)),
-        _below(_mean(left[""]), math.log(COMES_TO_REST)),
-        shifted(_mean(growths["VAE's "]), -math.log(STAYS)),
+        _below(mean(growths[""]), math.log(STAYS)),
+        _below(mean(left[""]), math.log(COMES_TO_REST)),
+        shifted(mean(growths["VAE's "]), -math.log(STAYS)),
     ]
     note = f"{last} passes, {count} images, one training each"
     return _claim(name, run, each, numbers, tested, note)
@@ -100,7 +103,7 @@ def _loop(run: RunSets, each: ImageSet, vae: RunSets | None, why: str) -> Claim:
 def _structure(run: RunSets, each: ImageSet, why: str) -> Claim:
     """That edited images keep the structure of their inputs."""
     name = "editing-keeps-structure"
-    count = len(each.axes["input"]) // _forms(each)
+    count = len(each.axes["input"]) // forms(each)
     if why := why or _too_few(count, "images"):
         return _undecided(name, run, each, why)
     numbers: dict[str, Number] = {}
@@ -108,10 +111,10 @@ def _structure(run: RunSets, each: ImageSet, why: str) -> Claim:
     for scheme, images in zip(each.axes["scheme"], each.images, strict=True):
         found = likeness(images, negatives=each.negatives)
         assert found.other is not None  # of one image alone nothing is judged
-        own, other = (_by_image(values[:, -1], each) for values in (found.own, found.other))
+        own, other = (by_image(values[:, -1], each) for values in (found.own, found.other))
         words = scheme.replace("-", " + ")
-        numbers |= {f"{words}, own input": _mean(own), f"{words}, other inputs": _mean(other)}
-        tested.append(shifted(_mean(own - other), -STRUCTURE_KEPT))
+        numbers |= {f"{words}, own input": mean(own), f"{words}, other inputs": mean(other)}
+        tested.append(shifted(mean(own - other), -STRUCTURE_KEPT))
     note = f"after {each.axes['step'][-1]} steps of strength {each.settings['strength']:g}, {count} images"
     return _claim(name, run, each, numbers, tested, note)
 
@@ -135,19 +138,16 @@ def _sudden(run: RunSets, each: ImageSet, why: str) -> Iterator[Claim]:
     numbers: dict[str, Number] = {}
     tested = []
     for generation in each.axes["generation"]:
-        found = {
-            what: np.array([fastest_share(line[what]) or math.nan for line in speeds[generation]])
-            for what in ("encoding", "latent")
-        }
+        found = {what: shares(speeds[generation], what) for what in ("encoding", "latent")}
         words = set_label(generation)
         if not all(np.isfinite(values).all() for values in found.values()):
             yield _undecided(name, run, each, f"a path does not move ({words})")
             return
         numbers |= {
-            f"{words}, {kind}": _mean(found[what])
+            f"{words}, {kind}": mean(found[what])
             for what, kind in (("encoding", "encoder's outputs"), ("latent", "latents"))
         }
-        ratio = _mean(np.log(found["encoding"] / found["latent"]))
+        ratio = mean(np.log(found["encoding"] / found["latent"]))
         numbers[f"{words}, ratio"] = exponential(ratio)
         tested.append(shifted(ratio, -math.log(SUDDEN)))
     yield _claim(name, run, each, numbers, tested, f"share of the fastest tenth of {count} paths")
@@ -164,20 +164,22 @@ def _rest(run: RunSets, each: ImageSet, why: str) -> Iterator[Claim]:
         return
     left = passes(each.images).change_left  # (cuts, pairs)
     stitched = np.array([cut not in PARENTS for cut in each.axes["cut"]])
-    mean = _mean(left[stitched].mean(0))
-    numbers = {"change left": exponential(mean)}
+    of_stitched = mean(left[stitched].mean(0))
+    numbers = {"change left": exponential(of_stitched)}
     if not stitched.all():
-        numbers["change left of the images themselves"] = exponential(_mean(left[~stitched].mean(0)))
+        numbers["change left of the images themselves"] = exponential(mean(left[~stitched].mean(0)))
     note = f"{last} passes without noise, {count} pairs, all cuts"
-    yield _claim(name, run, each, numbers, [_below(mean, math.log(COMES_TO_REST))], note)
+    yield _claim(name, run, each, numbers, [_below(of_stitched, math.log(COMES_TO_REST))], note)
 
 
 def _claim(
     name: str, run: RunSets, each: ImageSet, numbers: dict[str, Number], tested: list[Number], note: str
 ) -> Claim:
     told = f"{each.name}: {note}"
-    if any(number.se == 0 for number in tested):
-        return claim_of(name, run.name, run.dataset, "", UNDECIDED, numbers, f"{told}; {NO_SPREAD}")
+    if any(number.se <= NO_SPREAD for number in tested):  # of logarithms and correlations
+        return claim_of(
+            name, run.name, run.dataset, "", UNDECIDED, numbers, f"{told}; the standard error is nothing"
+        )
     return claim_of(name, run.name, run.dataset, "", every(map(decide, tested)), numbers, told, tested)
 
 
@@ -193,30 +195,16 @@ def _learned_nothing(still: Mapping[str, str], run: RunSets | None) -> str:
 
 
 def _too_few(count: int, what: str) -> str:
-    return (
-        f"{count} {what}, and fewer than {FEWEST_UNITS} say nothing of others" if count < FEWEST_UNITS else ""
-    )
+    if count >= FEWEST_UNITS:
+        return ""
+    return f"{count} {what if count != 1 else what[:-1]}, and fewer than {FEWEST_UNITS} say nothing of others"
 
 
 def _too_few_passes(count: int) -> str:
-    few = count < FEWEST_PASSES
-    return f"{count} passes, and fewer than {FEWEST_PASSES} do not show where a loop ends" if few else ""
-
-
-def _forms(each: ImageSet) -> int:
-    """In how many forms an image is there: 2 with its negative."""
-    return 2 if each.negatives else 1
-
-
-def _by_image(values: Values, each: ImageSet) -> Values:
-    """(inputs,) → (images,): means of an image and its negative, which are not independent."""
-    return np.asarray(values.reshape(-1, _forms(each)).mean(1))
-
-
-def _mean(values: Values) -> Number:
-    """The mean of independent values, with its standard error."""
-    count = len(values)
-    return Number(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(count), count - 1)
+    if count >= FEWEST_PASSES:
+        return ""
+    several = "passes" if count != 1 else "pass"
+    return f"{count} {several}, and fewer than {FEWEST_PASSES} do not show where a loop ends"
 
 
 def _below(number: Number, most: float) -> Number:

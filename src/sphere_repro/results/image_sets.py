@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,21 @@ def read_run(record: str | Path) -> RunSets:
     except UserError as error:
         raise UserError(f"{error}. Draw the sets of the run again.") from error
     return RunSets(record, job.run, job.kind, job.dataset.archive, tuple(_in_order(about, names)))
+
+
+@contextlib.contextmanager
+def complete(run: RunSets) -> Iterator[None]:
+    """Tells of what a set of the run lacks, or has in another form, while its measures are read.
+
+    Raises:
+        UserError: something is missing.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"A set beside {run.record} lacks something ({error!r}). Draw the sets of the run again."
+        ) from error
 
 
 def _about(record: Path) -> tuple[dict[str, Any], dict[str, Any]]:
