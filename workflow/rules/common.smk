@@ -105,9 +105,12 @@ def figure_code(wildcards):
             "degenerate",
             "image_sets",
             "noise_angle_claim",
+            "pace",
+            "passes",
             "projections",
             "recognised",
             "scores",
+            "structure",
             "trainings",
             "variety",
         )
