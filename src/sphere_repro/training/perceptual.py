@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from sphere_repro.data.pretrained import Published, fetch, verify
 from sphere_repro.errors import UserError
 from sphere_repro.study.objective import Perceptual, PerceptualPrecision
-from sphere_repro.training.losses import Features
+
+if TYPE_CHECKING:  # scores take LPIPS from here, and nothing else of training
+    from sphere_repro.training.losses import Features
 
 NORM_EPS = 1e-10
 LITE1_SHA256 = "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
