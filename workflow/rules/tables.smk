@@ -80,7 +80,21 @@ rule paper_tables:
     input:
         table="{place}/fid_table.csv",
         uniformity=[places.uniformity(run) for run in files.judged],
-        code=modules(["results/paper_tables.py"]),
+        scores=list(files.scores().values()),
+        models=[record_of(places.model(run)) for run in files.first],
+        rivals=catalogue.RIVALS,
+        code=modules(
+            [
+                f"results/{name}.py"
+                for name in (
+                    "ablation_table",
+                    "cost",
+                    "paper_tables",
+                    "table_formats",
+                    "trainings",
+                )
+            ]
+        ),
     output:
         tables=report(
             [path for path in paper_table_files(files, "{place}")],
@@ -96,4 +110,4 @@ rule paper_tables:
         names=" ".join(table_names(files)),
     shell:
         "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
-        "--uniformity {input.uniformity} --out {output.record}"
+        "--uniformity {input.uniformity} --scores {input.scores} --rivals {input.rivals} --out {output.record}"

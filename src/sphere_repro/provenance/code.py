@@ -36,8 +36,9 @@ SCORE = (
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",
-    "results/tables.py", "results/trainings.py",
+    "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",
+    "results/paper_tables.py", "results/recognised.py", "results/table_formats.py", "results/tables.py",
+    "results/trainings.py",
 )  # fmt: skip
 
 
