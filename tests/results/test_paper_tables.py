@@ -15,7 +15,9 @@ from test_tables import entry, write_scores
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.uniformity import uniformity
 from sphere_repro.results import paper_tables as module
-from sphere_repro.results.paper_tables import Measured, Table, paper_tables
+from sphere_repro.results import table_formats
+from sphere_repro.results.paper_tables import Sources, paper_tables
+from sphere_repro.results.table_formats import Measured, Table
 from sphere_repro.results.tables import fid_table
 from sphere_repro.study.scoring import Uniformity
 
@@ -60,7 +62,7 @@ def table(tmp_path: Path) -> Path:
 
 def written(table: Path, name: str) -> list[dict[str, str]]:
     folder = table.parent / "tables"
-    paper_tables(table, [], [name], folder)
+    paper_tables(Sources(table), [name], folder)
     return list(csv.DictReader((folder / f"{name}.csv").open()))
 
 
@@ -104,7 +106,7 @@ def test_the_hole_takes_unguided_draws_of_datasets_with_a_vae(table: Path) -> No
 
 def test_three_formats_say_the_same(table: Path) -> None:
     folder = table.parent / "tables"
-    paper_tables(table, [], ["schemes"], folder)
+    paper_tables(Sources(table), ["schemes"], folder)
     markdown = [line.strip("| \n").split(" | ") for line in (folder / "schemes.md").open() if line[0] == "|"]
     latex = [
         [cell.strip() for cell in line.removesuffix("\\\\\n").replace("$\\pm$", "±").split("&")]
@@ -120,14 +122,14 @@ def test_three_formats_say_the_same(table: Path) -> None:
 
 def test_empty_columns_stay_in_the_csv_alone() -> None:
     found = Table("T.", [{"a": "1", "b": Measured("")}, {"a": "2", "b": Measured("")}])
-    assert module.as_csv(found) == "a,b\n1,\n2,\n"
-    assert module.as_markdown(found) == "T.\n\n| a |\n| --- |\n| 1 |\n| 2 |\n"
-    assert "b" not in module.as_latex(found).split("\\toprule")[1].split("\\midrule")[0]
+    assert table_formats.as_csv(found) == "a,b\n1,\n2,\n"
+    assert table_formats.as_markdown(found) == "T.\n\n| a |\n| --- |\n| 1 |\n| 2 |\n"
+    assert "b" not in table_formats.as_latex(found).split("\\toprule")[1].split("\\midrule")[0]
 
 
 def test_latex_keeps_its_own_signs() -> None:
     found = Table("T.", [{"a_b": "50 % & more", "x": Measured("1.5", "0.25")}])
-    text = module.as_latex(found)
+    text = table_formats.as_latex(found)
     assert "a\\_b" in text and "50 \\% \\& more" in text and "1.50 $\\pm$ 0.25" in text
 
 
@@ -137,7 +139,7 @@ def test_uniformity_has_a_line_for_each_cloud(tmp_path: Path) -> None:
     np.savez(tmp_path / "latents.npz", pixels=random.uniform(-1, 0, (80, 27)).astype(np.float32), **found)
     out, settings = tmp_path / "u.json", Uniformity(count=80, null_draws=20)
     uniformity(tmp_path / "latents.npz", out, run="digits", classes=4, settings=settings, seed=0)
-    frame = pd.read_csv(io.StringIO(module.as_csv(module.of_uniformity([out]))))
+    frame = pd.read_csv(io.StringIO(table_formats.as_csv(module.of_uniformity([out]))))
     assert [*frame["cloud"]] == ["latents of digits", "raw pixels, not centred", "true uniform points"]
     assert (frame["points"] == 80).all() and frame["mean cosine se"].notna().all()
 
@@ -159,4 +161,4 @@ def test_each_training_has_lines_of_its_own(tmp_path: Path) -> None:
 
 def test_an_unknown_table_is_told(table: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No table is called 'scheme'; did you mean 'schemes'"):
-        paper_tables(table, [], ["scheme"], tmp_path)
+        paper_tables(Sources(table), ["scheme"], tmp_path)

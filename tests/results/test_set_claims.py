@@ -142,7 +142,9 @@ def named(runs: list[RunScores]) -> dict[str, Claim]:
 
 def test_guidance_is_judged_where_there_is_any_and_by_the_first_training() -> None:
     assert "decoder-guidance-stronger" not in named([sphere()])
-    assert named([sphere(guidance=1.4)])["decoder-guidance-stronger"].verdict == UNDECIDED
+    assert "decoder-guidance-stronger" not in named([sphere(guidance=1.4)])  # of both places at once
+    alone = named([with_sets(*guided(100, 95, 60)[:2])])["decoder-guidance-stronger"]
+    assert alone.verdict == UNDECIDED and "lacks samples" in alone.note
     found = named(trained(with_sets(*guided(100, 95, 60)), 0.0, 1.0))["decoder-guidance-stronger"]
     assert found.verdict == HOLDS and "2 of 2 trainings" in found.note
 

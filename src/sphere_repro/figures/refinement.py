@@ -32,7 +32,8 @@ SCHEMES: dict[tuple[str, str], tuple[int, str]] = {  # colour of the palette, ma
 MOST_COLUMNS = 20  # images beside each other
 MOST_SEEDS = 4
 APART = 0.035  # steps between the marks of two schemes
-PANEL = 3.6  # inches
+PANEL = 4.2  # inches
+LABELS = 1.4  # inches of the names of the rows
 Curve = list[SetScore]
 
 
@@ -97,13 +98,14 @@ def draw(run: RunScores, sets: Mapping[str, Path], *, title: str = "Few-step ref
     """
     found = curves(run)
     names = {score.set for curve in found.values() for score in curve}
-    opened = open_alike([path for name, path in sets.items() if name in names])
-    archives = {name: opened[path] for name, path in sets.items() if name in names}
+    shown = {name: path for name, path in sets.items() if name in names}
+    opened = open_alike(shown.values()) if shown else {}
+    archives = {name: opened[path] for name, path in shown.items()}
     strips = {scheme: curve for scheme, curve in found.items() if _steps(curve, archives)}
     columns = sorted({step for curve in strips.values() for step in _steps(curve, archives)})
     seeds = max(1, min(MOST_SEEDS, MOST_COLUMNS // max(1, len(columns))))
-    width = style.WIDTH / (seeds * len(columns) + 2.5) if columns else 0.0
-    strip = 0.35 + width * len(strips)
+    cell = (style.WIDTH - LABELS) / (seeds * (len(columns) + 1) - 1) if columns else 0.0
+    strip = 0.35 + cell * len(strips)
     drawn = style.figure(height=1.0 + PANEL + strip)
     axes, below = drawn.subplots(2, 1, height_ratios=[PANEL, strip])
     _panel(axes, run, found)
@@ -171,7 +173,7 @@ def _panel(axes: Axes, run: RunScores, found: Mapping[tuple[str, str], Curve]) -
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.14), ncols=4)
     sns.despine(ax=axes)
 
 

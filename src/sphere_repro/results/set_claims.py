@@ -24,8 +24,8 @@ SCHEMES = 4  # of the paper: fixed or linear strength, shared or independent noi
 
 
 def of_sets(run: RunScores) -> list[Judge]:
-    """What judges a Sphere Encoder's sets; guidance only where some set is guided, which takes classes."""
-    guided = any(score.guidance for score in run.records)
+    """What judges a Sphere Encoder's sets; guidance only where some set has it at one place alone."""
+    guided = any(score.guidance and score.guidance_position != "combo" for score in run.records)
     always: list[Judge] = [few_steps, more_steps, best_scheme, best_at_every_step]
     return [*always, decoder_guidance] if guided else always
 
