@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from test_tables import entry, write_scores
 
+from conftest import ROOT
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.uniformity import uniformity
 from sphere_repro.results import paper_tables as module
@@ -19,6 +21,8 @@ from sphere_repro.results import table_formats
 from sphere_repro.results.paper_tables import Sources, paper_tables
 from sphere_repro.results.table_formats import Measured, Table
 from sphere_repro.results.tables import fid_table
+from sphere_repro.study.architecture import Model
+from sphere_repro.study.flops import Calls, forward_flops
 from sphere_repro.study.scoring import Uniformity
 
 RECONSTRUCTION = entry(
@@ -157,6 +161,77 @@ def test_each_training_has_lines_of_its_own(tmp_path: Path) -> None:
     ]
     scores = written(tmp_path / "fid_table.csv", "scores-digits-8px")
     assert (scores[0]["mean of trainings"], scores[0]["their deviation"]) == ("110", "14.1421")
+
+
+JUDGED = entry(set="generation-4-fixed-shared", frechet=100.0, frechet_se=2.0)
+EIGHT = entry(set="generation-8-fixed-shared", steps=8, frechet=90.0)
+
+
+def ablated(root: Path) -> Sources:
+    """A baseline trained twice, a run without hard cases, and one that varies something else."""
+    value: dict[str, str] = {"axis": "hard-cases", "baseline": "a tenth"}
+    paths = [
+        write_scores(root, "baseline", [ONE, JUDGED, EIGHT]),
+        write_scores(root, "none", [ONE, JUDGED | {"frechet": 130.0}], ablation=value | {"value": "none"}),
+        write_scores(root, "ratio", [JUDGED], ablation={"axis": "ratio", "value": "3", "baseline": "1.5"}),
+        write_scores(root, "baseline_r1", [ONE, JUDGED | {"frechet": 110.0}, EIGHT]),
+    ]
+    fid_table(paths, root / "fid_table.csv")
+    return Sources(root / "fid_table.csv", scores=paths)
+
+
+def test_an_axis_of_ablations_has_the_baseline_and_its_own_runs(tmp_path: Path) -> None:
+    paper_tables(ablated(tmp_path), ["ablation-hard-cases"], tmp_path)
+    rows = list(csv.DictReader((tmp_path / "ablation-hard-cases.csv").open()))
+    assert [(row["value"], row["run"], row["4 steps"]) for row in rows] == [
+        ("a tenth", "baseline", "105"),
+        ("none", "none", "130"),
+    ]
+    assert rows[0]["4 steps, deviation of 2 trainings"] == "7.07107"
+    assert rows[0]["4 steps se"] == f"{(8**0.5) / 2:.6g}" and rows[0]["1 step"] == "152"
+    assert "8 steps" not in rows[0]  # of the baseline alone
+    assert rows[0]["4 steps, published"] == ""
+    text = (tmp_path / "ablation-hard-cases.md").read_text()
+    assert text.startswith("Hard cases: distance ± one standard error") and "published" not in text
+    with pytest.raises(UserError, match="No run varies 'loss-terms'"):
+        paper_tables(ablated(tmp_path), ["ablation-loss-terms"], tmp_path)
+
+
+def test_published_numbers_stand_beside_ours_where_a_row_has_one(tmp_path: Path) -> None:
+    sources = ablated(tmp_path)
+    rows = list(csv.DictReader(sources.table.open()))
+    for row in rows:
+        known = row["set"] == JUDGED["set"] and row["run"] == "baseline"
+        row["published_frechet"] = "4.78" if known else ""
+    with sources.table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    again = Sources(sources.table, scores=sources.scores)
+    paper_tables(again, ["schemes", "ablation-hard-cases"], tmp_path)
+    schemes = list(csv.DictReader((tmp_path / "schemes.csv").open()))
+    assert [row["4 steps, published"] for row in schemes if row["run"] == "baseline"] == ["4.78"]
+    assert "1 step, published" not in schemes[0]
+    hard = list(csv.DictReader((tmp_path / "ablation-hard-cases.csv").open()))
+    assert [row["4 steps, published"] for row in hard] == ["4.78", ""]
+
+
+def test_the_cost_of_an_image_is_that_of_its_passes(tmp_path: Path) -> None:
+    tiny = {"width": 8, "layers": 1, "heads": 2}
+    model = {"encoder": tiny, "decoder": tiny, "ratio": 1.5}
+    job = {"model": model, "dataset": {"name": "digits", "resolution": 8}}
+    record = {"job": job, "parameter_count": 1234}
+    path = write_scores(tmp_path, "digits", [RECONSTRUCTION, ONE, JUDGED], model=record)
+    baseline = write_scores(tmp_path, "vae", [RECONSTRUCTION], kind="vae")
+    fid_table([path, baseline], tmp_path / "fid_table.csv")
+    sources = Sources(tmp_path / "fid_table.csv", scores=[path, baseline], rivals=ROOT / "params/rivals.yaml")
+    paper_tables(sources, ["cost"], tmp_path)
+    one, four = csv.DictReader((tmp_path / "cost.csv").open())  # no rivals: the distance is no FID
+    assert (one["passes of the encoder"], one["passes of the decoder"]) == ("0", "1")
+    assert (four["passes of the encoder"], four["passes of the decoder"]) == ("3", "4")
+    shape = Model.model_validate(model).architecture(Dataset.model_validate(job["dataset"]))
+    assert four["FLOPs for one image"] == str(forward_flops(shape, Calls(3, 4)))
+    assert (four["parameters"], four["distance"], four["distance se"]) == ("1234", "100", "2")
 
 
 def test_an_unknown_table_is_told(table: Path, tmp_path: Path) -> None:
