@@ -105,8 +105,11 @@ def figure_code(wildcards):
             "cost",
             "degenerate",
             "image_sets",
+            "pace",
+            "passes",
             "projections",
             "scores",
+            "structure",
             "trainings",
             "variety",
         )

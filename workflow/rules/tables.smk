@@ -59,6 +59,7 @@ rule claims:
     input:
         scores=list(files.scores().values()),
         uniformity=[places.uniformity(run) for run in files.judged],
+        images=[places.images_record(run) for run in files.judged_images],
         table="{place}/fid_table.csv",
         code=modules(["results/"]),
     output:
@@ -71,15 +72,19 @@ rule claims:
         "logs/{place}/claims.log",
     conda:
         ENVIRONMENT
+    params:
+        baselines=" ".join(f"{run}={vae}" for run, vae in files.compared.items()),
     shell:
         "python -m sphere_repro claims --log {log} --scores {input.scores} "
-        "--uniformity {input.uniformity} --table {input.table} --out {output.record}"
+        "--uniformity {input.uniformity} --images {input.images} --baselines {params.baselines} "
+        "--table {input.table} --out {output.record}"
 
 
 rule paper_tables:
     input:
         table="{place}/fid_table.csv",
         uniformity=[places.uniformity(run) for run in files.judged],
+        images=[places.images_record(run) for run in files.judged_images],
         scores=list(files.scores().values()),
         models=[record_of(places.model(run)) for run in files.first],
         rivals=catalogue.RIVALS,
@@ -89,7 +94,12 @@ rule paper_tables:
                 for name in (
                     "ablation_table",
                     "cost",
+                    "image_numbers",
+                    "image_sets",
+                    "pace",
                     "paper_tables",
+                    "passes",
+                    "structure",
                     "table_formats",
                     "trainings",
                 )
@@ -110,4 +120,5 @@ rule paper_tables:
         names=" ".join(table_names(files)),
     shell:
         "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
-        "--uniformity {input.uniformity} --scores {input.scores} --rivals {input.rivals} --out {output.record}"
+        "--uniformity {input.uniformity} --images {input.images} --scores {input.scores} "
+        "--rivals {input.rivals} --out {output.record}"

@@ -23,10 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names",
         nargs="+",
-        help="scores-ARCHIVE, schemes, guidance, ablation-AXIS, cost, posterior-hole, uniformity",
+        help="scores-ARCHIVE, schemes, guidance, ablation-AXIS, cost, posterior-hole, uniformity, image-sets",
     )
     parser.add_argument("--table", type=Path, required=True, help="the table of all scores, fid_table.csv")
     parser.add_argument("--uniformity", type=Path, nargs="*", default=[], help="JSON files of uniformity")
+    parser.add_argument("--images", type=Path, nargs="*", default=[], help="records of image sets")
     parser.add_argument(
         "--scores", type=Path, nargs="*", default=[], help="scores of every run, for cost and ablation-AXIS"
     )
@@ -37,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(o: argparse.Namespace) -> str:
     from sphere_repro.results.paper_tables import Sources
 
-    sources = Sources(o.table, o.uniformity, o.scores, o.rivals)
+    sources = Sources(o.table, o.uniformity, o.images, o.scores, o.rivals)
     return paper_tables(o.names, sources, o.out)
 
 
@@ -50,7 +51,7 @@ def paper_tables(names: Sequence[str], sources: Sources, out: Path) -> str:
     write(sources, names, out.parent)
     made = [out.with_name(f"{name}.{suffix}") for name in names for suffix in FORMATS]
     models = [record for path in sources.scores if (record := model_record(path)).is_file()]
-    read = [sources.table, *sources.uniformity, *sources.scores, *models]
+    read = [sources.table, *sources.uniformity, *sources.images, *sources.scores, *models]
     inputs = {str(path): path for path in (*read, *([sources.rivals] if sources.rivals else []))}
     origin = provenance_of({"tables": list(names)}, inputs=inputs, code=code.TABLE)
     write_record(out, origin | times(started), made)

@@ -14,11 +14,14 @@ from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.files import write_text
 from sphere_repro.results.ablation_table import of_ablation
 from sphere_repro.results.cost import of_cost
+from sphere_repro.results.degenerate import NO_SPREAD
+from sphere_repro.results.image_numbers import image_set_cells
 from sphere_repro.results.rivals import Rival, load_rivals
 from sphere_repro.results.scores import RunScores, read_uniformity, set_label
 from sphere_repro.results.table_formats import Cell, Line, Measured, Table, as_csv, as_latex, as_markdown
 from sphere_repro.results.tables import read_table
 from sphere_repro.results.trainings import read_means
+from sphere_repro.results.verdicts import Number
 from sphere_repro.study.paper_tables import ABLATION, FORMATS
 from sphere_repro.study.replicates import name_of
 
@@ -33,6 +36,7 @@ class Sources:
     Attributes:
         table: the CSV of `tables.fid_table`.
         uniformity: JSON files of `metrics.uniformity`, in the order of their lines.
+        images: records of the runs' image sets, in the order of their lines.
         scores: of every run, by the study's main extractor, the first run first; the records of the models
             lie beside them.
         rivals: other methods' published numbers; none are shown without it.
@@ -40,6 +44,7 @@ class Sources:
 
     table: Path
     uniformity: Sequence[Path] = ()
+    images: Sequence[Path] = ()
     scores: Sequence[Path] = ()
     rivals: Path | None = None
 
@@ -79,6 +84,8 @@ def _of(name: str, sources: Sources) -> Table:
     rows = sources.rows
     if name == "uniformity":
         return of_uniformity(sources.uniformity)
+    if name == "image-sets":
+        return of_image_sets(sources.images)
     if name == "cost":
         return of_cost(sources.runs, sources.others, rows)
     if name.startswith(ABLATION):
@@ -92,7 +99,9 @@ def _of(name: str, sources: Sources) -> Table:
         "posterior-hole": of_posterior_hole,
     }
     if name not in made:
-        raise UserError(f"No table is called '{name}'{nearest(name, ['uniformity', 'cost', *made])}.")
+        raise UserError(
+            f"No table is called '{name}'{nearest(name, ['uniformity', 'image-sets', 'cost', *made])}."
+        )
     return made[name](rows)
 
 
@@ -113,11 +122,16 @@ def of_dataset(archive: str, rows: Sequence[Row]) -> Table:
             "precision": Measured(row["precision"]),
             "recall": Measured(row["recall"]),
             "PSNR, dB": Measured(row["psnr"]),
+            "SSIM": Measured(row["ssim"]),
+            "SSIM's window, px": row["ssim_window"],
+            "LPIPS": Measured(row["lpips"]),
             "says nothing": row["degenerate"],
         }
         for row in rows
     ]
-    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.", lines)
+    missing = dict.fromkeys(row["lpips_missing"] for row in rows if row["lpips_missing"])
+    told = "".join(f" No LPIPS: {why}." for why in missing)
+    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.{told}", lines)
 
 
 def of_schemes(rows: Sequence[Row]) -> Table:
@@ -196,6 +210,22 @@ def of_uniformity(paths: Sequence[Path]) -> Table:
                 }
             )
     return Table("Latents on the sphere, in all its dimensions, ± one standard error.", lines)
+
+
+def of_image_sets(records: Sequence[Path]) -> Table:
+    """Edits, crossovers, interpolations and repeated passes, by what claims judge them."""
+    lines = [
+        {head: _measured(cell) if isinstance(cell, Number) else cell for head, cell in cells.items()}
+        for cells in image_set_cells(records)
+    ]
+    title = "Image sets after the last step or pass: means over images, pairs or paths ± one standard error."
+    return Table(title, lines)
+
+
+def _measured(number: Number) -> Measured:
+    """Without its error where that is nothing, or is not known of a single image."""
+    error = number.se if number.se > NO_SPREAD * abs(number.value) else 0.0
+    return Measured(f"{number.value:.6g}", f"{error:.6g}" if error else "")
 
 
 def _by_steps(key: Sequence[str], found: Mapping[tuple[str, ...], Mapping[int, Row]]) -> list[Line]:
