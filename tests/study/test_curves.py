@@ -27,7 +27,7 @@ def test_guidance_takes_two_guided_sets_of_as_many_steps() -> None:
 
 def test_sets_of_another_guidance_are_not_read() -> None:
     found = catalogue.figures(of("gallery"))["refinement-digits"].inputs
-    assert len(found) == 37 + 9 + 1 and "scores" in found
+    assert len(found) == 37 + 3 + 1 and "scores" in found
     assert not any("combo" in name or "dec" in name for name in found)
     guided = catalogue.figures(of("paper"))["refinement-cifar10-base"].inputs
     assert all(name.endswith("combo1.2") for name in guided if name != "scores")
