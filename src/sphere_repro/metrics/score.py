@@ -74,7 +74,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     the extractor has Inception's classifier (else null); reconstructions have their PSNR, SSIM and LPIPS
     too (`reconstruction.closeness`; a record says why LPIPS is null). Sets with
     classes have the share of their images that a classifier of the real ones recognises (`recognition`; null
-    where that classifier hardly sees the classes itself). Where classes
+    where that classifier hardly sees the classes itself), and generated ones the images that it is surest of,
+    which a curated figure shows. Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
     different a set's images are from one another stands beside that of the real ones. The random choices
     (jackknife groups, kernel subsets, the score's parts) follow from `seed` alone.
@@ -99,7 +100,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     records, half_done = [], _kept(inputs, extractor, score, provenance)
     for name, archive in archives.items():
         close = closeness(real, archive, device=device) if name == "reconstruction" else None
-        measured = scorer.measure(archive, f"{inputs.run} {name}", half_done.get(name))
+        generated = details[name]["kind"] == "generation"
+        measured = scorer.measure(archive, f"{inputs.run} {name}", half_done.get(name), generated=generated)
         apart = difference(real.labels, archive.labels)
         noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
         alike = _variety(archive, real, name)
@@ -178,9 +180,12 @@ class _Scorer:
         self.judge = judge
 
     def measure(
-        self, archive: ImageArchive, label: str, kept: Kept | None = None
-    ) -> dict[str, float | int | None]:
-        """Count, distances with standard errors, precision and recall, Inception Score, share recognised."""
+        self, archive: ImageArchive, label: str, kept: Kept | None = None, *, generated: bool = False
+    ) -> dict[str, Any]:
+        """Count, distances with standard errors, precision and recall, Inception Score, share recognised.
+
+        Of a generated set also the images that are most surely of their classes (`surest`).
+        """
         groups = self._groups(archive)
         features = extract(
             archive,
@@ -199,6 +204,7 @@ class _Scorer:
             **self._neighbours(features),
             **self._inception_score(features, archive),
             "share_recognised": self.judge.share(features, archive) if self.judge else None,
+            **({"surest": self.judge.surest(features, archive) if self.judge else None} if generated else {}),
         }
 
     def _kernel_distance(self, features: NDArray[np.float32]) -> dict[str, float | None]:

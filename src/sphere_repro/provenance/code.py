@@ -34,7 +34,7 @@ SCORE = (
     "results/degenerate.py", "results/recognised.py", "results/variety.py", "seeds.py", "study/scoring.py",
     "training/perceptual.py",
 )  # fmt: skip
-UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
+UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
     "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",

@@ -13,6 +13,7 @@ TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+LARGEST_LAW_DISTANCE = 0.05  # by which shares of angles may miss their law
 FEWEST_UNITS = 4  # images or paths: of fewer, how far they differ is hardly known
 FEWEST_PASSES = 10  # as many as the paper's page shows
 STAYS = 1.1  # a distance that stays where it is grows by a tenth at most
@@ -65,6 +66,12 @@ TEXTS = {
         f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "noise-angle-follows-law": (
+        "Noise of an angle turns the latents by the angles that its law at their dimension says.",
+        "the Kolmogorov-Smirnov distance between the angles reached and the law (noncentral t; "
+        f"metrics/spherification.py) is below {LARGEST_LAW_DISTANCE:g} for noise of the largest angle and of "
+        "uniformly drawn strength; its error is the largest that an empirical distribution has, 1/(2√n)",
     ),
     "loop-is-stable": (
         "Repeated encoding and decoding is stable for the Sphere Encoder and drifts for a VAE of the same "
