@@ -28,6 +28,9 @@ SCHEMES = {
     ("fixed", "initial"): "v",
     ("linear", "initial"): "P",
 }
+LINES: tuple[Any, ...] = (  # one for each guidance
+    *("-", "--", ":", "-.", (0, (8, 3)), (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1))),
+)
 LOG_FROM = 6.0  # ratio of largest to smallest distance from which the axis is logarithmic
 OTHERS_APART = 0.11  # steps between the marks of one scheme and the next
 NEAREST = 0.058  # least distance of two labels, as a fraction of the axis
@@ -109,7 +112,7 @@ def _panel(axes: Axes, runs: Sequence[RunScores]) -> None:
     for run in runs:
         colour = colours[run.run]
         for style_index, group in enumerate(_series(run)):
-            line: Any = ("-", "--", ":", "-.")[style_index % 4]
+            line: Any = LINES[style_index % len(LINES)]
             _draw_series(axes, group, dodge[run.run], colour, line)
             words = ", ".join(filter(None, [run.run, group[0].guidance]))
             handles.append(Line2D([], [], color=colour, linestyle=line, marker="o", label=words))
