@@ -85,16 +85,23 @@ rule paper_tables:
         table="{place}/fid_table.csv",
         uniformity=[places.uniformity(run) for run in files.judged],
         images=[places.images_record(run) for run in files.judged_images],
+        scores=list(files.scores().values()),
+        models=[record_of(places.model(run)) for run in files.first],
+        rivals=catalogue.RIVALS,
         code=modules(
             [
                 f"results/{name}.py"
                 for name in (
+                    "ablation_table",
+                    "cost",
                     "image_numbers",
                     "image_sets",
                     "pace",
                     "paper_tables",
                     "passes",
                     "structure",
+                    "table_formats",
+                    "trainings",
                 )
             ]
         ),
@@ -113,4 +120,5 @@ rule paper_tables:
         names=" ".join(table_names(files)),
     shell:
         "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
-        "--uniformity {input.uniformity} --images {input.images} --out {output.record}"
+        "--uniformity {input.uniformity} --images {input.images} --scores {input.scores} "
+        "--rivals {input.rivals} --out {output.record}"
