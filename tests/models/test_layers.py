@@ -8,7 +8,7 @@ import torch
 from sphere_repro.models.layers import Attention, rotate, turn
 
 
-@pytest.mark.parametrize(("grid", "width", "heads"), [(1, 8, 2), (3, 24, 3), (4, 96, 3), (16, 128, 2)])
+@pytest.mark.parametrize(("grid", "width", "heads"), [(1, 32, 2), (3, 48, 3), (4, 96, 3), (16, 128, 2)])
 def test_a_complex_product_turns_as_the_plain_form(grid: int, width: int, heads: int) -> None:
     attention = Attention(width, heads, grid)
     generator = torch.Generator().manual_seed(grid)
@@ -27,6 +27,14 @@ def test_a_complex_product_turns_as_the_plain_form(grid: int, width: int, heads:
     assert found[0][1] is not None and found[1][1] is not None
     torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-6, atol=1e-6)
     assert torch.allclose(found[0][0].norm(dim=-1), x.norm(dim=-1), rtol=1e-5)  # a turn keeps lengths
+
+
+@pytest.mark.parametrize(("width", "heads"), [(8, 2), (24, 3), (40, 2)])
+def test_rows_that_fill_no_vector_keep_the_plain_form(width: int, heads: int) -> None:
+    """So that no bit depends on where in a batch an image stands."""
+    attention = Attention(width, heads, 3)
+    qk = torch.randn(2, 3, heads, 9, width // heads, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(attention._placed(qk), rotate(qk, attention.cosines, attention.sines))
 
 
 def test_bfloat16_keeps_the_plain_form() -> None:
