@@ -117,11 +117,11 @@ class Attention(nn.Module):
 
     def _placed(self, qk: Tensor) -> Tensor:
         """q and k (2, B, heads, N, head_dim) turned by their positions."""
-        if qk.dtype == torch.float32 and not torch.compiler.is_compiling():
+        even = self.turns.shape[1] % COMPLEX_LANES == 0
+        if even and qk.dtype == torch.float32 and not torch.compiler.is_compiling():
             return turn(qk, self.turns)
-        return rotate(
-            qk, self.cosines, self.sines
-        )  # no complex bfloat16, nor complex kernels of the compiler
+        # no complex bfloat16, nor complex kernels of the compiler
+        return rotate(qk, self.cosines, self.sines)
 
 
 class SwiGLU(nn.Module):
