@@ -58,7 +58,8 @@ def test_a_study_has_the_figures_that_it_asks_for() -> None:
     found = [*catalogue.wanted(StudyFiles(study))]
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
     shown = [f"{kind}-{run}" for kind in image_sets for run in ("digits", "photo-patches")]
-    assert found == [*of_runs, "distance-by-steps", "training-curves", *shown, "cost"]
+    memories = ["memorisation-digits", "memorisation-photo-patches"]
+    assert found == [*of_runs, "distance-by-steps", "training-curves", *shown, *memories, "cost"]
     fewer = study.model_copy(update={"figures": ("training-curves",)})
     assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]
     assert catalogue.notebook_files(StudyFiles(fewer), "here") == ["here/notebooks/training-curves.ipynb"]

@@ -80,7 +80,8 @@ rule paper_tables:
     input:
         table="{place}/fid_table.csv",
         uniformity=[places.uniformity(run) for run in files.judged],
-        code=modules(["results/paper_tables.py"]),
+        scores=[files.scores()[run] for run in files.held_against_training],
+        code=modules(["results/nearest.py", "results/paper_tables.py"]),
     output:
         tables=report(
             [path for path in paper_table_files(files, "{place}")],
@@ -96,4 +97,4 @@ rule paper_tables:
         names=" ".join(table_names(files)),
     shell:
         "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
-        "--uniformity {input.uniformity} --out {output.record}"
+        "--uniformity {input.uniformity} --scores {input.scores} --out {output.record}"

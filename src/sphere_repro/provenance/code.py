@@ -29,15 +29,16 @@ IMAGES = (
 SCORE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/classifier.py",
     "metrics/features.py", "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",
-    "metrics/neighbours.py", "metrics/recognition.py", "metrics/reconstruction.py", "metrics/reference.py",
-    "metrics/score.py", "metrics/statistics.py",
-    "results/degenerate.py", "results/recognised.py", "results/variety.py", "seeds.py", "study/scoring.py",
+    "metrics/memorisation.py", "metrics/neighbours.py", "metrics/recognition.py",
+    "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
+    "results/degenerate.py", "results/nearest.py", "results/recognised.py", "results/variety.py", "seeds.py",
+    "study/generation.py", "study/scoring.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",
-    "results/tables.py", "results/trainings.py",
+    "results/degenerate.py", "results/expected.py", "results/nearest.py", "results/paper_tables.py",
+    "results/recognised.py", "results/tables.py", "results/trainings.py",
 )  # fmt: skip
 
 

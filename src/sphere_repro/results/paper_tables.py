@@ -15,6 +15,7 @@ import pandas as pd
 
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.files import write_text
+from sphere_repro.results.nearest import COPIES, WORDS, read_memorisation
 from sphere_repro.results.scores import read_uniformity, set_label
 from sphere_repro.results.tables import read_table, rounded, with_error
 from sphere_repro.study.paper_tables import FORMATS
@@ -44,12 +45,19 @@ class Table:
     lines: Sequence[Line]
 
 
-def paper_tables(table: Path, uniformity: Sequence[Path], names: Iterable[str], folder: Path) -> None:
+def paper_tables(
+    table: Path,
+    uniformity: Sequence[Path],
+    names: Iterable[str],
+    folder: Path,
+    scores: Sequence[Path] = (),
+) -> None:
     """Write each table called in `names` as `folder`/NAME.csv, .md and .tex.
 
     Args:
         table: the CSV of `tables.fid_table`.
         uniformity: JSON files of `metrics.uniformity`, in the order of their lines.
+        scores: JSON files of scores, for what they say of near duplicates.
         names: as `study.paper_tables.table_names` gives them.
 
     Raises:
@@ -57,14 +65,16 @@ def paper_tables(table: Path, uniformity: Sequence[Path], names: Iterable[str], 
     """
     rows = [row | {"run": name_of(row["run"], int(row["replicate"]))} for row in read_table(table)]
     for name in names:
-        found = _of(name, rows, uniformity)
+        found = _of(name, rows, uniformity, scores)
         for suffix, text in zip(FORMATS, (as_csv(found), as_markdown(found), as_latex(found)), strict=True):
             write_text(folder / f"{name}.{suffix}", text)
 
 
-def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path]) -> Table:
+def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path], scores: Sequence[Path]) -> Table:
     if name == "uniformity":
         return of_uniformity(uniformity)
+    if name == "memorisation":
+        return of_memorisation(scores)
     if name.startswith("scores-"):
         archive = name.removeprefix("scores-")
         return of_dataset(archive, [row for row in rows if row["dataset"] == archive])
@@ -74,7 +84,7 @@ def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path]) -> Table:
         "posterior-hole": of_posterior_hole,
     }
     if name not in made:
-        raise UserError(f"No table is called '{name}'{nearest(name, ['uniformity', *made])}.")
+        raise UserError(f"No table is called '{name}'{nearest(name, ['uniformity', 'memorisation', *made])}.")
     return made[name](rows)
 
 
@@ -178,6 +188,39 @@ def of_uniformity(paths: Sequence[Path]) -> Table:
                 }
             )
     return Table("Latents on the sphere, in all its dimensions, ± one standard error.", lines)
+
+
+def of_memorisation(paths: Sequence[Path]) -> Table:
+    """Near duplicates of training images among samples, and among the controls (the paper's appendix B)."""
+    lines: list[Line] = []
+    for path in paths:
+        found = read_memorisation(path)
+        if found is None:
+            continue
+        for measure, about in found.about["measures"].items():
+            groups = {found.control: about["control"], WORDS[COPIES]: about[COPIES]}
+            groups |= {set_label(name): shares[measure] for name, shares in found.sets.items()}
+            lines += [
+                {
+                    "run": found.run,
+                    "compared in": measure if measure == "pixels" else f"{measure} ({found.metric})",
+                    "images": words,
+                    "count": str(counted["count"]),
+                    "near duplicates": str(counted["near"]),
+                    "share": Measured(f"{counted['share']:.6g}"),
+                    "95 % from": Measured(f"{counted['low']:.6g}"),
+                    "95 % to": Measured(f"{counted['high']:.6g}"),
+                    "relative distance below": Measured(f"{about['below']:.6g}"),
+                    "training images searched": f"{found.about['looked_at']} of {found.about['trained_on']}",
+                }
+                for words, counted in groups.items()
+            ]
+    title = (
+        "Near duplicates of training images (distance to the nearest over the mean to the 2nd to 50th "
+        "nearest, below the 1 % quantile of training images against the others), with Clopper-Pearson "
+        "intervals."
+    )
+    return Table(title, lines)
 
 
 def as_csv(table: Table) -> str:

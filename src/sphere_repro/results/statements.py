@@ -13,6 +13,8 @@ TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+MOST_COPIES = 0.01  # near duplicates among samples, beyond what chance gives: one in a hundred
+LEAST_FOUND = 0.9  # of planted copies, or the measure cannot be trusted
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
 ANGLE_AXIS = "alpha-max"
 
@@ -46,6 +48,13 @@ TEXTS = {
         f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "samples-are-no-copies": (
+        "Samples are no copies of training images.",
+        "the share of near duplicates of training images exceeds that of the control (images held out, or "
+        f"training images against the others) by less than {100 * MOST_COPIES:g} percentage point, in "
+        "features and in pixels, in the set of one step and in that of most steps (fixed, shared); counts "
+        f"only where {100 * LEAST_FOUND:g} % of planted copies are found and all training images searched",
     ),
     "published-number-reached": (
         f"The published number is reached, within {100 * TOLERANCE:g} %.",
