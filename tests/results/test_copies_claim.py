@@ -35,7 +35,7 @@ def found(
         ({"samples": 100}, "does not hold", ""),
         ({"samples": 40}, "undecided", ""),  # two in a hundred: one beyond chance
         ({"samples": 0, "count": 40, "chance": 1}, "undecided", ""),  # too few to tell
-        ({"planted": 150}, "undecided", "finds 75 % of the planted copies"),
+        ({"planted": 150}, "undecided", "find 75 % of the planted copies"),
         ({"searched": 4000}, "undecided", "4000 of 5000 training images were searched"),
     ],
 )
@@ -44,6 +44,14 @@ def test_the_verdict(shares: dict[str, int], verdict: str, words: str) -> None:
     assert claim.verdict == verdict and words in claim.note
     assert claim.numbers["pixels, training"].value == shares.get("chance", 10) / 1000
     assert claim.numbers["features, 1 step"].se > 0
+
+
+def test_a_measure_that_misses_planted_copies_is_left_out() -> None:
+    half = found()
+    half.about["measures"]["features"] = half.about["measures"]["features"] | {"planted": counted(20, 200)}
+    half.sets["b"] = half.sets["b"] | {"features": counted(200, 2000)}
+    claim = copies_claim(half, {})
+    assert claim.verdict == "holds" and "features find 10 % of the planted copies" in claim.note
 
 
 def test_one_set_of_copies_is_enough() -> None:

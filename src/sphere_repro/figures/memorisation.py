@@ -28,7 +28,7 @@ from sphere_repro.results.nearest import (
 )
 from sphere_repro.results.scores import set_label
 
-SHOWN = 12  # samples of each set: those with the smallest relative distance in features
+SHOWN = 6  # samples of each set and measure: those with the smallest relative distance
 ROW = 0.85  # inches of a row of images
 CURVES = 2.9  # inches of a row of curves
 UNITS = {"features": "Euclidean, in features", "pixels": "RMS of pixels, grey levels"}
@@ -152,17 +152,23 @@ def draw(found: Found, *, title: str = "Nearest training images") -> Figure:
 
 def _strip(part: SubFigure, found: Found, name: str) -> None:
     near, archive = found.groups[name], found.sets[name]
-    chosen = np.argsort(near["features"].relative, kind="stable")[:SHOWN]
-    rows = [np.stack([archive.read(int(index)) for index in chosen])]
+    each = min(SHOWN, len(archive))
+    chosen = {measure: np.argsort(near[measure].relative, kind="stable")[:each] for measure in MEASURES}
+    indices = np.concatenate([*chosen.values()])
+    rows = [np.stack([archive.read(int(index)) for index in indices])]
     rows += [
-        np.stack([found.real.read(int(index)) for index in near[measure].index[chosen]])
+        np.stack([found.real.read(int(index)) for index in near[measure].index[indices]])
         for measure in MEASURES
     ]
     axes = part.subplots()
-    centres, columns = style.show_montage(axes, np.stack(rows))
+    centres, columns = style.show_montage(axes, style.parted(np.stack(rows), each))
     axes.set_yticks(centres, ["sample", "nearest in\nfeatures", "nearest in\npixels"])
-    axes.set_xticks(columns, [f"{value:.2f}" for value in near["features"].relative[chosen]])
-    axes.set_title(f"{set_label(name)}; below: relative distance in features", loc="left")
+    values = np.concatenate([near[measure].relative[of] for measure, of in chosen.items()])
+    axes.set_xticks(style.kept(columns, each), [f"{value:.2f}" for value in values])
+    axes.set_title(
+        f"{set_label(name)}: the smallest relative distances, in features (left) and in pixels (right)",
+        loc="left",
+    )
 
 
 def _curves(part: SubFigure, found: Found) -> None:

@@ -20,37 +20,31 @@ def copies_claim(found: Memorisation, doubts: Mapping[str, str]) -> Claim:
         doubts: why a set's scores say nothing, by set.
     """
     numbers: dict[str, Number] = {}
-    tested = []
+    tested, notes = [], [f"control: {found.control}"]
     for measure in MEASURES:
-        chance = _share(found.about["measures"][measure]["control"])
+        about = found.about["measures"][measure]
+        chance = _share(about["control"])
         numbers[f"{measure}, {found.about['control']}"] = chance
+        fit = about[COPIES]["share"] >= LEAST_FOUND
+        if not fit:
+            notes.append(
+                f"{measure} find {100 * about[COPIES]['share']:.0f} % of the planted copies, so they "
+                "would miss others: not judged by them"
+            )
         for name, measures in found.sets.items():
             own = _share(measures[measure], f"{name}: {doubts[name]}" if doubts.get(name) else "")
             numbers[f"{measure}, {set_label(name)}"] = own
             excess = difference(own, chance)
-            tested.append(Number(MOST_COPIES - excess.value, excess.se))
-    verdict, notes = every(decide(each) for each in tested), [f"control: {found.control}"]
-    if fault := _unfit(found.about):
-        verdict, tested = UNDECIDED, []
-        notes.append(fault)
-    name = "samples-are-no-copies"
-    told = "; ".join(notes)
-    return claim_of(name, found.run, found.dataset, found.metric, verdict, numbers, told, tested)
-
-
-def _unfit(about: Mapping[str, Any]) -> str:
-    """Why the measure cannot tell; empty where it can."""
-    for measure in MEASURES:
-        planted = about["measures"][measure][COPIES]
-        if planted["share"] < LEAST_FOUND:
-            share = f"{100 * planted['share']:.0f} %"
-            return f"the measure finds {share} of the planted copies in {measure}, so it would miss others"
-    if about["looked_at"] < about["trained_on"]:
-        return (
-            f"{about['looked_at']} of {about['trained_on']} training images were searched "
-            "(score.reference_count): copies of the others would not be seen"
+            tested += [Number(MOST_COPIES - excess.value, excess.se)] if fit else []
+    if found.about["looked_at"] < found.about["trained_on"]:
+        tested = []
+        notes.append(
+            "{looked_at} of {trained_on} training images were searched (score.reference_count): copies of "
+            "the others would not be seen".format(**found.about)
         )
-    return ""
+    verdict = every(decide(each) for each in tested) if tested else UNDECIDED
+    name, told = "samples-are-no-copies", "; ".join(notes)
+    return claim_of(name, found.run, found.dataset, found.metric, verdict, numbers, told, tested)
 
 
 def _share(counted: Mapping[str, Any], doubt: str = "") -> Number:

@@ -52,9 +52,10 @@ TEXTS = {
     "samples-are-no-copies": (
         "Samples are no copies of training images.",
         "the share of near duplicates of training images exceeds that of the control (images held out, or "
-        f"training images against the others) by less than {100 * MOST_COPIES:g} percentage point, in "
-        "features and in pixels, in the set of one step and in that of most steps (fixed, shared); counts "
-        f"only where {100 * LEAST_FOUND:g} % of planted copies are found and all training images searched",
+        f"training images against the others) by less than {100 * MOST_COPIES:g} percentage point, in the "
+        "set of one step and in that of most steps (fixed, shared), in features and in pixels, of which those "
+        f"count that find {100 * LEAST_FOUND:g} % of planted copies; all training images must have been "
+        "searched",
     ),
     "published-number-reached": (
         f"The published number is reached, within {100 * TOLERANCE:g} %.",
