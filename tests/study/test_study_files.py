@@ -117,8 +117,10 @@ def test_runs_by_what_is_done_with_them() -> None:
     assert files.trained == [*files.study.runs] and files.imported == []
     assert files.spheres == files.judged == files.paired == ["digits", "photo-patches"]
     assert files.encoded == [*files.study.runs]
+    assert files.compared == {"digits": "digits-vae", "photo-patches": "photo-patches-vae"}
+    assert files.judged_images == [*files.judged, *files.compared.values()]
     ablations = StudyFiles(load_study(ROOT / "params/ablations-small.yaml"))
     assert ablations.judged == ablations.encoded == ["baseline"]
-    assert ablations.paired == []
+    assert ablations.paired == ablations.judged_images == [] and ablations.compared == {}
     released = StudyFiles(load_study(ROOT / "params/released.yaml"))
     assert released.trained == [] and released.imported == [*released.study.runs]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sphere_repro.metrics.classifier import SIDE
-from sphere_repro.metrics.memorisation import MEASURES, MOST_CONTROLS, PLANTED
+from sphere_repro.metrics.memorisation import MOST_CONTROLS, PLANTED
 from sphere_repro.metrics.memorisation import SIDE as COMPARED_SIDE
 from sphere_repro.metrics.neighbours import CHUNK_MIB
 from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
 from sphere_repro.planning.extractors import EXTRACTORS
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
+from sphere_repro.results.nearest import MEASURES
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run
 from sphere_repro.study.generation import remembered

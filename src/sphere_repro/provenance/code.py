@@ -32,13 +32,15 @@ SCORE = (
     "metrics/memorisation.py", "metrics/neighbours.py", "metrics/recognition.py",
     "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
     "results/degenerate.py", "results/nearest.py", "results/recognised.py", "results/variety.py", "seeds.py",
-    "study/generation.py", "study/scoring.py",
+    "study/generation.py", "study/scoring.py", "training/perceptual.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/degenerate.py", "results/expected.py", "results/nearest.py", "results/paper_tables.py",
-    "results/recognised.py", "results/tables.py", "results/trainings.py",
+    "results/degenerate.py", "results/expected.py", "results/image_numbers.py", "results/image_sets.py",
+    "results/nearest.py", "results/pace.py", "results/paper_tables.py", "results/passes.py",
+    "results/recognised.py", "results/structure.py", "results/table_rows.py", "results/tables.py",
+    "results/trainings.py",
 )  # fmt: skip
 
 

@@ -15,9 +15,12 @@ import pandas as pd
 
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.files import write_text
+from sphere_repro.results.degenerate import NO_SPREAD
+from sphere_repro.results.image_numbers import image_set_cells
 from sphere_repro.results.nearest import COPIES, WORDS, read_memorisation
 from sphere_repro.results.scores import read_uniformity, set_label
 from sphere_repro.results.tables import read_table, rounded, with_error
+from sphere_repro.results.verdicts import Number
 from sphere_repro.study.paper_tables import FORMATS
 from sphere_repro.study.replicates import name_of
 
@@ -50,6 +53,8 @@ def paper_tables(
     uniformity: Sequence[Path],
     names: Iterable[str],
     folder: Path,
+    *,
+    images: Sequence[Path] = (),
     scores: Sequence[Path] = (),
 ) -> None:
     """Write each table called in `names` as `folder`/NAME.csv, .md and .tex.
@@ -58,6 +63,7 @@ def paper_tables(
         table: the CSV of `tables.fid_table`.
         uniformity: JSON files of `metrics.uniformity`, in the order of their lines.
         scores: JSON files of scores, for what they say of near duplicates.
+        images: records of the runs' image sets, in the order of their lines.
         names: as `study.paper_tables.table_names` gives them.
 
     Raises:
@@ -65,16 +71,25 @@ def paper_tables(
     """
     rows = [row | {"run": name_of(row["run"], int(row["replicate"]))} for row in read_table(table)]
     for name in names:
-        found = _of(name, rows, uniformity, scores)
+        found = _of(name, rows, uniformity, images, scores)
         for suffix, text in zip(FORMATS, (as_csv(found), as_markdown(found), as_latex(found)), strict=True):
             write_text(folder / f"{name}.{suffix}", text)
 
 
-def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path], scores: Sequence[Path]) -> Table:
-    if name == "uniformity":
-        return of_uniformity(uniformity)
-    if name == "memorisation":
-        return of_memorisation(scores)
+def _of(
+    name: str,
+    rows: Sequence[Row],
+    uniformity: Sequence[Path],
+    images: Sequence[Path],
+    scores: Sequence[Path],
+) -> Table:
+    others: Mapping[str, Callable[[], Table]] = {
+        "uniformity": lambda: of_uniformity(uniformity),
+        "memorisation": lambda: of_memorisation(scores),
+        "image-sets": lambda: of_image_sets(images),
+    }
+    if name in others:
+        return others[name]()
     if name.startswith("scores-"):
         archive = name.removeprefix("scores-")
         return of_dataset(archive, [row for row in rows if row["dataset"] == archive])
@@ -84,7 +99,7 @@ def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path], scores: Sequ
         "posterior-hole": of_posterior_hole,
     }
     if name not in made:
-        raise UserError(f"No table is called '{name}'{nearest(name, ['uniformity', 'memorisation', *made])}.")
+        raise UserError(f"No table is called '{name}'{nearest(name, [*others, *made])}.")
     return made[name](rows)
 
 
@@ -105,11 +120,16 @@ def of_dataset(archive: str, rows: Sequence[Row]) -> Table:
             "precision": Measured(row["precision"]),
             "recall": Measured(row["recall"]),
             "PSNR, dB": Measured(row["psnr"]),
+            "SSIM": Measured(row["ssim"]),
+            "SSIM's window, px": row["ssim_window"],
+            "LPIPS": Measured(row["lpips"]),
             "says nothing": row["degenerate"],
         }
         for row in rows
     ]
-    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.", lines)
+    missing = dict.fromkeys(row["lpips_missing"] for row in rows if row["lpips_missing"])
+    told = "".join(f" No LPIPS: {why}." for why in missing)
+    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.{told}", lines)
 
 
 def of_schemes(rows: Sequence[Row]) -> Table:
@@ -223,6 +243,16 @@ def of_memorisation(paths: Sequence[Path]) -> Table:
     return Table(title, lines)
 
 
+def of_image_sets(records: Sequence[Path]) -> Table:
+    """Edits, crossovers, interpolations and repeated passes, by what claims judge them."""
+    lines = [
+        {head: _measured(cell) if isinstance(cell, Number) else cell for head, cell in cells.items()}
+        for cells in image_set_cells(records)
+    ]
+    title = "Image sets after the last step or pass: means over images, pairs or paths ± one standard error."
+    return Table(title, lines)
+
+
 def as_csv(table: Table) -> str:
     """Values and standard errors in columns of their own, as many digits as the results have."""
     text = io.StringIO()
@@ -256,6 +286,12 @@ def as_latex(table: Table) -> str:
     )
     body: str = frame.to_latex(index=False, escape=True)
     return f"% {table.title}\n" + body.replace("±", "$\\pm$").replace("é", "\\'e")
+
+
+def _measured(number: Number) -> Measured:
+    """Without its error where that is nothing, or is not known of a single image."""
+    error = number.se if number.se > NO_SPREAD * abs(number.value) else 0.0
+    return Measured(f"{number.value:.6g}", f"{error:.6g}" if error else "")
 
 
 def _by_steps(key: Sequence[str], found: Mapping[tuple[str, ...], Mapping[int, Row]]) -> list[Line]:

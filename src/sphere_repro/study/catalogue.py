@@ -220,7 +220,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "noise. Above, each row is one input, each column a class, after the last step; in the middle "
             "the first input step by step, with fixed and with falling noise. Below: PSNR to the input, "
             "and the correlation of grey values with the input that an image was made of (solid) and, as "
-            "a control, with the other inputs (dashed): structure is kept as far as the two differ.",
+            "a control, with the other inputs (dashed; of photographs with photographs, of negatives with "
+            "negatives): structure is kept as far as the two differ.",
         ),
         "crossover": Kind(
             _with("crossovers"),

@@ -206,6 +206,17 @@ class StudyFiles:
         return [name for name in self.spheres if self.study.runs[name].ablation is None]
 
     @property
+    def compared(self) -> dict[str, str]:
+        """The VAE that a run's image sets are held against: run → VAE, where both have some."""
+        pairs = {run: self.baseline(run) for run in self.judged if run in self.shown}
+        return {run: vae for run, vae in pairs.items() if vae is not None and vae in self.shown}
+
+    @property
+    def judged_images(self) -> list[str]:
+        """Runs whose image sets claims read: those whose latents are judged, and their baselines."""
+        return [*(run for run in self.judged if run in self.shown), *self.compared.values()]
+
+    @property
     def encoded(self) -> list[str]:
         """Runs whose latents are needed: those that are judged, and their baselines."""
         baselines = {self.baseline(name) for name in self.judged}
