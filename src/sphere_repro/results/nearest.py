@@ -90,7 +90,7 @@ def read_memorisation(scores: Path) -> Memorisation | None:
     """
     data = read_json(scores)
     try:
-        about = data["memorisation"]
+        about = data.get("memorisation")
         sets = {
             record["set"]: record["memorisation"] for record in data["records"] if "memorisation" in record
         }
