@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from conftest import ROOT
+from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
@@ -24,6 +28,8 @@ from sphere_repro.figures import (
     globes,
     posterior_hole,
     samples,
+    samples_curated,
+    spherification,
     style,
     training_curves,
     uniformity,
@@ -31,6 +37,8 @@ from sphere_repro.figures import (
 from sphere_repro.metrics import uniformity as statistics
 from sphere_repro.results.rivals import load_rivals
 from sphere_repro.results.trainings import read_means
+from sphere_repro.sampling.noising import noised
+from sphere_repro.sphere import spherify
 from sphere_repro.study import config
 
 GENERATIONS = {
@@ -40,6 +48,7 @@ GENERATIONS = {
     "generation-4-linear-independent": (4, "linear", "independent"),
 }
 METRIC = "frechet-efficientnet-lite0-128px-bicubic"
+LARGEST_PDF = 1_000_000  # bytes
 
 
 def archive(path: Path, count: int = 40, size: int = 8, seed: int = 0, classes: int = 4) -> Path:
@@ -79,12 +88,17 @@ def scores(path: Path, kind: str = "sphere", metric: str = METRIC, scale: float 
     return path
 
 
-def latents(path: Path, classes: int, baseline: bool) -> Path:
+def latents(path: Path, classes: int, baseline: bool, alpha_max: float | None = None) -> Path:
     generator = np.random.default_rng(0)
     source = path.with_name("latents.npz")
     labels = np.arange(80) % max(1, classes)
     pixels = generator.uniform(-1, 0, (80, 27)).astype(np.float32)
-    np.savez(source, latents=generator.standard_normal((80, 16)), labels=labels, pixels=pixels)
+    points = generator.standard_normal((80, 16))
+    angles = {}
+    if alpha_max is not None:
+        points = spherify(torch.from_numpy(points).float()).numpy()
+        angles = noised(points, alpha_max, (0,))
+    np.savez(source, latents=points, labels=labels, pixels=pixels, **angles)
     statistics.uniformity(
         source,
         path,
@@ -94,6 +108,7 @@ def latents(path: Path, classes: int, baseline: bool) -> Path:
         seed=0,
         baseline=source if baseline else None,
         baseline_run="digits-vae" if baseline else None,
+        alpha_max=alpha_max,
     )
     return path
 
@@ -137,6 +152,36 @@ def draw_globes_without_classes(folder: Path) -> Figure:
     return globes.draw(latents(folder / "u.json", 0, baseline=False), folder / "u.npz")
 
 
+def draw_spherification(folder: Path) -> Figure:
+    path = latents(folder / "u.json", 4, baseline=False, alpha_max=80.0)
+    return spherification.figure({"result": path}, "digits")
+
+
+def curated(folder: Path, classes: int = 12, kept: bool = True) -> dict[str, Path]:
+    """Two sets of which images were chosen, and scores that say which."""
+    inputs = {"generation-1": archive(folder / "one.zip", 60, seed=1, classes=classes)}
+    inputs["generation-4-fixed-shared"] = archive(folder / "four.zip", 60, seed=2, classes=classes)
+    data = json.loads(scores(folder / "scores.json").read_text())
+    chosen = [
+        {"class": label, "of": 5, "indices": [label + classes, label], "probability": [0.9, 0.75]}
+        for label in range(3)
+    ]
+    for record in data["records"]:
+        if record["kind"] == "generation":
+            record["surest"] = chosen if kept and record["set"] in inputs else None
+    data["classifier"] = {"accuracy": 0.97, "sees": "pixels"}
+    (folder / "scores.json").write_text(json.dumps(data))
+    return inputs | {"scores": folder / "scores.json"}
+
+
+def draw_curated(folder: Path) -> Figure:
+    return samples_curated.figure(curated(folder), "digits")
+
+
+def draw_nothing_curated(folder: Path) -> Figure:
+    return samples_curated.figure(curated(folder, kept=False), "digits")
+
+
 def draw_distances(folder: Path) -> Figure:
     return distance_by_steps.draw([scores(folder / "digits.json"), scores(folder / "digits-vae.json", "vae")])
 
@@ -170,6 +215,9 @@ DRAWINGS = [
     draw_uniformity_without_classes,
     draw_globes,
     draw_globes_without_classes,
+    draw_spherification,
+    draw_curated,
+    draw_nothing_curated,
     draw_distances,
     draw_cost,
     draw_training,
@@ -184,19 +232,85 @@ def words(figure: Figure) -> str:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("draw", DRAWINGS, ids=lambda draw: draw.__name__)
 def test_same_results_same_bytes_and_nothing_cut_off(draw: Drawing, tmp_path: Path) -> None:
-    style.save(draw(tmp_path), tmp_path / "first.png")
-    data = (tmp_path / "first.png").read_bytes()
-    assert data == style.png(draw(tmp_path))
-    assert len(data) <= style.LARGEST_FILE
+    made = style.save(draw(tmp_path), tmp_path / "first.png")
+    assert made == [tmp_path / "first.png", tmp_path / "first.pdf"]
+    data, vectors = (path.read_bytes() for path in made)
+    again = draw(tmp_path)
+    assert data == style.png(again) and vectors == style.pdf(again)
+    assert len(data) <= style.LARGEST_FILE and len(vectors) < LARGEST_PDF
     picture = Image.open(io.BytesIO(data))
     assert not picture.info.keys() & {"Software", "Creation Time", "date"}
     assert edge(picture).min() == 255
+
+
+def test_pngs_have_200_dots_per_inch_and_pdfs_their_size_and_text(tmp_path: Path) -> None:
+    """The PDF is read by hand: a page as large as the figure, words that are text, no time."""
+    figure = draw_distances(tmp_path)
+    picture = Image.open(io.BytesIO(style.png(figure)))
+    assert picture.size == tuple((figure.get_size_inches() * 200).round().astype(int))
+    data = style.pdf(figure)
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", data)
+    assert box and [float(value) for value in box.groups()] == pytest.approx(figure.get_size_inches() * 72)
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL)
+    content = b"".join(map(inflated, streams))
+    assert content.count(b"TJ") + content.count(b"Tj") > 10 and b"/Type0" in data and b"/Type3" not in data
+    assert not re.search(rb"CreationDate|/Producer|/Creator|D:20\d\d", data)
+
+
+def inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:  # not compressed
+        return stream
 
 
 def edge(picture: Image.Image) -> np.ndarray:
     """The outermost pixels, (n, 3): white where nothing is cut off."""
     pixels = np.asarray(picture.convert("RGB"))
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def test_curated_shows_the_chosen_images_and_says_that_they_are(tmp_path: Path) -> None:
+    inputs = curated(tmp_path)
+    figure = samples_curated.figure(inputs, "digits")
+    text = words(figure)
+    assert "Curated: the 2 of 5 per class that a classifier of real images is surest of" in text
+    assert "It sees small pixels and is right on 97 % of real images held out." in text
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["1 step", "4 steps, fixed, shared"]
+    grid = np.asarray(figure.axes[1].get_images()[0].get_array())
+    four = ImageArchive(inputs["generation-4-fixed-shared"])
+    size, factor = style.CELL + 4, style.CELL // 8
+    for row, column, index in ((0, 0, 12), (0, 1, 0), (2, 0, 14)):
+        cell = grid[row * size : row * size + style.CELL, column * size : column * size + style.CELL]
+        assert np.array_equal(cell[::factor, ::factor], four.read(index))
+    table = samples_curated.numbers(inputs).reset_index()
+    assert len(table) == 2 * 3 * 2
+    assert table.loc[table["set"] == "1 step", "index"].tolist() == [12, 0, 13, 1, 14, 2]
+    assert table["probability"].tolist() == [0.9, 0.75] * 6
+
+
+def test_without_a_classifier_nothing_is_curated_and_older_scores_are_refused(tmp_path: Path) -> None:
+    inputs = curated(tmp_path, kept=False)
+    assert "it hardly sees the classes itself" in words(samples_curated.figure(inputs, "digits"))
+    assert samples_curated.numbers(inputs).empty
+    data = json.loads(inputs["scores"].read_text())
+    inputs["scores"].write_text(json.dumps(data | {"classifier": None}))
+    assert "the real images have no classifier" in words(samples_curated.figure(inputs, "digits"))
+    with pytest.raises(UserError, match="before curated images were kept"):
+        samples_curated.figure({"scores": scores(tmp_path / "old.json")})
+
+
+def test_spherification_has_the_law_beside_the_angles(tmp_path: Path) -> None:
+    path = latents(tmp_path / "u.json", 4, baseline=False, alpha_max=80.0)
+    table = spherification.numbers({"result": path}).reset_index()
+    told = json.loads(path.read_text())["spherification"]
+    for key, name in (("full", "full strength"), ("any", "any strength")):
+        part = table[table["strength"] == name]
+        assert part["share"].tolist() == told[key]["share"] and part["law"].tolist() == told[key]["law"]
+    text = words(spherification.figure({"result": path}, "digits"))
+    assert f"(Kolmogorov-Smirnov): {told['full']['distance']:.3f}" in text and "16 dimensions" in text
+    with pytest.raises(UserError, match="says nothing of noise angles"):
+        spherification.figure({"result": latents(tmp_path / "b.json", 4, baseline=False)})
 
 
 def test_samples_rows_are_in_reading_order(tmp_path: Path) -> None:
@@ -427,10 +541,20 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         uniformity.draw(path)
 
 
-def test_large_photographs_still_make_a_small_file(tmp_path: Path) -> None:
-    """Noise is the worst case for PNG."""
+def test_many_colours_are_given_up_only_where_that_makes_a_small_file(tmp_path: Path) -> None:
+    """Points in many shades shrink to 256 colours; noise, the worst case for PNG, keeps all of its own."""
+    shades = Image.open(io.BytesIO(style.png(shaded())))
+    assert shades.mode == "P" and len(style.png(shaded())) <= style.LARGEST_FILE
     sets = {name: archive(tmp_path / f"{name}.zip", 8, 160, classes=0) for name in GENERATIONS}
-    assert len(style.png(samples.draw(sets))) <= style.LARGEST_FILE
+    noise = style.png(samples.draw(sets))
+    assert len(noise) > style.LARGEST_FILE and Image.open(io.BytesIO(noise)).mode != "P"
+
+
+def shaded() -> Figure:
+    figure = style.figure(10.0)
+    rows = np.random.default_rng(0).random((4000, 2))
+    figure.subplots().scatter(*rows.T, c=rows[:, 0], cmap="viridis", s=12, alpha=0.6, linewidths=0)
+    return figure
 
 
 @pytest.mark.parametrize("smallest", [0.5, 1e-3, 1e-12])

@@ -158,7 +158,7 @@ def test_the_verb_writes_the_numbers_beside_the_picture(tmp_path: Path) -> None:
     assert lines[0].startswith("set,cut,pass,change")
     assert len(lines) == 1 + 4 * 4
     about = json.loads((tmp_path / "a.json").read_text())
-    assert set(about["files"]) == {"a.png", "a.csv"}
+    assert set(about["files"]) == {"a.png", "a.pdf", "a.csv"}
 
 
 def test_sets_of_other_images_are_not_compared(tmp_path: Path) -> None:

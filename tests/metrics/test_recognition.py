@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
@@ -65,6 +67,53 @@ def test_separable_features_are_recognised_and_shuffled_labels_are_not(tmp_path:
     shuffled = np.random.default_rng(2).permutation(SORTED)
     wrong = judge.share(drawn, labelled(tmp_path / "wrong.zip", shuffled, noise=True))
     assert wrong == pytest.approx((shuffled == SORTED).mean()) == pytest.approx(1 / CLASSES, abs=0.06)
+
+
+def test_the_surest_are_the_most_probable_of_each_class(tmp_path: Path) -> None:
+    """Against scikit-learn's own probabilities, ranked one class after the other."""
+    judge = judge_of(tmp_path, apart=1)
+    assert judge.classifier.sees == "features" and not judge.described.near_chance
+    labels = np.random.default_rng(3).permutation(SORTED)
+    drawn = features_of(labels, apart=1, seed=1)
+    found = judge.surest(drawn, labelled(tmp_path / "drawn.zip", labels, noise=True))
+    train, _ = hold_out(SORTED, np.random.default_rng(derive("classifier")))
+    scaler = StandardScaler().fit(features_of(SORTED, 1)[train])
+    fitted = LogisticRegression(C=0.01, max_iter=300)
+    fitted.fit(scaler.transform(features_of(SORTED, 1)[train]), SORTED[train])
+    chances = fitted.predict_proba(scaler.transform(drawn))
+    assert found is not None and [each["class"] for each in found] == list(range(CLASSES))
+    for each in found:
+        label = each["class"]
+        members = [index for index in range(len(labels)) if labels[index] == label]
+        best = sorted(members, key=lambda index, label=label: (-chances[index, label], index))
+        assert each["indices"] == best[: recognition.CHOSEN] and each["of"] == EACH
+        assert each["probability"] == pytest.approx(chances[each["indices"], label], abs=1e-4)
+
+
+def test_of_equals_the_first_are_chosen_and_of_many_classes_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = judge_of(tmp_path, apart=5)
+    same = features_of(SORTED, apart=5) * 0  # all alike
+    archive = labelled(tmp_path / "same.zip", SORTED, noise=True)
+    found = judge.surest(same, archive)
+    assert found is not None
+    first = [list(range(EACH * label, EACH * label + 8)) for label in range(CLASSES)]
+    assert [each["indices"] for each in found] == first
+    monkeypatch.setattr(recognition, "MOST_CHOSEN", 3)
+    few = judge.surest(same, archive)
+    assert few is not None and [each["class"] for each in few] == [0, 4, 7]
+    assert judge.surest(same, labelled(tmp_path / "none.zip", None, noise=True)) is None
+
+
+def test_pixels_probability_is_the_regressions_and_unknown_classes_have_none(tmp_path: Path) -> None:
+    pixels = small_pixels(labelled(tmp_path / "a.zip", SORTED))
+    classifier = of_pixels(pixels, SORTED)
+    chances = classifier.probability(pixels, SORTED)
+    assert chances.mean() > 0.8 and (classifier.probability(pixels, (SORTED + 4) % CLASSES) < 0.5).all()
+    every = [classifier.probability(pixels, np.full(len(SORTED), label)) for label in range(CLASSES)]
+    assert (np.stack(every).argmax(axis=0) == classifier.predict(pixels)).all()
+    assert np.isnan(classifier.probability(pixels[:2], np.array([CLASSES, -1]))).all()
 
 
 def test_images_of_other_classes_at_the_same_distance_are_not_recognised(tmp_path: Path) -> None:

@@ -223,6 +223,11 @@ def test_sets_are_asked_whether_they_show_their_classes(
         GENERATION.name: 1,
         "generation-1": 0,
     }
+    assert ["surest" in record for record in found["records"]] == [False, False, True, True]
+    kept = found["records"][2]["surest"]
+    assert [(each["class"], each["of"], len(each["indices"])) for each in kept] == [
+        (label, 40, 8) for label in range(3)
+    ]
     guided, turned = found["records"][2:]
     assert guided["frechet"] == turned["frechet"]  # the distance does not see it
     assert found["classifier"]["accuracy"] == 1 and found["classifier"]["classes"] == 3

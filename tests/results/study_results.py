@@ -65,6 +65,15 @@ def cloud(key: str, cosine: float, anisotropy: float, se: float = 1e-4, classes:
     return {"key": key, "overall": group, "classes": [{"class": label, **group} for label in range(classes)]}
 
 
+def angles(full: float, some: float, draws: int = 10_000) -> dict[str, Any]:
+    """What a uniformity result says of noise angles, by their distances from the law."""
+    parts = {
+        key: {"distance": distance, "draws": draws, "reached": [71.8, 79.9, 88.1]}
+        for key, distance in (("full", full), ("any", some))
+    }
+    return {"spherification": {"alpha_max": 80.0, "dimension": 128, **parts}}
+
+
 def uniformity(latents: dict[str, Any], pixels: float = 0.6, uniform: float = 0.0) -> dict[str, Any]:
     clouds = [latents, cloud("pixels", pixels, 40.0), cloud("uniform", uniform, 1.0)]
     return {"run": "digits", "classes": 3, "clouds": {entry["key"]: entry for entry in clouds}}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from image_results import PASSES, images_record, looped, pictures, write_images
-from study_results import cloud, sphere, thrice, uniformity, vae, varied
+from study_results import angles, cloud, sphere, thrice, uniformity, vae, varied
 
 from sphere_repro.errors import UserError
 from sphere_repro.results.claims import claims
@@ -43,7 +43,7 @@ def looped_runs(folder: Path) -> list[Path]:
 def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     runs = thrice(sphere(), vae(), varied("loss-terms", ALONE, 300))
     files = [write_scores(tmp_path / f"{number}.json", run) for number, run in enumerate(runs)]
-    judged = uniformity(cloud("latents", 0.0, 1.0))
+    judged = uniformity(cloud("latents", 0.0, 1.0)) | angles(0.01, 0.01)
     (tmp_path / "u.json").write_text(json.dumps(judged | {"clouds": list(judged["clouds"].values())}))
     images = looped_runs(tmp_path)
     for name in ("one", "two"):
@@ -59,7 +59,7 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "one/claims.csv").open()))
     assert [row["verdict"] for row in rows] == [claim["verdict"] for claim in found]
     table = (tmp_path / "one/claims.md").read_text()
-    assert table.count("**holds**") == 7 and "80 ± 1.4" in table
+    assert table.count("**holds**") == 8 and "80 ± 1.4" in table
 
 
 def test_broken_scores_are_named(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from sphere_repro.provenance.kept import Ranges, kept_parts
 from sphere_repro.provenance.maker import maker
 from sphere_repro.sampling import estimates, refine, sets
 from sphere_repro.sampling.encoding import encode_set, spread
-from sphere_repro.sampling.latents import read_latents
+from sphere_repro.sampling.latents import read_latents, read_noised
+from sphere_repro.sampling.noising import noised
 from sphere_repro.sampling.sets import draw_generation
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import Architecture, Model
@@ -339,6 +340,24 @@ def test_latents_file(models: dict[str, Path], digits_archive: Path, tmp_path: P
     assert arrays["pixels"].min() == -1 and arrays["pixels"].max() == 1
     if kind != "vae":
         np.testing.assert_allclose(np.linalg.norm(arrays["latents"], axis=1), np.sqrt(128), rtol=1e-5)
+
+
+def test_latents_keep_the_noise_angles_of_their_run(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    """What the file says is what `noised` makes of its latents, and belongs to one angle."""
+    job = encode_job(count=80, alpha_max=70)
+    encode_set(job, models["sphere"], digits_archive, tmp_path / "a.npz", CPU)
+    with np.load(tmp_path / "a.npz") as stored:
+        expected = noised(stored["latents"], 70, job.seed)
+        found = read_noised(tmp_path / "a.npz", 70)
+        assert found.keys() == expected.keys() <= {*stored}
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    with pytest.raises(UserError, match="made for noise of 70°, but this job asks for 80°"):
+        read_noised(tmp_path / "a.npz", 80)
+    encode_set(encode_job("vae"), models["vae"], digits_archive, tmp_path / "b.npz", CPU)
+    with pytest.raises(UserError, match="does not say which noise angles its latents reach"):
+        read_noised(tmp_path / "b.npz", 70)
 
 
 def test_latents_of_the_sphere_are_the_encoders(

@@ -53,8 +53,9 @@ def test_names_tell_figures_apart(files: StudyFiles) -> None:
 
 def test_a_study_has_the_figures_that_it_asks_for() -> None:
     study = load_study(ROOT / "params/demo.yaml")
-    kinds = ("samples", "posterior-hole", "uniformity", "globes")
+    kinds = ("samples", "samples-curated", "posterior-hole", "uniformity", "globes", "spherification")
     of_runs = [f"{kind}-{run}" for kind in kinds for run in ("digits", "photo-patches")]
+    of_runs.remove("samples-curated-photo-patches")  # there are no classes
     found = [*catalogue.wanted(StudyFiles(study))]
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
     shown = [f"{kind}-{run}" for kind in image_sets for run in ("digits", "photo-patches")]
@@ -87,6 +88,33 @@ def test_image_sets_are_drawn_where_they_are_and_beside_the_baselines() -> None:
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
     without = catalogue.figures(StudyFiles(load_study(ROOT / "params/ablations.yaml")))
     assert not [figure for figure in without.values() if figure.kind in image_sets]
+
+
+def test_curated_are_the_generated_sets_of_runs_with_classes() -> None:
+    files = StudyFiles(load_study(ROOT / "params/demo.yaml"))
+    found = catalogue.figures(files)["samples-curated-digits"]
+    generated = [name for name in files.sets("digits") if name.startswith("generation")]
+    assert [*found.inputs] == [*generated, "scores"]
+    assert found.inputs["scores"] == files.scores()["digits"]
+    run = files.study.runs["digits"]
+    free = run.model.model_copy(update={"conditional": False})
+    assert free.architecture(run.dataset).classes == 0
+    unconditional = run.model_copy(update={"model": free})
+    unconditional.__dict__.pop("architecture")  # a copy keeps what was computed
+    runs = files.study.runs | {"digits": unconditional}
+    bare = catalogue.figures(StudyFiles(files.study.model_copy(update={"runs": runs})))
+    assert not [name for name in bare if name.startswith("samples-curated")] and "samples-digits" in bare
+
+
+def test_spherification_is_of_runs_with_noise() -> None:
+    study = load_study(ROOT / "params/demo.yaml")
+    still = study.runs["digits"].model_copy(
+        update={"loss": study.runs["digits"].loss.model_copy(update={"alpha_max": 0.0})}
+    )
+    files = StudyFiles(study.model_copy(update={"runs": study.runs | {"digits": still}}))
+    assert files.judged == ["digits", "photo-patches"] and files.noised == ["photo-patches"]
+    found = [name for name in catalogue.figures(files) if name.startswith("spherification")]
+    assert found == ["spherification-photo-patches"]
 
 
 def test_a_notebook_is_run_with_what_its_figure_reads(files: StudyFiles) -> None:

@@ -16,7 +16,7 @@ from sphere_repro.models.autoencoder import parameter_count
 from sphere_repro.planning.plan import plan
 from sphere_repro.results import statements
 from sphere_repro.strict import UniqueKeys, parse
-from sphere_repro.study import jobs
+from sphere_repro.study import catalogue, jobs
 from sphere_repro.study.config import Run, Study, load_study
 from sphere_repro.study.files import StudyFiles
 from sphere_repro.study.replicates import is_replicate
@@ -208,6 +208,19 @@ def test_stages_of_several_trainings(writer: Any) -> None:
     scores = "results/smoke/digits_r2/scores.efficientnet-lite0.json"
     assert scores in thrice["tables"]["deps"] and scores in thrice["figures"]["deps"]
     assert not any("_r1/training.csv" in dependence for dependence in thrice["figures"]["deps"])
+
+
+def test_dvc_keeps_the_pdfs_and_git_the_other_files_of_figures() -> None:
+    """A folder as an output would differ in every clone: its PDFs are not under git."""
+    outs = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["figures"]["outs"]
+    cached = {name: said.get("cache", True) for out in outs for name, said in out.items()}
+    figures = catalogue.figure_files(StudyFiles(load_study(ROOT / "params/demo.yaml")), "results")
+    assert "results/figures" not in cached and len(figures) > 20
+    for path in figures:
+        name = path.removesuffix(".png")
+        kept = {form: cached[f"{name}{form}"] for form in (".png", ".csv", ".json", ".pdf")}
+        assert kept == {".png": False, ".csv": False, ".json": False, ".pdf": True}
+    assert "results/figures/*.pdf" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_the_ablations_values_are_their_runs() -> None:

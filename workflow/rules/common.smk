@@ -104,9 +104,11 @@ def figure_code(wildcards):
         for name in (
             "degenerate",
             "image_sets",
+            "noise_angle_claim",
             "pace",
             "passes",
             "projections",
+            "recognised",
             "scores",
             "structure",
             "trainings",

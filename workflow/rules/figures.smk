@@ -9,6 +9,7 @@ rule figure:
             caption="../report/figure.rst",
             category="Figures",
         ),
+        vectors="{place}/figures/{figure}.pdf",
         record="{place}/figures/{figure}.json",
         numbers="{place}/figures/{figure}.csv",
     log:

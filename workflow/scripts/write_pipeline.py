@@ -130,7 +130,8 @@ class Pipeline:
             step for step in self.steps if step.rule == "uniformity" and step.subject in self.files.judged
         ]
         inputs = [path for step in steps for path in _files(step)]
-        deps = [*self._told(steps), *inputs, "src/sphere_repro/metrics/uniformity.py"]
+        judged_by = [f"src/sphere_repro/metrics/{name}.py" for name in ("spherification", "uniformity")]
+        deps = [*self._told(steps), *inputs, *judged_by]
         return self._stage(self._run(*(step.makes[0] for step in steps)), deps, [self.places.judged])
 
     def _tables(self) -> Stage:
@@ -150,8 +151,16 @@ class Pipeline:
         inputs = self._folders(path for figure in figures for path in figure.inputs.values())
         deps = [f"{self.places.jobs}/figures.json", *inputs, "src/sphere_repro/figures", "notebooks"]
         pages = [self._shown(f"{self.place}/pages")] if any(catalogue.page_files(self.files, "")) else []
-        outs = [self._shown(f"{self.place}/figures"), *pages, f"{self.place}/notebooks"]
+        outs = [*self._drawn(), *pages, f"{self.place}/notebooks"]
         return self._stage(self._run(f"figures{self._apart}"), deps, outs)
+
+    def _drawn(self) -> list[Stage]:
+        """The files of figures: those of the default study are under git, PDFs excepted, which DVC keeps."""
+        if not self.default:
+            return [_kept(f"{self.place}/figures")]
+        names = [path.removesuffix(".png") for path in catalogue.figure_files(self.files, self.place)]
+        shown = [_kept(f"{name}{form}", cache=False) for name in names for form in (".png", ".csv", ".json")]
+        return shown + [_kept(f"{name}.pdf") for name in names]
 
     @property
     def _apart(self) -> str:

@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "inputs", nargs="*", metavar="KEY=PATH", help="result files by name, e.g. real=data/…zip"
     )
     parser.add_argument("--subject", default="", help="what the title names, e.g. the run")
-    parser.add_argument("--out", type=Path, required=True, help="PNG to write")
+    parser.add_argument("--out", type=Path, required=True, help="PNG to write; a PDF lies beside it")
 
 
 def run(o: argparse.Namespace) -> str:
@@ -32,19 +32,24 @@ def run(o: argparse.Namespace) -> str:
 
 
 def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> str:
-    """Draw one figure from result files, and write the numbers behind it beside it, as CSV."""
+    """Draw one figure from result files; beside the PNG a PDF, and the numbers behind it as CSV."""
     from sphere_repro.figures import style
     from sphere_repro.figures.draw import draw, numbers
 
     started = time.time()
     drawn, table = draw(name, inputs, subject), out.with_suffix(".csv")
     write_text(table, numbers(name, inputs).to_csv())
-    style.save(drawn, out)
+    pictures = style.save(drawn, out)
     origin = provenance_of({"figure": name}, inputs=inputs, code=code.FIGURE, sha256=file_hash(out))
-    write_record(out.with_suffix(".json"), origin | times(started), [out, table])
+    write_record(out.with_suffix(".json"), origin | times(started), [*pictures, table])
     return f"figure {name}: {out}"
 
 
 VERB = Verb(
-    "figure", "draw a figure from result files", add_options, run, torch=False, beside=(".json", ".csv")
+    "figure",
+    "draw a figure from result files",
+    add_options,
+    run,
+    torch=False,
+    beside=(".json", ".csv", ".pdf"),
 )

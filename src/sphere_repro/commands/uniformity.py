@@ -42,6 +42,7 @@ def uniformity(job: UniformityJob, latents: Path, baseline: Path | None, out: Pa
         seed=job.seed,
         baseline=baseline,
         baseline_run=job.baseline,
+        alpha_max=job.alpha_max,
     )
     seconds = stamp(out, job, started, [out.with_suffix(".npz")])
     return f"uniformity {job.run}: {seconds:.1f} s"

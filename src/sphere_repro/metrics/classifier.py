@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
@@ -55,6 +56,19 @@ class Classifier:
     def accuracy(self, inputs: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
         """Share of the images whose class is their label, in [0, 1]."""
         return float((self.predict(inputs) == labels).mean())
+
+    def probability(self, inputs: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How probable it holds each image's label to be, (N,); NaN where it does not know the class.
+
+        Of features: the softmax of the scores. Of pixels: the least-squares estimate (score + 1)/2, since the
+        regression's targets are 1 for the class and -1 for the others; it may lie a little outside [0, 1].
+        """
+        found = [self._scores(inputs[start : start + PASS]) for start in range(0, len(inputs), PASS)]
+        scores = np.concatenate(found) if found else np.zeros((0, len(self.classes)))
+        shares = softmax(scores, axis=1) if self.sees == "features" else (scores + 1) / 2
+        known = np.isin(labels, self.classes)
+        places = np.searchsorted(self.classes, np.where(known, labels, self.classes[0]))
+        return np.where(known, shares[np.arange(len(shares)), places], np.nan)
 
     def _scores(self, inputs: NDArray[np.floating]) -> NDArray[np.float64]:
         exact, of = inputs.astype(np.float64), self.arrays

@@ -24,6 +24,8 @@ from sphere_repro.seeds import derive
 
 MOST_IMAGES = 50_000  # real images at most, those held out among them
 MOST_OF_PIXELS = 5_000  # that a classifier of pixels is trained on: its kernel is of all pairs
+CHOSEN = 8  # images of a class that are kept as those that are surely of it
+MOST_CHOSEN = 10  # classes of which they are
 PREFIX = "classifier_"  # of its arrays in the file of the reference
 
 
@@ -69,8 +71,40 @@ class Judge:
         """
         if archive.labels is None or self.described.near_chance:
             return None
-        inputs = features if self.classifier.sees == "features" else small_pixels(archive)
-        return self.classifier.accuracy(inputs, archive.labels)
+        return self.classifier.accuracy(self._inputs(features, archive), archive.labels)
+
+    def surest(self, features: NDArray[np.float32], archive: ImageArchive) -> list[dict[str, Any]] | None:
+        """Of each class, the images that are most probably of it: a curated choice; None where `share` is.
+
+        Of more than `MOST_CHOSEN` classes as many are taken, evenly spread; a class that the classifier does
+        not know is left out. Arguments as of `share`.
+
+        Returns:
+            For each class its number, how many images of it there are (`of`), the `indices` of the chosen in
+            the archive, and their `probability`, falling; of equals the first comes first.
+        """
+        if archive.labels is None or self.described.near_chance:
+            return None
+        chances = self.classifier.probability(self._inputs(features, archive), archive.labels)
+        classes = np.intersect1d(archive.labels, self.classifier.classes)
+        chosen = []
+        for label in classes[choose_evenly(len(classes), MOST_CHOSEN)]:
+            members = np.flatnonzero(archive.labels == label)
+            best = members[np.argsort(-chances[members], kind="stable")[:CHOSEN]]
+            found = {
+                "indices": best.tolist(),
+                "probability": [round(float(each), 6) for each in chances[best]],
+            }
+            chosen.append({"class": int(label), "of": len(members), **found})
+        return chosen
+
+    def _inputs(self, features: NDArray[np.float32], archive: ImageArchive) -> NDArray[np.float32]:
+        return features if self.classifier.sees == "features" else small_pixels(archive)
+
+
+def choose_evenly(count: int, most: int) -> NDArray[np.int64]:
+    """`most` of the indices below `count`, evenly spread; all where there are no more."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def train_judge(

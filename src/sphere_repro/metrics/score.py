@@ -77,7 +77,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     the extractor has Inception's classifier (else null); reconstructions have their PSNR, SSIM and LPIPS
     too (`reconstruction.closeness`; a record says why LPIPS is null). Sets with
     classes have the share of their images that a classifier of the real ones recognises (`recognition`; null
-    where that classifier hardly sees the classes itself). Where classes
+    where that classifier hardly sees the classes itself), and generated ones the images that it is surest of,
+    which a curated figure shows. Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
     different a set's images are from one another stands beside that of the real ones. The random choices
     (jackknife groups, kernel subsets, the score's parts) follow from `seed` alone.
@@ -108,7 +109,9 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
         close = None
         if name == "reconstruction":
             close = closeness(real, archive, device=device, held_out=inputs.held_out)
-        measured, features = scorer.measure(archive, f"{inputs.run} {name}", half_done.get(name))
+        generated = details[name]["kind"] == "generation"
+        label = f"{inputs.run} {name}"
+        measured, features = scorer.measure(archive, label, half_done.get(name), generated=generated)
         if memory and name in looked_at:
             measured["memorisation"] = memory.look(name, features, archive, statistics.features)
         apart = difference(real.labels, archive.labels)
@@ -191,11 +194,12 @@ class _Scorer:
         self.judge = judge
 
     def measure(
-        self, archive: ImageArchive, label: str, kept: Kept | None = None
+        self, archive: ImageArchive, label: str, kept: Kept | None = None, *, generated: bool = False
     ) -> tuple[dict[str, Any], NDArray[np.float32]]:
         """Count, distances with standard errors, precision and recall, Inception Score, share recognised.
 
-        And the features that they are of.
+        Of a generated set also the images that are most surely of their classes (`surest`); and the features
+        that all this is of.
         """
         groups = self._groups(archive)
         features = extract(
@@ -215,6 +219,7 @@ class _Scorer:
             **self._neighbours(features),
             **self._inception_score(features, archive),
             "share_recognised": self.judge.share(features, archive) if self.judge else None,
+            **({"surest": self.judge.surest(features, archive) if self.judge else None} if generated else {}),
         }
         return measured, features
 

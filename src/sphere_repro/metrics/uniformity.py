@@ -20,9 +20,10 @@ from scipy import stats
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output, write_json
 from sphere_repro.machine.progress import progress
+from sphere_repro.metrics import spherification
 from sphere_repro.provenance.code import UNIFORMITY
 from sphere_repro.provenance.record import provenance_of
-from sphere_repro.sampling.latents import Latents, read_latents
+from sphere_repro.sampling.latents import Latents, read_latents, read_noised
 from sphere_repro.study import scoring
 
 Array = NDArray[np.float64]
@@ -207,6 +208,7 @@ def uniformity(
     seed: int,
     baseline: Path | None = None,
     baseline_run: str | None = None,
+    alpha_max: float | None = None,
 ) -> None:
     """Judge a run's latents against three controls; write `out` (JSON) and projected points beside it (.npz).
 
@@ -219,11 +221,14 @@ def uniformity(
         classes: number of classes; 0 examines the images as one group.
         settings: numbers of points, and of the true uniform clouds that make each null distribution.
         baseline: latents.npz of the VAE that the run is compared with, and `baseline_run`, its name.
+        alpha_max: largest noise angle in degrees: the angles that the latents reach are held against their
+            law (`spherification`); None: they are not.
 
     Raises:
         UserError: a file is missing, broken or of the wrong form, or was made for another count or dataset.
     """
     inputs = {"latents": latents} | ({"baseline": baseline} if baseline else {})
+    angles = None if alpha_max is None else read_noised(latents, alpha_max)
     nulls: dict[Any, Any] = {}
     records: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
@@ -240,6 +245,8 @@ def uniformity(
     names = files["latents"].class_names
     named = {"class_names": list(names)} if names and classes else {}
     result = {"run": run, "baseline_run": baseline_run, **parameters, **named, "clouds": records}
+    if angles is not None:
+        result["spherification"] = spherification.judge(angles, files["latents"].latents.shape[1])
     write_json(out, result | {"provenance": origin})
 
 

@@ -34,7 +34,7 @@ SCORE = (
     "results/degenerate.py", "results/nearest.py", "results/recognised.py", "results/variety.py", "seeds.py",
     "study/generation.py", "study/scoring.py", "training/perceptual.py",
 )  # fmt: skip
-UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
+UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
     "results/degenerate.py", "results/expected.py", "results/image_numbers.py", "results/image_sets.py",

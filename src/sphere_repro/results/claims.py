@@ -18,6 +18,7 @@ from sphere_repro.results.degenerate import unmoved
 from sphere_repro.results.distance_claims import score_claims
 from sphere_repro.results.image_claims import image_claims
 from sphere_repro.results.nearest import read_memorisation
+from sphere_repro.results.noise_angle_claim import noise_angle_claim
 from sphere_repro.results.scores import model_record, read_scores, read_uniformity
 from sphere_repro.results.statements import TEXTS, Claim
 from sphere_repro.results.together import number_tested, together
@@ -51,7 +52,9 @@ def claims(
     scores = [read_scores(path) for path in score_files]
     still = {run.run: why for run in scores if (why := unmoved(run.moved))}
     found = [*score_claims(scores)]
-    found += [uniformity_claim(read_uniformity(path), still) for path in uniformity_files]
+    judged = [read_uniformity(path) for path in uniformity_files]
+    found += [uniformity_claim(data, still) for data in judged]
+    found += [claim for data in judged if (claim := noise_angle_claim(data)) is not None]
     looked = [(run, read_memorisation(run.path)) for run in scores if not is_replicate(run.run)]
     found += [
         copies_claim(memory, {record.set: record.doubt for record in run.records})
@@ -60,7 +63,7 @@ def claims(
     ]
     found += image_claims(images, baselines or {}, still)
     further = further or {}
-    found += [claim for judged in further.values() for claim in judged]
+    found += [claim for others in further.values() for claim in others]
     found = together(sorted(found, key=lambda claim: [*TEXTS].index(claim.claim)))
     models = [model_record(run.path) for run in scores if run.kl is not None]
     inputs = {str(path): path for path in [*score_files, *models, *uniformity_files, *images, *further]}

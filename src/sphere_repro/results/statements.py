@@ -15,6 +15,7 @@ LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
 MOST_COPIES = 0.01  # near duplicates among samples, beyond what chance gives: one in a hundred
 LEAST_FOUND = 0.9  # of planted copies, or the measure cannot be trusted
+LARGEST_LAW_DISTANCE = 0.05  # by which shares of angles may miss their law
 FEWEST_UNITS = 4  # images or paths: of fewer, how far they differ is hardly known
 FEWEST_PASSES = 10  # as many as the paper's page shows
 STAYS = 1.1  # a distance that stays where it is grows by a tenth at most
@@ -62,6 +63,12 @@ TEXTS = {
         "set of one step and in that of most steps (fixed, shared), in features and in pixels, of which "
         f"those count that find {100 * LEAST_FOUND:g} % of planted copies; all training images must have "
         "been searched",
+    ),
+    "noise-angle-follows-law": (
+        "Noise of an angle turns the latents by the angles that its law at their dimension says.",
+        "the Kolmogorov-Smirnov distance between the angles reached and the law (noncentral t; "
+        f"metrics/spherification.py) is below {LARGEST_LAW_DISTANCE:g} for noise of the largest angle and of "
+        "uniformly drawn strength; its error is the largest that an empirical distribution has, 1/(2√n)",
     ),
     "loop-is-stable": (
         "Repeated encoding and decoding is stable for the Sphere Encoder and drifts for a VAE of the same "

@@ -18,6 +18,7 @@ from sphere_repro.machine.files import atomic_output
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
 from sphere_repro.sampling import precision, sets
+from sphere_repro.sampling.noising import noised
 from sphere_repro.sampling.painting import device_of, latents
 from sphere_repro.sampling.parts import left_to_make, make_share
 from sphere_repro.sampling.sets import Files, fixed_by, made_by
@@ -33,7 +34,8 @@ def encode_set(
 
     The file holds `latents` float32 (n, L): points of the sphere, or draws from the VAE's posterior;
     `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images;
-    `class_names`, where the classes have names. The n images are those of `spread`.
+    `class_names`, where the classes have names. The n images are those of `spread`. Where the job names a
+    noise angle, the arrays of `noising.noised` stand beside them.
 
     What is encoded is kept in parts in `state` (by default a folder beside `out`) until the file is whole.
     The networks compute in float32, whatever the run's samples are drawn in.
@@ -59,6 +61,8 @@ def encode_set(
                 "labels": labels.astype(np.int64),
                 "pixels": to_unit(_images(source, indices)).flatten(1).numpy(),
             }
+            if job.alpha_max is not None:
+                arrays |= noised(arrays["latents"], job.alpha_max, job.seed)
             if source.class_names:
                 arrays["class_names"] = np.array(source.class_names)
             with atomic_output(out) as temporary:

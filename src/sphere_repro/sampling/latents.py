@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sphere_repro.errors import UserError
 from sphere_repro.study.scoring import FEWEST, Uniformity
 
+NOISED = ("alpha_max", "angle_full", "angle_any", "shown_angle", "shown")  # arrays of `noising.noised`
 KINDS = {"latents": "f", "labels": "iu", "pixels": "f"}  # NumPy's letters: real numbers, whole numbers
 
 
@@ -65,6 +66,28 @@ def read_latents(path: Path, settings: Uniformity, classes: int) -> Latents:
         raise UserError(
             f"{path} holds label {wrong[0]}, but this job has {classes} classes. Use the latents of its "
             "dataset, or make them again."
+        )
+    return found
+
+
+def read_noised(path: Path, alpha_max: float) -> dict[str, NDArray[Any]]:
+    """What noise up to the angle `alpha_max` (degrees) does to the latents in a file (`noising.noised`).
+
+    Raises:
+        UserError: the file says nothing of it, or was made for another angle.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            found = {name: stored[name] for name in NOISED}
+    except Exception as error:  # a damaged zip raises one of many unrelated errors
+        raise UserError(
+            f"{path} does not say which noise angles its latents reach: it was made by an older version, or "
+            "of a VAE. Delete it and encode the run's images again."
+        ) from error
+    if float(found["alpha_max"]) != alpha_max:
+        raise UserError(
+            f"{path} was made for noise of {float(found['alpha_max']):g}°, but this job asks for "
+            f"{alpha_max:g}°. Encode the training images again, as this study says."
         )
     return found
 

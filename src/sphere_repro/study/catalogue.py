@@ -92,6 +92,19 @@ def _samples(files: StudyFiles, run: str) -> dict[str, str]:
     return {"real": files.archive_of(run), **files.sets(run), "scores": files.scores()[run]}
 
 
+def _with_classes(files: StudyFiles) -> list[str]:
+    """Sphere Encoders that draw images of classes."""
+    runs = files.study.runs
+    return [
+        run for run in files.spheres if runs[run].architecture.classes > 1 and runs[run].sampling.generations
+    ]
+
+
+def _curated(files: StudyFiles, run: str) -> dict[str, str]:
+    generated = {name: path for name, path in files.sets(run).items() if name.startswith("generation")}
+    return {**generated, "scores": files.scores()[run]}
+
+
 def _posterior_hole(files: StudyFiles, run: str) -> dict[str, str]:
     baseline, single = files.baseline(run), files.single_step(run)
     assert baseline and single  # it is asked of paired runs only
@@ -165,6 +178,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "same class. The first two rows are real images and their reconstructions. Tiny images are "
             "enlarged without smoothing.",
         ),
+        "samples-curated": Kind(
+            _with_classes,
+            _curated,
+            "Curated samples: of each class those of which a classifier of real images is surest that they "
+            "show it (of equals the first), by the paper's scheme with the fewest and with the most steps. "
+            "They say what a model can do and nothing of how often: the figure 'samples' is uncurated. Each "
+            "row is a class; of more than ten classes ten are shown, evenly spread. Which classifier judges, "
+            "and how often it is right on real images held out, stands above.",
+        ),
         "posterior-hole": Kind(
             lambda files: files.paired,
             _posterior_hole,
@@ -195,6 +217,17 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "several projections can be chosen. Almost any cloud looks even after such a projection: judge "
             "by the numbers of all dimensions.",
             page=True,
+        ),
+        "spherification": Kind(
+            lambda files: files.noised,
+            _uniformity,
+            "What the noise of the training does to a model's own latents. Above, latents v in the plane "
+            "that each spans with its noise e: v + σ·e, σ = tan α, before (hollow) and after re-projection "
+            "to the sphere f (filled), at four angles α; grey is the cone of the largest. Below, the angle "
+            "between v and f(v + σ·e), at full strength σ and at r·σ with r uniform in [0, 1] as training "
+            "draws it (hard cases aside): bars are draws, the line is their law at the latents' dimension "
+            "(the angle's cotangent is a noncentral t). At full strength α is about the median; the fewer "
+            "the dimensions, the wider the angles spread.",
         ),
         "distance-by-steps": Kind(
             _of_study,

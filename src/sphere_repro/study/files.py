@@ -206,6 +206,11 @@ class StudyFiles:
         return [name for name in self.spheres if self.study.runs[name].ablation is None]
 
     @property
+    def noised(self) -> list[str]:
+        """Of those, the runs that are trained with noise."""
+        return [name for name in self.judged if jobs.noise_angle(self.study.runs[name])]
+
+    @property
     def compared(self) -> dict[str, str]:
         """The VAE that a run's image sets are held against: run → VAE, where both have some."""
         pairs = {run: self.baseline(run) for run in self.judged if run in self.shown}

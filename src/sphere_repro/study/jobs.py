@@ -96,7 +96,10 @@ class SampleJob(Strict):
 
 
 class EncodeJob(Strict):
-    """Encode training images for the uniformity statistics."""
+    """Encode training images for the uniformity statistics.
+
+    Latents of a Sphere Encoder are moved by noise of the angle `alpha_max` too; None: they are not.
+    """
 
     seed: NamedSeed
     run: RunName
@@ -105,6 +108,7 @@ class EncodeJob(Strict):
     weights: Literal["raw", "ema"]
     count: int = Field(ge=1)
     per_class: int = Field(FEWEST, ge=FEWEST, exclude_if=lambda value: value == FEWEST)
+    alpha_max: float | None = Field(None, gt=0, lt=90, exclude_if=lambda value: value is None)
 
 
 class ReferenceJob(Strict):
@@ -129,13 +133,17 @@ class ScoreJob(Strict):
 
 
 class UniformityJob(Strict):
-    """Statistics of one run's latents against controls; `seed` is that of the controls."""
+    """Statistics of one run's latents against controls; `seed` is that of the controls.
+
+    With `alpha_max`, the noise angles that the latents reach are held against their law.
+    """
 
     seed: int
     run: RunName
     baseline: str | None
     classes: int
     uniformity: Uniformity
+    alpha_max: float | None = Field(None, gt=0, lt=90, exclude_if=lambda value: value is None)
 
 
 def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
@@ -213,6 +221,7 @@ def encode_job(study: Study, name: str) -> EncodeJob:
         weights=run.sampling.weights,
         count=study.uniformity.count,
         per_class=study.uniformity.per_class,
+        alpha_max=noise_angle(run),
     )
 
 
@@ -244,7 +253,13 @@ def uniformity_job(study: Study, name: str) -> UniformityJob:
         baseline=baseline(study, name),
         classes=run.dataset.source.classes,
         uniformity=study.uniformity,
+        alpha_max=noise_angle(run),
     )
+
+
+def noise_angle(run: Run) -> float | None:
+    """The largest noise angle that the run's latents are trained with, in degrees; None without noise."""
+    return run.loss.alpha_max or None if run.model.kind == "sphere" else None
 
 
 def seed_for(study: Study, name: str) -> Seed:
