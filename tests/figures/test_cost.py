@@ -9,6 +9,7 @@ import pytest
 from test_figures import model_record, scores
 
 from conftest import ROOT
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.figures import cost
 from sphere_repro.study import flops
@@ -34,7 +35,7 @@ def test_costs_are_those_of_the_counter(tmp_path: Path) -> None:
     found = inputs(tmp_path)
     table = cost.numbers(found)
     job = json.loads(found["model.digits"].read_text())["job"]
-    shape = Model.model_validate(job["model"]).architecture(cost.Dataset.model_validate(job["dataset"]))
+    shape = Model.model_validate(job["model"]).architecture(Dataset.model_validate(job["dataset"]))
     encoder, decoder = flops.encoder_call(shape).forward, flops.decoder_call(shape).forward
     assert [*table["steps"]] == sorted(table["steps"]) and (table["parameters"] == 12_345).all()
     for row in table.to_dict("records"):

@@ -14,7 +14,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import draw, numbers
 from sphere_repro.metrics import memorisation as m
-from sphere_repro.results.paper_tables import of_memorisation
+from sphere_repro.results.memorisation_table import of_memorisation
 
 
 @pytest.fixture

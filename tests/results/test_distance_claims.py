@@ -22,6 +22,7 @@ def test_clear_results_hold() -> None:
         "few-steps-beat-one": HOLDS,
         "more-steps-still-help": UNDECIDED,  # none were drawn
         "fixed-shared-is-best": HOLDS,
+        "fixed-shared-best-at-every-step": UNDECIDED,  # of other schemes four steps only
         "sphere-prior-not-far-worse": HOLDS,
         "vae-prior-far-worse": HOLDS,
     }
@@ -97,6 +98,18 @@ def test_all_losses_against_one(alone: float, se: float, expected: str) -> None:
     assert claim.run == "digits"
     assert claim.numbers["lead over the best other"] == Number(
         pytest.approx(alone - 120), pytest.approx(se * (2 / 3) ** 0.5, rel=1e-3)
+    )
+
+
+@pytest.mark.parametrize(("none", "expected"), [(150, HOLDS), (100, FAILS), (121, UNDECIDED)])
+def test_hard_cases_against_none(none: float, expected: str) -> None:
+    runs = thrice(sphere(), varied("hard-cases", "none", none), varied("hard-cases", "three tenths", 50))
+    (claim,) = [claim for claim in score_claims(runs) if claim.claim == "hard-cases-help"]
+    assert claim.verdict == expected
+    assert "three tenths" not in claim.numbers  # more of them say nothing of none
+    assert (
+        "lacks a run 'none'"
+        in {c.claim: c for c in score_claims([sphere(), varied("ratio", "3", 1)])}["hard-cases-help"].note
     )
 
 

@@ -13,11 +13,17 @@ import pytest
 from image_results import edited, images_record, looped, pictures, speeds, write_images
 from test_tables import entry, write_scores
 
+from conftest import ROOT
+from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.uniformity import uniformity
 from sphere_repro.results import paper_tables as module
-from sphere_repro.results.paper_tables import Measured, Table, paper_tables
+from sphere_repro.results import table_formats
+from sphere_repro.results.paper_tables import Sources, paper_tables
+from sphere_repro.results.table_formats import Measured, Table
 from sphere_repro.results.tables import fid_table
+from sphere_repro.study.architecture import Model
+from sphere_repro.study.flops import Calls, forward_flops
 from sphere_repro.study.scoring import Uniformity
 
 RECONSTRUCTION = entry(
@@ -61,7 +67,7 @@ def table(tmp_path: Path) -> Path:
 
 def written(table: Path, name: str) -> list[dict[str, str]]:
     folder = table.parent / "tables"
-    paper_tables(table, [], [name], folder)
+    paper_tables(Sources(table), [name], folder)
     return list(csv.DictReader((folder / f"{name}.csv").open()))
 
 
@@ -144,7 +150,7 @@ def test_image_sets_have_a_line_for_each_scheme_cut_and_generation(tmp_path: Pat
 
 def test_three_formats_say_the_same(table: Path) -> None:
     folder = table.parent / "tables"
-    paper_tables(table, [], ["schemes"], folder)
+    paper_tables(Sources(table), ["schemes"], folder)
     markdown = [line.strip("| \n").split(" | ") for line in (folder / "schemes.md").open() if line[0] == "|"]
     latex = [
         [cell.strip() for cell in line.removesuffix("\\\\\n").replace("$\\pm$", "±").split("&")]
@@ -160,14 +166,14 @@ def test_three_formats_say_the_same(table: Path) -> None:
 
 def test_empty_columns_stay_in_the_csv_alone() -> None:
     found = Table("T.", [{"a": "1", "b": Measured("")}, {"a": "2", "b": Measured("")}])
-    assert module.as_csv(found) == "a,b\n1,\n2,\n"
-    assert module.as_markdown(found) == "T.\n\n| a |\n| --- |\n| 1 |\n| 2 |\n"
-    assert "b" not in module.as_latex(found).split("\\toprule")[1].split("\\midrule")[0]
+    assert table_formats.as_csv(found) == "a,b\n1,\n2,\n"
+    assert table_formats.as_markdown(found) == "T.\n\n| a |\n| --- |\n| 1 |\n| 2 |\n"
+    assert "b" not in table_formats.as_latex(found).split("\\toprule")[1].split("\\midrule")[0]
 
 
 def test_latex_keeps_its_own_signs() -> None:
     found = Table("T.", [{"a_b": "50 % & more", "x": Measured("1.5", "0.25")}])
-    text = module.as_latex(found)
+    text = table_formats.as_latex(found)
     assert "a\\_b" in text and "50 \\% \\& more" in text and "1.50 $\\pm$ 0.25" in text
 
 
@@ -177,7 +183,7 @@ def test_uniformity_has_a_line_for_each_cloud(tmp_path: Path) -> None:
     np.savez(tmp_path / "latents.npz", pixels=random.uniform(-1, 0, (80, 27)).astype(np.float32), **found)
     out, settings = tmp_path / "u.json", Uniformity(count=80, null_draws=20)
     uniformity(tmp_path / "latents.npz", out, run="digits", classes=4, settings=settings, seed=0)
-    frame = pd.read_csv(io.StringIO(module.as_csv(module.of_uniformity([out]))))
+    frame = pd.read_csv(io.StringIO(table_formats.as_csv(module.of_uniformity([out]))))
     assert [*frame["cloud"]] == ["latents of digits", "raw pixels, not centred", "true uniform points"]
     assert (frame["points"] == 80).all() and frame["mean cosine se"].notna().all()
 
@@ -197,6 +203,77 @@ def test_each_training_has_lines_of_its_own(tmp_path: Path) -> None:
     assert (scores[0]["mean of trainings"], scores[0]["their deviation"]) == ("110", "14.1421")
 
 
+JUDGED = entry(set="generation-4-fixed-shared", frechet=100.0, frechet_se=2.0)
+EIGHT = entry(set="generation-8-fixed-shared", steps=8, frechet=90.0)
+
+
+def ablated(root: Path) -> Sources:
+    """A baseline trained twice, a run without hard cases, and one that varies something else."""
+    value: dict[str, str] = {"axis": "hard-cases", "baseline": "a tenth"}
+    paths = [
+        write_scores(root, "baseline", [ONE, JUDGED, EIGHT]),
+        write_scores(root, "none", [ONE, JUDGED | {"frechet": 130.0}], ablation=value | {"value": "none"}),
+        write_scores(root, "ratio", [JUDGED], ablation={"axis": "ratio", "value": "3", "baseline": "1.5"}),
+        write_scores(root, "baseline_r1", [ONE, JUDGED | {"frechet": 110.0}, EIGHT]),
+    ]
+    fid_table(paths, root / "fid_table.csv")
+    return Sources(root / "fid_table.csv", scores=paths)
+
+
+def test_an_axis_of_ablations_has_the_baseline_and_its_own_runs(tmp_path: Path) -> None:
+    paper_tables(ablated(tmp_path), ["ablation-hard-cases"], tmp_path)
+    rows = list(csv.DictReader((tmp_path / "ablation-hard-cases.csv").open()))
+    assert [(row["value"], row["run"], row["4 steps"]) for row in rows] == [
+        ("a tenth", "baseline", "105"),
+        ("none", "none", "130"),
+    ]
+    assert rows[0]["4 steps, deviation of 2 trainings"] == "7.07107"
+    assert rows[0]["4 steps se"] == f"{(8**0.5) / 2:.6g}" and rows[0]["1 step"] == "152"
+    assert "8 steps" not in rows[0]  # of the baseline alone
+    assert rows[0]["4 steps, published"] == ""
+    text = (tmp_path / "ablation-hard-cases.md").read_text()
+    assert text.startswith("Hard cases: distance ± one standard error") and "published" not in text
+    with pytest.raises(UserError, match="No run varies 'loss-terms'"):
+        paper_tables(ablated(tmp_path), ["ablation-loss-terms"], tmp_path)
+
+
+def test_published_numbers_stand_beside_ours_where_a_row_has_one(tmp_path: Path) -> None:
+    sources = ablated(tmp_path)
+    rows = list(csv.DictReader(sources.table.open()))
+    for row in rows:
+        known = row["set"] == JUDGED["set"] and row["run"] == "baseline"
+        row["published_frechet"] = "4.78" if known else ""
+    with sources.table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    again = Sources(sources.table, scores=sources.scores)
+    paper_tables(again, ["schemes", "ablation-hard-cases"], tmp_path)
+    schemes = list(csv.DictReader((tmp_path / "schemes.csv").open()))
+    assert [row["4 steps, published"] for row in schemes if row["run"] == "baseline"] == ["4.78"]
+    assert "1 step, published" not in schemes[0]
+    hard = list(csv.DictReader((tmp_path / "ablation-hard-cases.csv").open()))
+    assert [row["4 steps, published"] for row in hard] == ["4.78", ""]
+
+
+def test_the_cost_of_an_image_is_that_of_its_passes(tmp_path: Path) -> None:
+    tiny = {"width": 8, "layers": 1, "heads": 2}
+    model = {"encoder": tiny, "decoder": tiny, "ratio": 1.5}
+    job = {"model": model, "dataset": {"name": "digits", "resolution": 8}}
+    record = {"job": job, "parameter_count": 1234}
+    path = write_scores(tmp_path, "digits", [RECONSTRUCTION, ONE, JUDGED], model=record)
+    baseline = write_scores(tmp_path, "vae", [RECONSTRUCTION], kind="vae")
+    fid_table([path, baseline], tmp_path / "fid_table.csv")
+    sources = Sources(tmp_path / "fid_table.csv", scores=[path, baseline], rivals=ROOT / "params/rivals.yaml")
+    paper_tables(sources, ["cost"], tmp_path)
+    one, four = csv.DictReader((tmp_path / "cost.csv").open())  # no rivals: the distance is no FID
+    assert (one["passes of the encoder"], one["passes of the decoder"]) == ("0", "1")
+    assert (four["passes of the encoder"], four["passes of the decoder"]) == ("3", "4")
+    shape = Model.model_validate(model).architecture(Dataset.model_validate(job["dataset"]))
+    assert four["FLOPs for one image"] == str(forward_flops(shape, Calls(3, 4)))
+    assert (four["parameters"], four["distance"], four["distance se"]) == ("1234", "100", "2")
+
+
 def test_an_unknown_table_is_told(table: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No table is called 'scheme'; did you mean 'schemes'"):
-        paper_tables(table, [], ["scheme"], tmp_path)
+        paper_tables(Sources(table), ["scheme"], tmp_path)

@@ -13,7 +13,7 @@ from sphere_repro.study import catalogue
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import StudyFiles
 
-STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small"]
+STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small", "gallery"]
 
 
 @pytest.fixture(params=STUDIES)
@@ -59,8 +59,9 @@ def test_a_study_has_the_figures_that_it_asks_for() -> None:
     found = [*catalogue.wanted(StudyFiles(study))]
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
     shown = [f"{kind}-{run}" for kind in image_sets for run in ("digits", "photo-patches")]
-    memories = ["memorisation-digits", "memorisation-photo-patches"]
-    assert found == [*of_runs, "distance-by-steps", "training-curves", *shown, *memories, "cost"]
+    refined = [f"refinement-{run}" for run in ("digits", "photo-patches")]
+    shown += [f"memorisation-{run}" for run in ("digits", "photo-patches")]
+    assert found == [*of_runs, "distance-by-steps", *refined, "training-curves", *shown, "cost"]
     fewer = study.model_copy(update={"figures": ("training-curves",)})
     assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]
     assert catalogue.notebook_files(StudyFiles(fewer), "here") == ["here/notebooks/training-curves.ipynb"]

@@ -130,7 +130,7 @@ def test_figures_show_the_first_training_and_compare_all(raw: dict[str, Any]) ->
     assert catalogue.wanted(twice).keys() == catalogue.wanted(once).keys()
     for name, figure in catalogue.wanted(twice).items():
         read = " ".join(figure.inputs.values())
-        assert ("_r1" in read) == (figure.kind == "distance-by-steps"), name
+        assert ("_r1" in read) == (figure.kind in ("distance-by-steps", "refinement")), name
     assert (twice.judged, twice.encoded, twice.paired) == (once.judged, once.encoded, once.paired)
     scores = ["digits", "digits-vae", "digits_r1", "digits-vae_r1"]
     assert list(twice.scores()) == scores and len(twice.made_by()) == 2 * len(once.made_by())

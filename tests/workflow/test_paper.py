@@ -22,6 +22,7 @@ from data.server import serving
 from miniature import write_checkpoint
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.study.config import load_study
+from sphere_repro.study.generation_grid import expanded
 
 pytestmark = pytest.mark.slow
 
@@ -85,8 +86,10 @@ def reduced(paper: dict[str, Any]) -> dict[str, Any]:
         if "generations" in entry["sampling"]:
             entry["sampling"]["generations"] = [
                 each
-                for each in entry["sampling"]["generations"]
-                if each.get("strength") != "linear" and each["steps"] != 6
+                for each in expanded(entry["sampling"]["generations"])
+                if each.get("strength") != "linear"
+                and each["steps"] in (1, 2, 4)
+                and each.get("noise") != "initial"
             ]
     runs[RELEASED]["released"] = PTH
     score = paper["score"] | {"extractor": "efficientnet-lite0", "also": []}

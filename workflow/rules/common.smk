@@ -102,6 +102,7 @@ def figure_code(wildcards):
     shared = [
         f"results/{name}.py"
         for name in (
+            "cost",
             "degenerate",
             "image_sets",
             "noise_angle_claim",

@@ -84,19 +84,26 @@ rule paper_tables:
     input:
         table="{place}/fid_table.csv",
         uniformity=[places.uniformity(run) for run in files.judged],
-        scores=[files.scores()[run] for run in files.held_against_training],
         images=[places.images_record(run) for run in files.judged_images],
+        scores=list(files.scores().values()),
+        models=[record_of(places.model(run)) for run in files.first],
+        rivals=catalogue.RIVALS,
         code=modules(
             [
                 f"results/{name}.py"
                 for name in (
+                    "ablation_table",
+                    "cost",
                     "image_numbers",
                     "image_sets",
+                    "memorisation_table",
                     "nearest",
                     "pace",
                     "paper_tables",
                     "passes",
                     "structure",
+                    "table_formats",
+                    "trainings",
                 )
             ]
         ),
@@ -116,4 +123,4 @@ rule paper_tables:
     shell:
         "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
         "--uniformity {input.uniformity} --images {input.images} --scores {input.scores} "
-        "--out {output.record}"
+        "--rivals {input.rivals} --out {output.record}"

@@ -147,7 +147,7 @@ def default(field: FieldInfo) -> str:
         if value is None or value == ""
         else f"`{value}`"
         if not isinstance(value, tuple)
-        else f"`{', '.join(map(str, value))}`"
+        else f"`{', '.join(str(getattr(each, 'name', each)) for each in value)}`"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
-from sphere_repro.machine.files import read_json
+from sphere_repro.results.cost import Point, points, row, row_of_rival
 from sphere_repro.results.rivals import Rival, load_rivals
-from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs
+from sphere_repro.results.scores import RunScores, metric_label, of_runs
 from sphere_repro.results.trainings import in_words, read_means
-from sphere_repro.strict import parse
-from sphere_repro.study import flops
-from sphere_repro.study.architecture import Architecture, Model
-from sphere_repro.study.generation import Generation
 
 MODEL = "model."  # before the names of the records of models among the inputs
 RIVAL_NAMES = 8  # points size of the other methods' names
@@ -32,17 +26,6 @@ MANY = 100  # steps from which a name stands to the left of its mark
 
 
 PARAMETERS = EngFormatter(places=1)
-
-
-@dataclass(frozen=True)
-class Point:
-    """One set of generated images: what it costs for each image, and how far it lies from the real ones."""
-
-    run: str
-    score: SetScore
-    parameters: int
-    calls: flops.Calls
-    operations: int  # FLOPs for one image
 
 
 def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
@@ -53,16 +36,10 @@ def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
 def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
     """Every generated set, and below them the other methods' published numbers on the same datasets."""
     runs, models = _runs(inputs), _models(inputs)
-    rows = [_row(run, point) for run in runs for point in points(run, models[run.run])]
+    rows = [row(run, point) for run in runs for point in points(run, models[run.run])]
     datasets = {run.dataset for run in runs if run.metric.startswith("fid-")}
     rows += [
-        {
-            "run": f"{rival.method} (published)",
-            "dataset": rival.dataset.archive,
-            "metric": "FID, as its authors measured it",
-            "steps": rival.steps,
-            "distance": rival.frechet,
-        }
+        row_of_rival(rival)
         for rival in load_rivals(Path(need(inputs, "rivals")))
         if rival.dataset.archive in datasets
     ]
@@ -113,65 +90,12 @@ def draw(
     return drawn
 
 
-def points(run: RunScores, record: Path) -> list[Point]:
-    """Every generated set of a run, by its cost.
-
-    Raises:
-        UserError: the model's record does not say what was trained.
-    """
-    shape, parameters = _shape(record)
-    found = []
-    for score in run.records:
-        if score.steps:
-            calls = flops.generation_calls(_generation(score))
-            found.append(Point(run.run, score, parameters, calls, flops.forward_flops(shape, calls)))
-    return sorted(found, key=lambda point: point.operations)
-
-
-def _generation(score: SetScore) -> Generation:
-    scheme = {"strength": score.strength, "noise": score.noise} if score.strength else {}
-    guidance: dict[str, Any] = {"scale": score.guidance_scale or 1.0}
-    guidance |= {"position": score.guidance_position} if score.guidance_position else {}
-    return Generation.model_validate({"steps": score.steps, "guidance": guidance, **scheme})
-
-
-def _shape(record: Path) -> tuple[Architecture, int]:
-    found = read_json(record)
-    try:
-        job, parameters = found["job"], int(found["parameter_count"])
-        if "model" in job and "dataset" in job:
-            model, dataset = (
-                parse(Model, job["model"], str(record)),
-                parse(Dataset, job["dataset"], str(record)),
-            )
-            return model.architecture(dataset), parameters
-        return parse(Architecture, job["architecture"], str(record)), parameters
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{record} does not say which model it is about ({error}). Make it again.") from error
-
-
 def _runs(inputs: Mapping[str, Path]) -> list[RunScores]:
     return read_means([path for key, path in inputs.items() if key != "rivals" and not key.startswith(MODEL)])
 
 
 def _models(inputs: Mapping[str, Path]) -> dict[str, Path]:
     return {key.removeprefix(MODEL): Path(path) for key, path in inputs.items() if key.startswith(MODEL)}
-
-
-def _row(run: RunScores, point: Point) -> dict[str, Any]:
-    return {
-        "run": run.run,
-        "dataset": run.dataset,
-        "metric": metric_label(run.metric),
-        "set": point.score.set,
-        "steps": point.score.steps,
-        "passes of the encoder": point.calls.encoder,
-        "passes of the decoder": point.calls.decoder,
-        "parameters": point.parameters,
-        "FLOPs for one image": point.operations,
-        "distance": point.score.frechet,
-        "standard error": point.score.frechet_se,
-    }
 
 
 def _draw(left: Axes, right: Axes, found: Sequence[Point], colour: Any) -> None:

@@ -28,7 +28,11 @@ SCHEMES = {
     ("fixed", "initial"): "v",
     ("linear", "initial"): "P",
 }
+LINES: tuple[Any, ...] = (  # one for each guidance
+    *("-", "--", ":", "-.", (0, (8, 3)), (0, (1, 3)), (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1))),
+)
 LOG_FROM = 6.0  # ratio of largest to smallest distance from which the axis is logarithmic
+OTHERS_APART = 0.11  # steps between the marks of one scheme and the next
 NEAREST = 0.058  # least distance of two labels, as a fraction of the axis
 
 
@@ -48,9 +52,9 @@ def draw(score_files: Sequence[Path], *, title: str = "Distance by number of ste
 
     A run with several trainings is their mean ± the deviation between them.
 
-    Other schemes stand as hollow marks at their number of steps. Horizontal lines: reconstructions, a VAE's
-    prior and estimated posterior, and (dashed grey) the floor: what images of a perfect model would score, if
-    they were as many as those of the largest set.
+    Other schemes stand as hollow marks at their number of steps, joined where they have several. Horizontal
+    lines: reconstructions, a VAE's prior and estimated posterior, and (dashed grey) the floor: what images of
+    a perfect model would score, if they were as many as those of the largest set.
 
     Args:
         score_files: scores of the study's runs, in the order of the colours.
@@ -108,7 +112,7 @@ def _panel(axes: Axes, runs: Sequence[RunScores]) -> None:
     for run in runs:
         colour = colours[run.run]
         for style_index, group in enumerate(_series(run)):
-            line: Any = ("-", "--", ":", "-.")[style_index % 4]
+            line: Any = LINES[style_index % len(LINES)]
             _draw_series(axes, group, dodge[run.run], colour, line)
             words = ", ".join(filter(None, [run.run, group[0].guidance]))
             handles.append(Line2D([], [], color=colour, linestyle=line, marker="o", label=words))
@@ -159,14 +163,17 @@ def _draw_series(axes: Axes, group: Sequence[SetScore], offset: float, colour: A
             capsize=3,
             zorder=3,
         )
-    others = [record for record in group if not record.default_scheme]
-    for place, record in enumerate(others, start=1):
+    schemes = list(dict.fromkeys(record.scheme for record in group if not record.default_scheme))
+    for place, scheme in enumerate(schemes, start=1):
+        curve = [record for record in group if record.scheme == scheme and not record.default_scheme]
         axes.errorbar(
-            [(record.steps or 0) + offset + 0.11 * place],
-            [record.frechet],
-            yerr=[record.bar],
+            [(record.steps or 0) + offset + OTHERS_APART * place for record in curve],
+            [record.frechet for record in curve],
+            yerr=[record.bar for record in curve],
             color=colour,
-            marker=SCHEMES.get(record.scheme, "X"),
+            linestyle=line if len(curve) > 1 else "",
+            linewidth=0.7,
+            marker=SCHEMES.get(scheme, "X"),
             markerfacecolor="white",
             markersize=6,
             capsize=3,

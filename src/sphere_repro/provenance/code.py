@@ -37,10 +37,11 @@ SCORE = (
 UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/degenerate.py", "results/expected.py", "results/image_numbers.py", "results/image_sets.py",
+    "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",
+    "results/image_numbers.py", "results/image_sets.py", "results/memorisation_table.py",
     "results/nearest.py", "results/pace.py", "results/paper_tables.py", "results/passes.py",
-    "results/recognised.py", "results/structure.py", "results/table_rows.py", "results/tables.py",
-    "results/trainings.py",
+    "results/recognised.py", "results/structure.py", "results/table_formats.py", "results/table_rows.py",
+    "results/tables.py", "results/trainings.py",
 )  # fmt: skip
 
 

@@ -5,91 +5,95 @@ Published numbers stand beside ours where all that is stated of them agrees (`ex
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
 
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.files import write_text
+from sphere_repro.results.ablation_table import of_ablation
+from sphere_repro.results.cost import of_cost
 from sphere_repro.results.degenerate import NO_SPREAD
 from sphere_repro.results.image_numbers import image_set_cells
-from sphere_repro.results.nearest import COPIES, WORDS, read_memorisation
-from sphere_repro.results.scores import read_uniformity, set_label
-from sphere_repro.results.tables import read_table, rounded, with_error
+from sphere_repro.results.memorisation_table import of_memorisation
+from sphere_repro.results.rivals import Rival, load_rivals
+from sphere_repro.results.scores import RunScores, read_uniformity, set_label
+from sphere_repro.results.table_formats import Cell, Line, Measured, Table, as_csv, as_latex, as_markdown
+from sphere_repro.results.tables import read_table
+from sphere_repro.results.trainings import read_means
 from sphere_repro.results.verdicts import Number
-from sphere_repro.study.paper_tables import FORMATS
+from sphere_repro.study.paper_tables import ABLATION, FORMATS
 from sphere_repro.study.replicates import name_of
 
 Row = Mapping[str, str]
+OTHERS = ("uniformity", "image-sets", "memorisation", "cost")
 USUAL = ("fixed", "shared")  # the paper's scheme
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A number with its standard error, both as the table of all scores has them; empty where it has none."""
+class Sources:
+    """Files that tables are made of.
 
-    value: str
-    se: str = ""
+    Attributes:
+        table: the CSV of `tables.fid_table`.
+        uniformity: JSON files of `metrics.uniformity`, in the order of their lines.
+        images: records of the runs' image sets, in the order of their lines.
+        scores: of every run, by the study's main extractor, the first run first; the records of the models
+            lie beside them.
+        rivals: other methods' published numbers; none are shown without it.
+    """
+
+    table: Path
+    uniformity: Sequence[Path] = ()
+    images: Sequence[Path] = ()
+    scores: Sequence[Path] = ()
+    rivals: Path | None = None
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]]:
+        """The table's rows, further trainings under names of their own."""
+        rows = read_table(self.table)
+        return [row | {"run": name_of(row["run"], int(row["replicate"]))} for row in rows]
+
+    @cached_property
+    def runs(self) -> list[RunScores]:
+        """The runs' scores, of several trainings their mean."""
+        return read_means(self.scores)
+
+    @cached_property
+    def others(self) -> tuple[Rival, ...]:
+        return load_rivals(self.rivals) if self.rivals else ()
 
 
-Cell = str | Measured
-Line = Mapping[str, Cell]
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a table shows, in the words under its heading, and its lines."""
-
-    title: str
-    lines: Sequence[Line]
-
-
-def paper_tables(
-    table: Path,
-    uniformity: Sequence[Path],
-    names: Iterable[str],
-    folder: Path,
-    *,
-    images: Sequence[Path] = (),
-    scores: Sequence[Path] = (),
-) -> None:
+def paper_tables(sources: Sources, names: Iterable[str], folder: Path) -> None:
     """Write each table called in `names` as `folder`/NAME.csv, .md and .tex.
 
     Args:
-        table: the CSV of `tables.fid_table`.
-        uniformity: JSON files of `metrics.uniformity`, in the order of their lines.
-        scores: JSON files of scores, for what they say of near duplicates.
-        images: records of the runs' image sets, in the order of their lines.
+        sources: what they are made of.
         names: as `study.paper_tables.table_names` gives them.
 
     Raises:
         UserError: no table is called so; a file is missing or is not what it should be.
     """
-    rows = [row | {"run": name_of(row["run"], int(row["replicate"]))} for row in read_table(table)]
     for name in names:
-        found = _of(name, rows, uniformity, images, scores)
+        found = _of(name, sources)
         for suffix, text in zip(FORMATS, (as_csv(found), as_markdown(found), as_latex(found)), strict=True):
             write_text(folder / f"{name}.{suffix}", text)
 
 
-def _of(
-    name: str,
-    rows: Sequence[Row],
-    uniformity: Sequence[Path],
-    images: Sequence[Path],
-    scores: Sequence[Path],
-) -> Table:
-    others: Mapping[str, Callable[[], Table]] = {
-        "uniformity": lambda: of_uniformity(uniformity),
-        "memorisation": lambda: of_memorisation(scores),
-        "image-sets": lambda: of_image_sets(images),
-    }
-    if name in others:
-        return others[name]()
+def _of(name: str, sources: Sources) -> Table:
+    rows = sources.rows
+    if name == "uniformity":
+        return of_uniformity(sources.uniformity)
+    if name == "image-sets":
+        return of_image_sets(sources.images)
+    if name == "memorisation":
+        return of_memorisation(sources.scores)
+    if name == "cost":
+        return of_cost(sources.runs, sources.others, rows)
+    if name.startswith(ABLATION):
+        return of_ablation(name.removeprefix(ABLATION), sources.runs, rows)
     if name.startswith("scores-"):
         archive = name.removeprefix("scores-")
         return of_dataset(archive, [row for row in rows if row["dataset"] == archive])
@@ -99,7 +103,7 @@ def _of(
         "posterior-hole": of_posterior_hole,
     }
     if name not in made:
-        raise UserError(f"No table is called '{name}'{nearest(name, [*others, *made])}.")
+        raise UserError(f"No table is called '{name}'{nearest(name, [*OTHERS, *made])}.")
     return made[name](rows)
 
 
@@ -210,39 +214,6 @@ def of_uniformity(paths: Sequence[Path]) -> Table:
     return Table("Latents on the sphere, in all its dimensions, ± one standard error.", lines)
 
 
-def of_memorisation(paths: Sequence[Path]) -> Table:
-    """Near duplicates of training images among samples, and among the controls (the paper's appendix B)."""
-    lines: list[Line] = []
-    for path in paths:
-        found = read_memorisation(path)
-        if found is None:
-            continue
-        for measure, about in found.about["measures"].items():
-            groups = {found.control: about["control"], WORDS[COPIES]: about[COPIES]}
-            groups |= {set_label(name): shares[measure] for name, shares in found.sets.items()}
-            lines += [
-                {
-                    "run": found.run,
-                    "compared in": measure if measure == "pixels" else f"{measure} ({found.metric})",
-                    "images": words,
-                    "count": str(counted["count"]),
-                    "near duplicates": str(counted["near"]),
-                    "share": Measured(f"{counted['share']:.6g}"),
-                    "95 % from": Measured(f"{counted['low']:.6g}"),
-                    "95 % to": Measured(f"{counted['high']:.6g}"),
-                    "relative distance below": Measured(f"{about['below']:.6g}"),
-                    "training images searched": f"{found.about['looked_at']} of {found.about['trained_on']}",
-                }
-                for words, counted in groups.items()
-            ]
-    title = (
-        "Near duplicates of training images (distance to the nearest over the mean to the 2nd to 50th "
-        "nearest, below the 1 % quantile of training images against the others), with Clopper-Pearson "
-        "intervals."
-    )
-    return Table(title, lines)
-
-
 def of_image_sets(records: Sequence[Path]) -> Table:
     """Edits, crossovers, interpolations and repeated passes, by what claims judge them."""
     lines = [
@@ -251,41 +222,6 @@ def of_image_sets(records: Sequence[Path]) -> Table:
     ]
     title = "Image sets after the last step or pass: means over images, pairs or paths ± one standard error."
     return Table(title, lines)
-
-
-def as_csv(table: Table) -> str:
-    """Values and standard errors in columns of their own, as many digits as the results have."""
-    text = io.StringIO()
-    heads = _heads(table)
-    with_se = {head for head in heads for line in table.lines if _se(line.get(head, ""))}
-    columns = [column for head in heads for column in ([head, f"{head} se"] if head in with_se else [head])]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for line in table.lines:
-        values = {head: cell.value if isinstance(cell, Measured) else cell for head, cell in line.items()}
-        writer.writerow(values | {f"{head} se": _se(line.get(head, "")) for head in with_se})
-    return text.getvalue()
-
-
-def as_markdown(table: Table) -> str:
-    """The title, and the lines under their heads; columns that are empty throughout are left out."""
-    heads = _filled(table)
-    lines = [
-        heads,
-        ["---"] * len(heads),
-        *([_words(line.get(head, "")) for head in heads] for line in table.lines),
-    ]
-    return f"{table.title}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def as_latex(table: Table) -> str:
-    """A tabular for a paper that loads booktabs; columns that are empty throughout are left out."""
-    heads = _filled(table)
-    frame = pd.DataFrame(
-        [[_words(line.get(head, "")) for head in heads] for line in table.lines], columns=heads
-    )
-    body: str = frame.to_latex(index=False, escape=True)
-    return f"% {table.title}\n" + body.replace("±", "$\\pm$").replace("é", "\\'e")
 
 
 def _measured(number: Number) -> Measured:
@@ -297,16 +233,23 @@ def _measured(number: Number) -> Measured:
 def _by_steps(key: Sequence[str], found: Mapping[tuple[str, ...], Mapping[int, Row]]) -> list[Line]:
     """A line for each entry of `found`, a column for each number of steps that any has."""
     steps = sorted({count for of in found.values() for count in of})
+    known = {count for of in found.values() for count, row in of.items() if row["published_frechet"]}
     return [
         dict(zip(key, place, strict=True))
         | {
-            f"{count} step{'s' if count > 1 else ''}": (
-                Measured(of[count]["frechet"], of[count]["frechet_se"]) if count in of else ""
-            )
+            head: cell
             for count in steps
+            for head, cell in _of_steps(count, of.get(count), published=count in known).items()
         }
         for place, of in found.items()
     ]
+
+
+def _of_steps(count: int, row: Row | None, *, published: bool) -> dict[str, Cell]:
+    """The cells of one number of steps, empty where it was not drawn; a published one where any is known."""
+    head = f"{count} step{'s' if count > 1 else ''}"
+    ours: dict[str, Cell] = {head: Measured(row["frechet"], row["frechet_se"]) if row else ""}
+    return ours | ({f"{head}, published": row["published_frechet"] if row else ""} if published else {})
 
 
 def _same_model(row: Row) -> tuple[str, str, str]:
@@ -317,21 +260,3 @@ def _same_model(row: Row) -> tuple[str, str, str]:
 def _steps(row: Row) -> int:
     """0 for what is no generation."""
     return int(row["steps"]) if row["kind"] == "generation" else 0
-
-
-def _heads(table: Table) -> list[str]:
-    return list(dict.fromkeys(head for line in table.lines for head in line))
-
-
-def _filled(table: Table) -> list[str]:
-    return [head for head in _heads(table) if any(_words(line.get(head, "")) for line in table.lines)]
-
-
-def _se(cell: Cell) -> str:
-    return cell.se if isinstance(cell, Measured) else ""
-
-
-def _words(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return cell
-    return with_error(cell.value, cell.se) if cell.se else rounded(cell.value)

@@ -23,6 +23,7 @@ COMES_TO_REST = 0.1  # at rest the last pass changes a tenth of what the first o
 STRUCTURE_KEPT = 0.3  # of a correlation: what Cohen (1988) calls a medium effect
 SUDDEN = 2.0  # the fastest tenth of a path moves twice as far as that of an even one at least
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
+HARD_AXIS, NO_HARD_CASES = "hard-cases", "none"
 ANGLE_AXIS = "alpha-max"
 
 TEXTS = {
@@ -38,6 +39,18 @@ TEXTS = {
     "fixed-shared-is-best": (
         f"Fixed strength with shared noise is the best scheme at {MANY_STEPS} steps.",
         "distance of the best other scheme minus distance of fixed + shared is above 0",
+    ),
+    "fixed-shared-best-at-every-step": (
+        "Fixed strength with shared noise is the best scheme at every number of steps.",
+        "distance of the best other scheme minus distance of fixed + shared is above 0 at each number of "
+        "steps above 1 at which another of the paper's schemes was drawn, and there are two such numbers at "
+        "least",
+    ),
+    "decoder-guidance-stronger": (
+        "Guidance of the decoder is stronger than guidance of the encoder.",
+        "guidance of the decoder moves the distance from that of the unguided set, up or down, further than "
+        "guidance of the encoder does, at each number of steps above 1 (fixed, shared) at which all three "
+        "were drawn, at the largest scale that both have",
     ),
     "vae-prior-far-worse": (
         "Prior samples of a VAE are far worse than its reconstructions.",
@@ -108,6 +121,13 @@ TEXTS = {
         "All three losses give better images than the reconstruction loss alone.",
         f"distance of the run '{ALONE}' minus distance of the baseline ({MANY_STEPS} steps, fixed, shared) "
         "is above 0; the deviation between trainings is the error, and with one training each nothing is "
+        "decided",
+    ),
+    "hard-cases-help": (
+        "Hard cases, noise beyond the largest angle, give better images.",
+        f"distance of the run '{NO_HARD_CASES}' on the axis {HARD_AXIS} minus distance of the baseline "
+        f"({MANY_STEPS} steps, fixed, shared) is above 0; that the paper says so is read from its default, "
+        "which has them; the deviation between trainings is the error, and with one training each nothing is "
         "decided",
     ),
     "angle-is-best": (

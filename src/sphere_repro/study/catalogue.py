@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sphere_repro.study import curves
+
 if TYPE_CHECKING:
     from sphere_repro.study.files import StudyFiles
 
@@ -238,6 +240,37 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "are reconstructions, a VAE's prior and estimated-posterior samples, and the floor: what as many "
             "images of a perfect model would score (two halves of the real images say it). The axis names "
             "the metric: only distances of Inception features are FIDs.",
+        ),
+        "refinement": Kind(
+            curves.refined,
+            curves.refinement,
+            "Few-step refinement. Above, the Fréchet distance from the real images by number of steps, a "
+            "line for each scheme of noise, ± one standard error (jackknife over images), or the mean ± "
+            "the standard deviation between trainings where there are several. A single step has no "
+            "scheme: all lines begin there. Noise that is drawn once for all steps is shared, one for "
+            "each step independent; initial is the very first draw again, a reading of the paper that the "
+            "released code does not take. Below, the images of a few seeds, not chosen: each block is one "
+            "seed, each row a scheme, each column a number of steps. Guidance is the one that the study "
+            "names first.",
+        ),
+        "guidance": Kind(
+            curves.guided,
+            curves.of_run,
+            "Guidance by position and scale: the Fréchet distance from the real images, ± one standard error "
+            "(jackknife over images), or the mean ± the standard deviation between trainings where there are "
+            "several, by the scale of guidance of the encoder, of the decoder, and of both (with the root of "
+            "the scale each), a panel for each number of steps. Fixed strength, shared noise. Scale 1 is no "
+            "guidance. The first step has guidance of the decoder alone.",
+        ),
+        "noise-angle": Kind(
+            curves.angled,
+            curves.angles,
+            "The Fréchet distance from the real images against the largest noise angle α of the training, "
+            "each mark a training of its own, ± one standard error (jackknife over images), or the mean ± "
+            "the standard deviation between trainings where there are several; the upper axis has the "
+            "same angles as ratios of noise to signal, tan α. Lines are numbers of steps, fixed strength "
+            "and shared noise, of every set that all trainings have. Filled marks are the study's "
+            "baseline.",
         ),
         "training-curves": Kind(
             lambda files: [""] if files.trained else [],

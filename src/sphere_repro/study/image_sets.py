@@ -12,7 +12,9 @@ from pydantic import Field, field_validator, model_validator
 
 from sphere_repro.ledger import ledger
 from sphere_repro.strict import MOST_IMAGES, Limited, Name, Strict, is_none
-from sphere_repro.study.generation import Generation, Guidance, Sampling, Scheme
+from sphere_repro.study.generation import Generation, Guidance, Scheme
+from sphere_repro.study.generation_grid import Generations
+from sphere_repro.study.sampling import Sampling
 
 Cut = Literal["left-right", "top-bottom", "diagonal", "antidiagonal"]
 Index = Annotated[int, Field(ge=0, le=MOST_IMAGES)]
@@ -202,7 +204,7 @@ class Interpolation(Strict):
             reason="shared noise leaves the path alone to change the image",
         ),
     )
-    generations: tuple[Generation, ...] = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
+    generations: Generations = Field((Generation(steps=1), Generation(steps=4)), min_length=1)
 
     @property
     def set(self) -> str:

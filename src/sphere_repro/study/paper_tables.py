@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # the help of the command line reads FORMATS, and loads nothi
     from sphere_repro.study.files import StudyFiles
 
 FORMATS = ("csv", "md", "tex")
+ABLATION = "ablation-"  # before the name of an axis
 
 
 def table_names(files: StudyFiles) -> list[str]:
@@ -16,12 +17,20 @@ def table_names(files: StudyFiles) -> list[str]:
     there = {
         "schemes": any(generation.steps > 1 for generation in drawn),
         "guidance": any(generation.guidance.scale > 1 for generation in drawn),
+        **dict.fromkeys((f"{ABLATION}{axis}" for axis in _axes(files)), True),
+        "cost": bool(files.spheres),
         "posterior-hole": bool(files.paired),
         "uniformity": bool(files.judged),
         "memorisation": bool(files.held_against_training),
         "image-sets": bool(files.judged_images),
     }
     return [*(f"scores-{archive}" for archive in files.archives), *(name for name in there if there[name])]
+
+
+def _axes(files: StudyFiles) -> list[str]:
+    """What the runs of a study of ablations vary."""
+    varied = [run.ablation.axis for run in files.study.runs.values() if run.ablation is not None]
+    return list(dict.fromkeys(varied))
 
 
 def paper_table_files(files: StudyFiles, place: str) -> list[str]:

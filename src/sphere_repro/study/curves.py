@@ -1,0 +1,88 @@
+"""Which curves a study has results for, and what the figures of them read: steps, guidance, noise angle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sphere_repro.study.replicates import run_of
+
+if TYPE_CHECKING:
+    from sphere_repro.study.config import Run
+    from sphere_repro.study.files import StudyFiles
+    from sphere_repro.study.generation import Generation
+
+PAPERS = ("fixed", "shared")  # strength and noise of the paper's scheme
+ANGLE = "alpha-max"  # the axis of ablations that changes the largest noise angle
+
+
+def of_run(files: StudyFiles, run: str) -> dict[str, str]:
+    """Scores of a run and of its further trainings, by names that begin with `scores`."""
+    found = {name: path for name, path in files.scores().items() if run_of(name) == run}
+    return {f"scores{name.removeprefix(run)}": path for name, path in found.items()}
+
+
+def refinement(files: StudyFiles, run: str) -> dict[str, str]:
+    """Beside the scores the sets of the first guidance that was drawn."""
+    generations = files.study.runs[run].sampling.generations
+    first = _guidance(generations[0])
+    names = [generation.name for generation in generations if _guidance(generation) == first]
+    return {**{name: files.places.sample(run, name) for name in names}, **of_run(files, run)}
+
+
+def refined(files: StudyFiles) -> list[str]:
+    """The Sphere Encoders with a curve to draw: two numbers of steps at least, above one, in one scheme."""
+    return [run for run in files.spheres if max(_curve_lengths(files, run), default=0) > 1]
+
+
+def _curve_lengths(files: StudyFiles, run: str) -> list[int]:
+    """For each scheme of the first guidance the number of sets of more than one step."""
+    generations = files.study.runs[run].sampling.generations
+    first = _guidance(generations[0])
+    schemes = [
+        (each.strength, each.noise) for each in generations if each.steps > 1 and _guidance(each) == first
+    ]
+    return [schemes.count(scheme) for scheme in dict.fromkeys(schemes)]
+
+
+def _guidance(generation: Generation) -> tuple[float, str]:
+    """Scale and position; without guidance there is no position."""
+    scale = generation.guidance.scale
+    return scale, generation.guidance.position if scale > 1 else ""
+
+
+def guided(files: StudyFiles) -> list[str]:
+    """The Sphere Encoders with two guided sets at least of as many steps, by the paper's scheme."""
+    found = []
+    for run in files.spheres:
+        steps = [
+            each.steps
+            for each in files.study.runs[run].sampling.generations
+            if each.guidance.scale > 1 and (each.steps == 1 or (each.strength, each.noise) == PAPERS)
+        ]
+        if any(steps.count(number) > 1 for number in steps):
+            found.append(run)
+    return found
+
+
+def angled(files: StudyFiles) -> list[str]:
+    """One figure of a study whose runs differ in their largest noise angle."""
+    return [""] if any(_of_angle(run) for run in files.study.runs.values()) else []
+
+
+def _of_angle(run: Run) -> bool:
+    return run.ablation is not None and run.ablation.axis == ANGLE
+
+
+def angles(files: StudyFiles, _subject: str) -> dict[str, str]:
+    """The first run and those of other angles, and the records of their models."""
+    runs = files.study.runs
+    first = next(iter(runs))
+    scores = {
+        name: path for name, path in files.scores().items() if run_of(name) == first or _of_angle(runs[name])
+    }
+    models = {
+        f"model.{name}": f"{files.places.model(name).removesuffix('.safetensors')}.json"
+        for name in scores
+        if name == run_of(name)
+    }
+    return {**scores, **models}
