@@ -24,7 +24,12 @@ def test_a_study_has_the_tables_of_its_results() -> None:
 
 def test_each_axis_of_ablations_has_a_table() -> None:
     axes = ("loss-terms", "alpha-max", "ratio", "mixer-depth", "hard-cases")
-    assert of("ablations")[3:] == [*(f"ablation-{axis}" for axis in axes), "cost", "uniformity"]
+    assert of("ablations")[3:] == [
+        *(f"ablation-{axis}" for axis in axes),
+        "cost",
+        "uniformity",
+        "memorisation",
+    ]
     assert not any(name.startswith("ablation-") for name in of("demo"))
 
 

@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         default=[],
-        help="scores of every run, for cost, ablation-AXIS, memorisation",
+        help="of every run: cost, ablation-AXIS, memorisation",
     )
     parser.add_argument("--rivals", type=Path, help="other methods' published numbers, for cost")
     parser.add_argument("--out", type=Path, required=True, help="record to write; the tables lie beside it")
