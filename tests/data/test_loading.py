@@ -10,7 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
+from sphere_repro.data.choice import trained_on
 from sphere_repro.data.loading import (
     Ahead,
     ArchivedImages,
@@ -33,6 +35,16 @@ def archive(tmp_path: Path) -> Path:
 
 def images_of(count: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("in_memory", [None, 0])
+def test_images_that_are_held_out_are_in_no_batch(archive: Path, in_memory: int | None) -> None:
+    everything = load_training_images(archive, 3)
+    data = load_training_images(archive, 3, in_memory, held_out=0.4)
+    kept = trained_on(ImageArchive(archive), 0.4)
+    assert len(data) == 3 and data.labels is not None and everything.labels is not None
+    assert torch.equal(data.take(torch.arange(3)), everything.take(torch.from_numpy(kept)))
+    assert torch.equal(data.labels, everything.labels[kept])
 
 
 def test_images_are_channels_first(archive: Path) -> None:

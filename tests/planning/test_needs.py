@@ -182,7 +182,7 @@ def test_scoring(tmp_path: Path) -> None:
     found = planned(SMOKE, tmp_path)
     lite = scoring_needs.EXTRACTORS["efficientnet-lite0"]
     reference = found["results/smoke/reference/digits-8px.efficientnet-lite0.json"]
-    assert reference.images == 128 and reference.flops == 128 * lite.flops
+    assert reference.images == 2 * 128 and reference.flops == 2 * 128 * lite.flops  # and planted copies
     assert found["results/smoke/digits/scores.efficientnet-lite0.json"].images == 3 * 64
 
 
@@ -193,7 +193,7 @@ def test_every_extractor_has_its_reference_and_scores(tmp_path: Path) -> None:
         planned(Study.model_validate(raw), tmp_path),
         scoring_needs.EXTRACTORS["inception-legacy"],
     )
-    assert found["results/smoke/reference/digits-8px.inception-legacy.json"].flops == 128 * inception.flops
+    assert found["results/smoke/reference/digits-8px.inception-legacy.json"].flops == 256 * inception.flops
     for run in ("digits", "digits-vae"):
         assert found[f"results/smoke/{run}/scores.inception-legacy.json"].flops == 3 * 64 * inception.flops
     assert set(found) > set(planned(SMOKE, tmp_path))

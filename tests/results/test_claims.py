@@ -52,7 +52,8 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     for file in ("claims.json", "claims.csv", "claims.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     about = json.loads((tmp_path / "one/claims.json").read_text())
-    found, without = about["claims"], ("published", "decoder", "editing", "interpolation", "crossover")
+    found = about["claims"]
+    without = ("published", "decoder", "editing", "interpolation", "crossover", "samples")
     assert [claim["claim"] for claim in found] == [n for n in TEXTS if not n.startswith(without)]
     assert {str(path) for path in images} <= about["provenance"]["inputs"].keys()
     assert found[0]["numbers"]["difference"] == {"value": 80.0, "se": pytest.approx(2**0.5)}

@@ -60,6 +60,7 @@ def test_a_study_has_the_figures_that_it_asks_for() -> None:
     image_sets = ("conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions")
     shown = [f"{kind}-{run}" for kind in image_sets for run in ("digits", "photo-patches")]
     refined = [f"refinement-{run}" for run in ("digits", "photo-patches")]
+    shown += [f"memorisation-{run}" for run in ("digits", "photo-patches")]
     assert found == [*of_runs, "distance-by-steps", *refined, "training-curves", *shown, "cost"]
     fewer = study.model_copy(update={"figures": ("training-curves",)})
     assert catalogue.figure_files(StudyFiles(fewer), "here") == ["here/figures/training-curves.png"]

@@ -15,7 +15,8 @@ def of(name: str) -> list[str]:
 def test_a_study_has_the_tables_of_its_results() -> None:
     scores = [f"scores-{name}" for name in ("cifar10-32px", "animal-faces-256px")]
     assert of("paper")[:2] == scores
-    assert of("paper")[4:] == ["schemes", "guidance", "cost", "posterior-hole", "uniformity", "image-sets"]
+    last = ["schemes", "guidance", "cost", "posterior-hole", "uniformity", "memorisation", "image-sets"]
+    assert of("paper")[4:] == last
     assert "guidance" not in of("demo") and "posterior-hole" in of("demo")
     assert "image-sets" in of("demo") and "image-sets" not in of("ablations-small")
     assert not {"posterior-hole", "guidance"} & {*of("cifar10-small")}
@@ -23,7 +24,12 @@ def test_a_study_has_the_tables_of_its_results() -> None:
 
 def test_each_axis_of_ablations_has_a_table() -> None:
     axes = ("loss-terms", "alpha-max", "ratio", "mixer-depth", "hard-cases")
-    assert of("ablations")[3:] == [*(f"ablation-{axis}" for axis in axes), "cost", "uniformity"]
+    assert of("ablations")[3:] == [
+        *(f"ablation-{axis}" for axis in axes),
+        "cost",
+        "uniformity",
+        "memorisation",
+    ]
     assert not any(name.startswith("ablation-") for name in of("demo"))
 
 

@@ -25,7 +25,8 @@ rule score:
         unpack(reads(places.scores("{run}", "{extractor}"))),
         code=modules(code.SCORE),
     output:
-        places.scores("{run}", "{extractor}"),
+        scores=places.scores("{run}", "{extractor}"),
+        neighbours=places.neighbours("{run}", "{extractor}"),
     log:
         "logs/score/{run}.{extractor}.log",
     priority: 10
@@ -39,5 +40,5 @@ rule score:
         job=job(places.scores("{run}", "{extractor}")),
     shell:
         "python -m sphere_repro score --log {log} --job {params.job:q} "
-        "--data {input.data} --reference {input.reference} --sets {input.sets} --out {output} "
+        "--data {input.data} --reference {input.reference} --sets {input.sets} --out {output.scores} "
         "--state .state"

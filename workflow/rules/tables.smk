@@ -96,6 +96,8 @@ rule paper_tables:
                     "cost",
                     "image_numbers",
                     "image_sets",
+                    "memorisation_table",
+                    "nearest",
                     "pace",
                     "paper_tables",
                     "passes",

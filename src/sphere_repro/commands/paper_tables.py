@@ -23,13 +23,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names",
         nargs="+",
-        help="scores-ARCHIVE, schemes, guidance, ablation-AXIS, cost, posterior-hole, uniformity, image-sets",
+        help="scores-ARCHIVE, schemes, guidance, ablation-AXIS, cost, posterior-hole, uniformity, "
+        "memorisation, image-sets",
     )
     parser.add_argument("--table", type=Path, required=True, help="the table of all scores, fid_table.csv")
     parser.add_argument("--uniformity", type=Path, nargs="*", default=[], help="JSON files of uniformity")
     parser.add_argument("--images", type=Path, nargs="*", default=[], help="records of image sets")
     parser.add_argument(
-        "--scores", type=Path, nargs="*", default=[], help="scores of every run, for cost and ablation-AXIS"
+        "--scores",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="of every run: cost, ablation-AXIS, memorisation",
     )
     parser.add_argument("--rivals", type=Path, help="other methods' published numbers, for cost")
     parser.add_argument("--out", type=Path, required=True, help="record to write; the tables lie beside it")

@@ -43,7 +43,13 @@ def reference(job: ReferenceJob, data: Path, out: Path, device: str, state: Path
         started = time.time()
         if job.score.reference is None:
             make_reference(
-                data, out, dataset=job.dataset.archive, score=job.score, device=chosen, state=state
+                data,
+                out,
+                dataset=job.dataset.archive,
+                score=job.score,
+                device=chosen,
+                state=state,
+                held_out=job.dataset.held_out,
             )
         else:
             take_reference(job, data, out, device=chosen)

@@ -107,12 +107,13 @@ def sample(job: SampleJob, model: Path, data: Path, out: Path, device: str, stat
 def _chosen(job: SampleJob, data: Path) -> dict[str, list[int]]:
     """Which images were reconstructed, for the record; nothing where all were."""
     from sphere_repro.data.archive import ImageArchive
-    from sphere_repro.data.choice import choose
+    from sphere_repro.data.choice import chosen
 
     if job.set != "reconstruction":
         return {}
-    total = len(ImageArchive(data))
-    return {"indices": choose(total, job.count).tolist()} if job.count < total else {}
+    archive = ImageArchive(data)
+    indices = chosen(archive, job.dataset.held_out, job.count)
+    return {"indices": indices.tolist()} if len(indices) < len(archive) else {}
 
 
 VERB = Verb(

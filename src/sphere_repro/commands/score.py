@@ -65,11 +65,12 @@ def score(
         reference=features,
         ablation=job.ablation,
         state=state,
+        held_out=job.dataset.held_out,
     )
     with gpus.device(device) as chosen:
         started = time.time()
         doubtful = score_run(inputs, out, score=job.score, seed=job.seed, device=chosen)
-    seconds = stamp(out, job, started)
+    seconds = stamp(out, job, started, [out.with_suffix(".npz")])
     told = f"; scores that say nothing: {doubtful}" if doubtful else ""
     return (
         f"score {job.run}, {job.score.extractor}: {len(sets)} sets in {seconds:.1f} s{told}{class_note(out)}"
@@ -91,5 +92,6 @@ VERB = Verb(
     add_options,
     run,
     out_of_memory="Lower score.batch_size.",
+    beside=(".npz",),
     takes_turns=True,
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -51,6 +53,13 @@ class ImageArchive:
     def name(self, index: int) -> str:
         """Where image `index` lies, for messages."""
         return f"{self._names[index]} in {self.path}"
+
+    def part(self, indices: np.ndarray) -> Self:
+        """The archive as if it held only the images of `indices` (in 0…N-1), in their order."""
+        found = copy.copy(self)
+        found._names = [self._names[int(index)] for index in indices]
+        found.labels = None if self.labels is None else self.labels[indices]
+        return found
 
     def read(self, index: int) -> np.ndarray:
         """Image `index` as uint8 (H, H, 3).

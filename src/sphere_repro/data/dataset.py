@@ -118,6 +118,20 @@ class Dataset(Strict):
         ),
     )
 
+    held_out: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        exclude_if=lambda value: value == 0,
+        description="share of the prepared images that no model is trained on, a seeded choice, of "
+        "each class in proportion; they are the control of what is said of memorisation (default 0: none)",
+        json_schema_extra=ledger(
+            unit="share of the images",
+            section="published numbers",
+            reason="the paper trains on all images; so do studies that are to be compared with its numbers",
+        ),
+    )
+
     on_broken: Literal["stop", "skip"] = Field(
         "stop",
         exclude_if=lambda value: value == "stop",
@@ -208,11 +222,16 @@ class Dataset(Strict):
         """Name of the prepared archive, without suffix: it fixes the content.
 
         A dataset of the table is fixed by its resolution; for images of one's own, and other ways to resize,
-        six digits stand for all that the study says of them.
+        six digits stand for all that the study says of them. Images that are held out are in it too.
         """
-        said = self.model_dump(mode="json", exclude={"name", "resolution"})
+        said = self.model_dump(mode="json", exclude={"name", "resolution", "held_out"})
         digest = f"{value_hash(said)[:6]}-" if said else ""
         return f"{self.name}-{digest}{self.pixels}px"
+
+
+def held_count(total: int, share: float) -> int:
+    """How many of `total` images a share holds out: the nearest whole number, and one at least."""
+    return max(1, round(share * total)) if share > 0 else 0
 
 
 def _refuse_keys_of_others(data: dict[str, Any], places: list[str]) -> None:

@@ -19,6 +19,7 @@ import torch
 
 from sphere_repro import seeds
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.data.choice import training_part
 from sphere_repro.errors import UserError
 
 IN_MEMORY = 8 << 30  # bytes of pixels up to which a dataset is read at once (ImageNet at 256 pixels: 250 GB)
@@ -111,7 +112,7 @@ class Ahead(Generic[T]):
 
 
 def load_training_images(
-    path: str | Path, classes: int | None, in_memory: int | None = None
+    path: str | Path, classes: int | None, in_memory: int | None = None, held_out: float = 0.0
 ) -> TrainingImages:
     """The images of an archive for a model of `classes` classes; with 0 or None, its labels are left out.
 
@@ -120,11 +121,12 @@ def load_training_images(
         classes: of the model.
         in_memory: bytes of pixels up to which they are held in memory; default: `IN_MEMORY`, and no more
             than half of what the machine has. The batches are the same either way.
+        held_out: share of the images that is left out (`choice.held_out`).
 
     Raises:
         UserError: the archive is missing or damaged, or its labels do not fit `classes`.
     """
-    archive = ImageArchive(path, classes)
+    archive = training_part(ImageArchive(path, classes), held_out)
     labels = torch.from_numpy(archive.labels) if classes and archive.labels is not None else None
     shape = (len(archive), 3, archive.resolution, archive.resolution)
     if in_memory is None:

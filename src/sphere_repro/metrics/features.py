@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.progress import progress
 from sphere_repro.metrics.inception import (
@@ -71,6 +71,18 @@ class Extractor:
     classifier: NDArray[np.float32] | None = field(repr=False, default=None)
 
 
+class Readable(Protocol):
+    """Images that are read one by one."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Image `index` as uint8 (H, W, 3)."""
+        ...
+
+
 def make_extractor(name: str, *, device: torch.device | str = "cpu") -> Extractor:
     """The extractor called `name` on `device`.
 
@@ -91,7 +103,7 @@ def make_extractor(name: str, *, device: torch.device | str = "cpu") -> Extracto
 
 
 def extract(
-    archive: ImageArchive,
+    archive: Readable,
     extractor: Extractor,
     *,
     batch_size: int,
@@ -135,7 +147,7 @@ def extract(
 
 
 def _features(
-    archive: ImageArchive, extractor: Extractor, indices: NDArray[np.int64], device: torch.device | str
+    archive: Readable, extractor: Extractor, indices: NDArray[np.int64], device: torch.device | str
 ) -> NDArray[np.float32]:
     images = np.stack([extractor.resize(archive.read(int(index))) for index in indices])
     batch = torch.from_numpy(images).permute(0, 3, 1, 2).float()  # (B, 3, S, S), memory as it lies

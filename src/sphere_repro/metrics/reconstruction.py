@@ -46,7 +46,12 @@ class Closeness:
 
 
 def closeness(
-    real: ImageArchive, copies: ImageArchive, *, device: torch.device | str = "cpu", batch_size: int = BATCH
+    real: ImageArchive,
+    copies: ImageArchive,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = BATCH,
+    held_out: float | None = None,
 ) -> Closeness:
     """Hold each of `copies` against the image that it is of (`choice.reconstructed`).
 
@@ -59,6 +64,7 @@ def closeness(
         copies: the reconstructions.
         device: of the network.
         batch_size: images at once; no number depends on it.
+        held_out: share of the dataset's images that is held out, as `choice.reconstructed` has it.
 
     Raises:
         UserError: sizes differ, there are more reconstructions than images, or they are of other images; or
@@ -73,7 +79,7 @@ def closeness(
     network = None if missing else _lpips(device)
     chosen = _spread(len(copies))
     count, ratios, structures, distances = 0, 0.0, 0.0, 0.0
-    for images, rebuilt in _pairs(real, copies, batch_size):
+    for images, rebuilt in _pairs(real, copies, batch_size, held_out):
         ratios += float(_psnr(images, rebuilt).sum())
         compared = chosen[count : count + len(images)]
         structures += float(_ssim(images[compared], rebuilt[compared]).sum())
@@ -104,10 +110,10 @@ def window(resolution: int) -> int:
 
 
 def _pairs(
-    real: ImageArchive, copies: ImageArchive, batch_size: int
+    real: ImageArchive, copies: ImageArchive, batch_size: int, held_out: float | None
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Images and their reconstructions, uint8 (B, H, H, 3) each."""
-    indices = reconstructed(real, copies)
+    indices = reconstructed(real, copies, held_out)
     return zip(real.batches_of(indices, batch_size), copies.batches(batch_size), strict=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.data.choice import choose
+from sphere_repro.data.choice import choose, held_out, trained_on
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
-from sphere_repro.metrics import given
+from sphere_repro.metrics import given, memorisation
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.recognition import (
@@ -61,6 +62,7 @@ class ReferenceRecord(BaseModel):
     floor: Floor | None
     classifier: Recognition | None  # none where the real images have no classes
     given: str | None = None  # their file
+    held_out: float = Field(0.0, ge=0, lt=1)  # share of the images that is not among them
 
 
 def make_reference(
@@ -71,12 +73,16 @@ def make_reference(
     score: Score,
     device: torch.device | str,
     state: Path | None = None,
+    held_out: float = 0.0,
 ) -> None:
     """Write features and moments of real images to `out` (npz), and what they are to the JSON beside.
 
     Fewer than all images (`score.reference_count`) are a random choice (`data.choice`), so that the order of
     the archive (by class, say) does not matter; reconstructions are of the same choice. `floor` is the
     distance between two random halves of them: what a perfect model would get with that many images.
+    Of the share that is held out (`choice.held_out`) none is among them: the reference is of images that
+    models are trained on. Beside the features lie the nearest neighbours of what samples are held against
+    (`memorisation`): training images, those that are held out, and copies of training images with noise.
     Features are kept in parts in the folder `state` (None: nowhere) until all are there.
     Where the images have classes, a classifier of them is kept with the features (`recognition`).
 
@@ -85,8 +91,8 @@ def make_reference(
     """
     archive = ImageArchive(archive_path)
     extractor = make_extractor(score.extractor, device=device)
-    indices = _choice(archive, score.reference_count)
-    kept = None if state is None else _kept(archive_path, state, extractor, dataset, score)
+    indices = _choice(archive, score.reference_count, held_out)
+    kept = None if state is None else _kept(archive_path, state, extractor, dataset, score, held_out)
     features = extract(
         archive,
         extractor,
@@ -97,14 +103,18 @@ def make_reference(
         kept=kept,
     )
     judge = train_judge(features, archive, indices)
-    save_statistics(out, make_statistics(features), arrays_of(judge))
-    parameters = {"dataset": dataset, "score": score.model_dump(mode="json")}
+    near = _near(archive, features, indices, extractor, score, held_out, device)
+    save_statistics(out, make_statistics(features), {**arrays_of(judge), **near})
+    parameters: dict[str, Any] = {"dataset": dataset, "score": score.model_dump(mode="json")}
+    if held_out > 0:
+        parameters["held_out"] = held_out
     write_json(
         out.with_suffix(".json"),
         {
             "dataset": dataset,
             **_described(extractor),
             "reference_split": REFERENCE_SPLIT,
+            "held_out": held_out,
             "count": len(indices),
             "floor": _floor(features, np.random.default_rng(REFERENCE_SEED)),
             "classifier": _of(judge),
@@ -121,13 +131,44 @@ def make_reference(
         kept.remove()
 
 
-def _kept(archive: Path, state: Path, extractor: Extractor, dataset: str, score: Score) -> Kept:
-    fixes = {
+def _near(
+    archive: ImageArchive,
+    features: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    extractor: Extractor,
+    score: Score,
+    share: float,
+    device: torch.device | str,
+) -> dict[str, NDArray[Any]]:
+    """What the controls of memorisation lie nearest to among the images of `indices`, for the npz."""
+    network = functools.partial(extract, extractor=extractor, batch_size=score.batch_size, device=device)
+    copies, _ = memorisation.planted_copies(archive, indices)
+    others = held_out(len(archive), share, archive.labels)
+    found = memorisation.controls(
+        {"features": features, "pixels": memorisation.pixels(archive, indices)},
+        {"features": network(copies, label="planted copies"), "pixels": memorisation.pixels(copies)},
+        {
+            "features": network(archive, indices=others, label="images held out"),
+            "pixels": memorisation.pixels(archive, others),
+        }
+        if len(others)
+        else None,
+        device=device,
+    )
+    return {**memorisation.as_arrays(found, indices), memorisation.IMAGES: indices}
+
+
+def _kept(
+    archive: Path, state: Path, extractor: Extractor, dataset: str, score: Score, held_out: float
+) -> Kept:
+    fixes: dict[str, Any] = {
         "images": file_hash(archive),
         "count": score.reference_count,
         "weights": extractor.weights_sha256,
         "batch_size": score.batch_size,
     }
+    if held_out > 0:
+        fixes["held_out"] = held_out
     name, what = ("reference", dataset, extractor.name), f"features of {dataset}"
     return kept_parts(state, name, fixes, maker(SCORE), what=what, anew=True)
 
@@ -158,6 +199,7 @@ def take_reference(job: ReferenceJob, archive_path: Path, out: Path, *, device: 
     origin = provenance_of(parameters, inputs=inputs, code=SCORE, device=str(device))
     about: dict[str, Any] = {
         "reference_split": place.name,
+        "held_out": job.dataset.held_out,
         "count": None,
         "floor": None,
         "classifier": _of(judge),
@@ -168,7 +210,12 @@ def take_reference(job: ReferenceJob, archive_path: Path, out: Path, *, device: 
 
 
 def checked_reference(
-    path: Path, images: int, extractor: Extractor, real_sha256: str, wanted: str | None = None
+    path: Path,
+    images: int,
+    extractor: Extractor,
+    real_sha256: str,
+    wanted: str | None = None,
+    held_out: float = 0.0,
 ) -> dict[str, Any]:
     """The reference's JSON, held against its `images`, the extractor and the real images of this job.
 
@@ -178,6 +225,7 @@ def checked_reference(
         extractor: what the sets are compared by.
         real_sha256: digest of the dataset's archive.
         wanted: the file of statistics by others that the job asks for (`score.reference`), if any.
+        held_out: share of the images that models are not trained on.
 
     Raises:
         UserError: it does not describe reference statistics, or those of something else.
@@ -196,6 +244,11 @@ def checked_reference(
         raise UserError(
             f"Reference {path} was made of {described.given or ours}, but this job compares with "
             f"{wanted or ours}. Make the reference again with the same scoring."
+        )
+    if described.held_out != held_out:
+        raise UserError(
+            f"Reference {path} leaves out {described.held_out:g} of the images, but this job holds out "
+            f"{held_out:g}. Make the reference again with the same dataset.held_out."
         )
     if (described.count or 0) != images:
         raise UserError(
@@ -231,7 +284,8 @@ def _judge_of(
     """A classifier of the dataset's own images; none are looked at where they have no classes."""
     if archive.labels is None:
         return None
-    indices = choose(len(archive), MOST_IMAGES)
+    trained = trained_on(archive, job.dataset.held_out)
+    indices = trained[choose(len(trained), MOST_IMAGES)]
     label = f"classes of {job.dataset.archive}"
     size = job.score.batch_size
     features = extract(archive, extractor, batch_size=size, indices=indices, device=device, label=label)
@@ -261,10 +315,14 @@ def _fault(error: Exception) -> str:
     return f" ({place}: {first['msg'][0].lower()}{first['msg'][1:]})" if place else ""
 
 
-def _choice(archive: ImageArchive, count: int | None) -> NDArray[np.int64]:
-    if len(archive) < 4:
-        raise UserError(f"{archive.path} holds {len(archive)} images; reference statistics need at least 4.")
-    return choose(len(archive), count)
+def _choice(archive: ImageArchive, count: int | None, held_out: float) -> NDArray[np.int64]:
+    trained = trained_on(archive, held_out)
+    if len(trained) < 4:
+        without = f" beside those held out ({held_out:g})" if held_out else ""
+        raise UserError(
+            f"{archive.path} holds {len(trained)} images{without}; reference statistics need at least 4."
+        )
+    return trained[choose(len(trained), count)]
 
 
 def _floor(features: NDArray[np.float32], generator: np.random.Generator) -> dict[str, float | int]:

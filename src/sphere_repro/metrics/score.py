@@ -21,6 +21,7 @@ from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
+from sphere_repro.metrics.memorisation import Memory, write_arrays
 from sphere_repro.metrics.neighbours import FEWEST, MEASURES, neighbours
 from sphere_repro.metrics.recognition import Judge
 from sphere_repro.metrics.reconstruction import Closeness, closeness
@@ -35,7 +36,7 @@ from sphere_repro.results.recognised import accuracy_of, unrecognised
 from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
-from sphere_repro.study.generation import Generation
+from sphere_repro.study.generation import Generation, remembered
 from sphere_repro.study.replicates import Seed
 from sphere_repro.study.scoring import Score
 
@@ -54,6 +55,7 @@ class ScoreInputs:
         reference: statistics made by `reference.make_reference`, with their JSON beside.
         ablation: what the run varies; None where it varies nothing.
         state: folder in which the sets' features are kept until all are scored; None: nowhere.
+        held_out: share of the real images that the run was not trained on.
     """
 
     run: str
@@ -65,10 +67,11 @@ class ScoreInputs:
     reference: Path
     ablation: Ablation | None = None
     state: Path | None = None
+    held_out: float = 0.0
 
 
 def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, device: torch.device | str) -> str:
-    """Score all sets of one run against the reference, and write one JSON.
+    """Score all sets of one run against the reference; write one JSON, and neighbours beside it (npz).
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
     the extractor has Inception's classifier (else null); reconstructions have their PSNR, SSIM and LPIPS
@@ -94,17 +97,26 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     extractor = make_extractor(score.extractor, device=device)
     provenance = _provenance(inputs, score, seed, device)
     real_sha256 = provenance["inputs"]["real"]["sha256"]
-    reference = checked_reference(inputs.reference, len(statistics), extractor, real_sha256, _given(score))
+    reference = checked_reference(
+        inputs.reference, len(statistics), extractor, real_sha256, _given(score), inputs.held_out
+    )
     judge = judge_of(inputs.reference, reference)
     scorer = _Scorer(score, extractor, device, statistics, derive(*seed), judge)
+    memory = Memory.of(inputs.reference, real, inputs.held_out, device) if len(statistics) else None
+    looked_at = _looked_at(inputs) if memory else []
     records, half_done = [], _kept(inputs, extractor, score, provenance)
     for name, archive in archives.items():
-        close = closeness(real, archive, device=device) if name == "reconstruction" else None
+        close = None
+        if name == "reconstruction":
+            close = closeness(real, archive, device=device, held_out=inputs.held_out)
         generated = details[name]["kind"] == "generation"
-        measured = scorer.measure(archive, f"{inputs.run} {name}", half_done.get(name), generated=generated)
+        label = f"{inputs.run} {name}"
+        measured, features = scorer.measure(archive, label, half_done.get(name), generated=generated)
+        if memory and name in looked_at:
+            measured["memorisation"] = memory.look(name, features, archive, statistics.features)
         apart = difference(real.labels, archive.labels)
         noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
-        alike = _variety(archive, real, name)
+        alike = _variety(archive, real, name, inputs.held_out)
         records.append({**details[name], **measured, **_closeness(close), "variety": alike, **noted})
     report = {
         "run": inputs.run,
@@ -116,9 +128,11 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
         "reference_count": reference["count"],
         "floor": reference["floor"],
         "classifier": reference["classifier"],
+        "memorisation": memory.described if memory else None,
         "records": records,
         "provenance": provenance,
     }
+    write_arrays(out.with_suffix(".npz"), memory.arrays if memory else {})
     write_json(out, report)
     for kept in half_done.values():
         kept.remove()
@@ -181,10 +195,11 @@ class _Scorer:
 
     def measure(
         self, archive: ImageArchive, label: str, kept: Kept | None = None, *, generated: bool = False
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], NDArray[np.float32]]:
         """Count, distances with standard errors, precision and recall, Inception Score, share recognised.
 
-        Of a generated set also the images that are most surely of their classes (`surest`).
+        Of a generated set also the images that are most surely of their classes (`surest`); and the features
+        that all this is of.
         """
         groups = self._groups(archive)
         features = extract(
@@ -196,7 +211,7 @@ class _Scorer:
             kept=kept,
         )
         frechet = frechet_estimate(self.reference, make_statistics(features), groups)
-        return {
+        measured = {
             "count": len(archive),
             "frechet": frechet.value,
             "frechet_se": frechet.standard_error,
@@ -206,6 +221,7 @@ class _Scorer:
             "share_recognised": self.judge.share(features, archive) if self.judge else None,
             **({"surest": self.judge.surest(features, archive) if self.judge else None} if generated else {}),
         }
+        return measured, features
 
     def _kernel_distance(self, features: NDArray[np.float32]) -> dict[str, float | None]:
         """None where the reference is of moments alone."""
@@ -254,9 +270,17 @@ def _given(score: Score) -> str | None:
     return None if score.reference is None else str(score.reference)
 
 
-def _variety(archive: ImageArchive, real: ImageArchive, name: str) -> dict[str, float | None]:
+def _looked_at(inputs: ScoreInputs) -> list[str]:
+    """Sets whose images' nearest neighbours are looked for."""
+    settings = [Generation.model_validate(inputs.generations[name]) for name in inputs.generations]
+    return [name for name in remembered(settings) if name in inputs.sets]
+
+
+def _variety(
+    archive: ImageArchive, real: ImageArchive, name: str, held_out: float
+) -> dict[str, float | None]:
     """Reconstructions are held against the images that they reconstruct, other sets against all."""
-    of = reconstructed(real, archive) if name == "reconstruction" else None
+    of = reconstructed(real, archive, held_out) if name == "reconstruction" else None
     return degenerate.described(variety(archive), variety(real, of))
 
 
@@ -282,6 +306,7 @@ def _provenance(inputs: ScoreInputs, score: Score, seed: Seed, device: torch.dev
         "dataset": inputs.dataset,
         "kind": inputs.kind,
         "score": score.model_dump(mode="json"),
+        **({"held_out": inputs.held_out} if inputs.held_out else {}),
     }
     files = {"real": inputs.real, "reference": inputs.reference, **inputs.sets}
     return provenance_of(parameters, inputs=files, code=SCORE, device=str(device), seed=seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sphere_repro.data.dataset import held_count
 from sphere_repro.data.summary import own_count
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
@@ -38,6 +39,16 @@ def image_count(run: Run, folder: Path) -> int:
             f"prepare' with --out {archive_file(dataset.archive)} first."
         )
     return known
+
+
+def trained_count(run: Run, folder: Path) -> int:
+    """Those of a run's images that it is trained on: without the ones held out.
+
+    Raises:
+        UserError: as `image_count`.
+    """
+    images = image_count(run, folder)
+    return images - held_count(images, run.dataset.held_out)
 
 
 def recorded(record: Path) -> dict[str, Any]:

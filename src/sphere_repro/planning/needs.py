@@ -14,7 +14,7 @@ from sphere_repro.metrics import given
 from sphere_repro.models import released
 from sphere_repro.planning import image_needs, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.archives import archive_bytes, photographs_bytes
-from sphere_repro.planning.counts import image_count, prepared, recorded
+from sphere_repro.planning.counts import image_count, prepared, recorded, trained_count
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.planning.outside import outside
 from sphere_repro.planning.work import sampled
@@ -56,8 +56,8 @@ def needs(study: Study, folder: Path) -> list[Need]:
 
 def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     run, places = study.runs[name], Places(study.study)
-    images = image_count(run, folder)
-    yield _prepare(name, run, images, _is_prepared(folder, run))
+    yield _prepare(name, run, image_count(run, folder), _is_prepared(folder, run))
+    images = trained_count(run, folder)
     record = record_of(places.model(name))
     if run.released is None:
         yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sphere_repro.planning.counts import image_count
+from sphere_repro.planning.counts import trained_count
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.replicates import is_replicate
 
@@ -105,7 +105,7 @@ def reaches(study: Study, folder: Path) -> list[Reach]:
         for name, run in study.runs.items()
         if run.released is None and not is_replicate(name)  # which are trained alike
     }
-    return [reach(name, run, image_count(run, folder)) for name, run in trained.items()]
+    return [reach(name, run, trained_count(run, folder)) for name, run in trained.items()]
 
 
 def warnings(found: Iterable[Reach]) -> list[str]:

@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 from sphere_repro.metrics.classifier import SIDE
+from sphere_repro.metrics.memorisation import MOST_CONTROLS, PLANTED
+from sphere_repro.metrics.memorisation import SIDE as COMPARED_SIDE
 from sphere_repro.metrics.neighbours import CHUNK_MIB
 from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
 from sphere_repro.planning.extractors import EXTRACTORS
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
+from sphere_repro.results.nearest import MEASURES
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run
+from sphere_repro.study.generation import remembered
 from sphere_repro.study.scoring import Score
+
+NEAR_BYTES = len(MEASURES) * (2 * FLOAT + DOUBLE)  # an image's nearest: two distances and an index
 
 
 def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
-    """What features of `images` real images need, or of as many as the job asks for."""
+    """What features of `images` real images need, or of as many as the job asks for.
+
+    And of those that samples are held against beside them: planted copies, and images that are held out.
+    """
     network, compared = EXTRACTORS[job.score.extractor], _compared_with(job.score, images)
     size, classes = network.dimension, job.dataset.source.classes
     judged = min(compared or images, MOST_IMAGES) if classes else 0
     count = compared or judged  # features that are taken: of statistics by others for the classes alone
+    share = job.dataset.held_out
+    beside = min(PLANTED, compared) + round(images * share / (1 - share)) if compared else 0
+    near = (min(MOST_CONTROLS, compared) + beside) * NEAR_BYTES + DOUBLE * compared
     return Need(
         run=name,
         job="reference",
         subject=job.dataset.archive,
         record=record,
-        images=count,
-        flops=count * network.flops,
+        images=count + beside,
+        flops=(count + beside) * network.flops,
         device=_extractor_bytes(job.score, count),
-        host=_moment_bytes(count, size) + _judge_bytes(judged, size, classes),
+        host=_moment_bytes(count, size)
+        + _judge_bytes(judged, size, classes)
+        + _small_bytes(compared + beside, job.dataset.pixels),
         disk=FLOAT * compared * size
         + DOUBLE * (size**2 + size)
-        + _kept_bytes(judged, size, classes, job.dataset.pixels),
+        + _kept_bytes(judged, size, classes, job.dataset.pixels)
+        + near,
         working=FLOAT * count * size,  # features, until all are there
         done=done,
     )
@@ -39,6 +54,9 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
     """What scoring all sets of a run needs, whose dataset has `images`."""
     network, largest = EXTRACTORS[job.score.extractor], run.sampling.count
     count = sum(min(largest, images) if item == "reconstruction" else largest for item in job.sets)
+    searched = _compared_with(job.score, images)
+    looked_at = remembered(list(job.generations.values())) if searched else []
+    near = (len(looked_at) * largest + min(MOST_CONTROLS, searched) + PLANTED) * NEAR_BYTES
     known = FLOAT * _compared_with(job.score, images) * network.dimension
     return Need(
         run=job.run,
@@ -49,10 +67,12 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
         flops=count * network.flops,
         device=_extractor_bytes(job.score, largest),
         host=known
+        + _small_bytes(searched + largest, run.dataset.pixels)
         + max(
             _moment_bytes(largest, network.dimension),
             _neighbour_bytes(_compared_with(job.score, images), largest, network.dimension),
         ),
+        disk=near if searched else 0,
         working=FLOAT * count * network.dimension,  # features, until all sets are scored
         done=done,
     )
@@ -61,6 +81,11 @@ def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool)
 def _compared_with(score: Score, images: int) -> int:
     """Real images whose features are made and kept; none where others made the statistics."""
     return 0 if score.reference is not None else min(score.reference_count or images, images)
+
+
+def _small_bytes(images: int, side: int) -> int:
+    """Pixels that are compared, of images that are averaged where they are larger."""
+    return images * 3 * min(side, COMPARED_SIDE) ** 2
 
 
 def _extractor_bytes(score: Score, images: int) -> int:

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 import yaml
 from pydantic import Field, model_validator
 
+from sphere_repro.data.dataset import held_count
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.devices import DEVICES, Device
 from sphere_repro.planning.counts import image_count
@@ -122,4 +123,7 @@ class Asked:
                 self._counts[run.dataset.archive] = image_count(run, self.folder)
             except UserError:  # known once they are prepared
                 self._counts[run.dataset.archive] = None
-        return self._counts[run.dataset.archive]
+        images = self._counts[run.dataset.archive]
+        if images is None or step.rule == "prepare":
+            return images
+        return images - held_count(images, run.dataset.held_out)

@@ -29,18 +29,19 @@ IMAGES = (
 SCORE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/classifier.py",
     "metrics/features.py", "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",
-    "metrics/neighbours.py", "metrics/recognition.py", "metrics/reconstruction.py", "metrics/reference.py",
-    "metrics/score.py", "metrics/statistics.py",
-    "results/degenerate.py", "results/recognised.py", "results/variety.py", "seeds.py", "study/scoring.py",
-    "training/perceptual.py",
+    "metrics/memorisation.py", "metrics/neighbours.py", "metrics/recognition.py",
+    "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
+    "results/degenerate.py", "results/nearest.py", "results/recognised.py", "results/variety.py", "seeds.py",
+    "study/generation.py", "study/scoring.py", "training/perceptual.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
     "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",
-    "results/image_numbers.py", "results/image_sets.py", "results/pace.py", "results/paper_tables.py",
-    "results/passes.py", "results/recognised.py", "results/structure.py", "results/table_formats.py",
-    "results/table_rows.py", "results/tables.py", "results/trainings.py",
+    "results/image_numbers.py", "results/image_sets.py", "results/memorisation_table.py",
+    "results/nearest.py", "results/pace.py", "results/paper_tables.py", "results/passes.py",
+    "results/recognised.py", "results/structure.py", "results/table_formats.py", "results/table_rows.py",
+    "results/tables.py", "results/trainings.py",
 )  # fmt: skip
 
 

@@ -13,15 +13,18 @@ from pathlib import Path
 from sphere_repro.machine.files import write_text
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
+from sphere_repro.results.copies_claim import copies_claim
 from sphere_repro.results.degenerate import unmoved
 from sphere_repro.results.distance_claims import score_claims
 from sphere_repro.results.image_claims import image_claims
+from sphere_repro.results.nearest import read_memorisation
 from sphere_repro.results.noise_angle_claim import noise_angle_claim
 from sphere_repro.results.scores import model_record, read_scores, read_uniformity
 from sphere_repro.results.statements import TEXTS, Claim
 from sphere_repro.results.together import number_tested, together
 from sphere_repro.results.uniformity_claim import uniformity_claim
 from sphere_repro.results.verdicts import LEVEL
+from sphere_repro.study.replicates import is_replicate
 
 
 def claims(
@@ -52,6 +55,12 @@ def claims(
     judged = [read_uniformity(path) for path in uniformity_files]
     found += [uniformity_claim(data, still) for data in judged]
     found += [claim for data in judged if (claim := noise_angle_claim(data)) is not None]
+    looked = [(run, read_memorisation(run.path)) for run in scores if not is_replicate(run.run)]
+    found += [
+        copies_claim(memory, {record.set: record.doubt for record in run.records})
+        for run, memory in looked
+        if memory and run.ablation is None
+    ]
     found += image_claims(images, baselines or {}, still)
     further = further or {}
     found += [claim for others in further.values() for claim in others]

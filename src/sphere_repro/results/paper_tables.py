@@ -16,6 +16,7 @@ from sphere_repro.results.ablation_table import of_ablation
 from sphere_repro.results.cost import of_cost
 from sphere_repro.results.degenerate import NO_SPREAD
 from sphere_repro.results.image_numbers import image_set_cells
+from sphere_repro.results.memorisation_table import of_memorisation
 from sphere_repro.results.rivals import Rival, load_rivals
 from sphere_repro.results.scores import RunScores, read_uniformity, set_label
 from sphere_repro.results.table_formats import Cell, Line, Measured, Table, as_csv, as_latex, as_markdown
@@ -26,6 +27,7 @@ from sphere_repro.study.paper_tables import ABLATION, FORMATS
 from sphere_repro.study.replicates import name_of
 
 Row = Mapping[str, str]
+OTHERS = ("uniformity", "image-sets", "memorisation", "cost")
 USUAL = ("fixed", "shared")  # the paper's scheme
 
 
@@ -86,6 +88,8 @@ def _of(name: str, sources: Sources) -> Table:
         return of_uniformity(sources.uniformity)
     if name == "image-sets":
         return of_image_sets(sources.images)
+    if name == "memorisation":
+        return of_memorisation(sources.scores)
     if name == "cost":
         return of_cost(sources.runs, sources.others, rows)
     if name.startswith(ABLATION):
@@ -99,9 +103,7 @@ def _of(name: str, sources: Sources) -> Table:
         "posterior-hole": of_posterior_hole,
     }
     if name not in made:
-        raise UserError(
-            f"No table is called '{name}'{nearest(name, ['uniformity', 'image-sets', 'cost', *made])}."
-        )
+        raise UserError(f"No table is called '{name}'{nearest(name, [*OTHERS, *made])}.")
     return made[name](rows)
 
 

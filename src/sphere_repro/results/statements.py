@@ -13,6 +13,8 @@ TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+MOST_COPIES = 0.01  # near duplicates among samples, beyond what chance gives: one in a hundred
+LEAST_FOUND = 0.9  # of planted copies, or the measure cannot be trusted
 LARGEST_LAW_DISTANCE = 0.05  # by which shares of angles may miss their law
 FEWEST_UNITS = 4  # images or paths: of fewer, how far they differ is hardly known
 FEWEST_PASSES = 10  # as many as the paper's page shows
@@ -66,6 +68,14 @@ TEXTS = {
         f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "samples-are-no-copies": (
+        "Samples are no copies of training images.",
+        "the share of near duplicates of training images exceeds that of the control (images held out, or "
+        f"training images against the others) by less than {100 * MOST_COPIES:g} percentage point, in the "
+        "set of one step and in that of most steps (fixed, shared), in features and in pixels, of which "
+        f"those count that find {100 * LEAST_FOUND:g} % of planted copies; all training images must have "
+        "been searched",
     ),
     "noise-angle-follows-law": (
         "Noise of an angle turns the latents by the angles that its law at their dimension says.",

@@ -16,7 +16,7 @@ from torch import Tensor
 from sphere_repro.data import frequencies
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive, write_encoded
-from sphere_repro.data.choice import choose
+from sphere_repro.data.choice import choose, training_part
 from sphere_repro.data.class_names import class_number
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.images import encode
@@ -244,9 +244,14 @@ def draw_generation(
 def open_both(
     job: SampleJob | EncodeJob, model: Path, archive: Path, device: torch.device
 ) -> tuple[Checkpoint, ImageArchive]:
-    """The model and the dataset's archive of a job, held against each other and against the job."""
+    """The model and the dataset's archive of a job, held against each other and against the job.
+
+    Images that are held out are not in the archive: reconstructions, latents and the estimate of a posterior
+    are of images that the model was trained on.
+    """
     checkpoint = checked_model(job, model, device)
-    return checkpoint, open_archive(archive, job.dataset, checkpoint.model.shape.classes)
+    source = open_archive(archive, job.dataset, checkpoint.model.shape.classes)
+    return checkpoint, training_part(source, job.dataset.held_out)
 
 
 def checked_model(job: SampleJob | EncodeJob | ImagesJob, model: Path, device: torch.device) -> Checkpoint:

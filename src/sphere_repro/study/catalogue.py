@@ -125,6 +125,16 @@ def _uniformity(files: StudyFiles, run: str) -> dict[str, str]:
     return {"result": result, "points": f"{result.removesuffix('.json')}.npz"}
 
 
+def _memorisation(files: StudyFiles, run: str) -> dict[str, str]:
+    sets = files.sets(run)
+    return {
+        "real": files.archive_of(run),
+        "scores": files.scores()[run],
+        "near": files.places.neighbours(run, files.study.score.extractor),
+        **{f"set.{name}": sets[name] for name in files.remembered(run)},
+    }
+
+
 def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
     return files.scores()
 
@@ -303,6 +313,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "noise and under the null class, by the Sphere Encoder and by the VAE of the same backbone. "
             "If the loop comes to rest at a point of the manifold, what a pass changes falls towards "
             "zero, and the distance from the input stays where it is.",
+        ),
+        "memorisation": Kind(
+            lambda files: files.held_against_training,
+            _memorisation,
+            "Are samples copies? Above, the samples whose nearest training image stands out most, with "
+            "their nearest training images in features and in pixels. Below, the share of images that lie "
+            "as near to a training image as the axis says, or nearer: samples, images that were held out "
+            "of the training (without any, training images against the others) and planted copies, which "
+            "are training images with slight noise. The relative distance is that to the nearest training "
+            "image over the mean of those to the 2nd to 50th; a near duplicate is left of the dotted "
+            "line, which one in a hundred training images is among the others. Samples that are no copies "
+            "lie no further left than the control.",
         ),
         "cost": Kind(
             lambda files: [""] if files.spheres else [],

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import yaml
 from pydantic import AfterValidator, Field, field_serializer, model_validator
 
-from sphere_repro.data.dataset import LOSSLESS, Dataset
+from sphere_repro.data.dataset import LOSSLESS, Dataset, held_count
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import ledger
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
@@ -147,10 +147,12 @@ class Run(Strict):
 
     def _check_batch(self) -> None:
         images, batch = self.dataset.source.images, self.training.batch_size
+        if images is not None:
+            images -= held_count(images, self.dataset.held_out)
         if self.released is None and images is not None and batch > images:
             raise ValueError(
-                f"training.batch_size is {batch}, but {self.dataset.name} has only {images} images: choose a "
-                "smaller batch"
+                f"training.batch_size is {batch}, but {self.dataset.name} has only {images} images"
+                f"{' beside those held out' if self.dataset.held_out else ''}: choose a smaller batch"
             )
 
     def _check_released(self) -> None:
@@ -219,6 +221,8 @@ class Study(Strict):
             needed["inception_score_splits"] = self.score.inception_score_splits
         for name, run in self.runs.items():
             images = run.dataset.source.images  # of which there are no more reconstructions
+            if images is not None:
+                images -= held_count(images, run.dataset.held_out)
             for key, least in needed.items():
                 if run.sampling.count < least:
                     raise ValueError(
@@ -255,6 +259,19 @@ class Study(Strict):
                         f"takes {'all' if count is None else count}. Set it to at most {LOSSLESS}, or the "
                         "format to webp"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _same_images_are_held_out(self) -> Self:
+        """A reference belongs to an archive, whichever run is compared with it."""
+        first: dict[str, tuple[str, float]] = {}
+        for name, run in self.runs.items():
+            other, share = first.setdefault(run.dataset.archive, (name, run.dataset.held_out))
+            if share != run.dataset.held_out:
+                raise ValueError(
+                    f"runs.{name}.dataset.held_out is {run.dataset.held_out:g}, but {share:g} in "
+                    f"runs.{other} of the same images ({run.dataset.archive}): give both the same"
+                )
         return self
 
     @model_validator(mode="after")

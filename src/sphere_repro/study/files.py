@@ -14,6 +14,7 @@ from types import MappingProxyType
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study
+from sphere_repro.study.generation import remembered, single_step
 from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate
 
@@ -83,6 +84,10 @@ class Places:
 
     def scores(self, run: str, extractor: str) -> str:
         return f"{self.home}/{run}/scores.{extractor}.json"
+
+    def neighbours(self, run: str, extractor: str) -> str:
+        """Nearest training images of its samples."""
+        return f"{self.home}/{run}/scores.{extractor}.npz"
 
     def uniformity(self, run: str) -> str:
         return f"{self.judged}/{run}.json"
@@ -232,10 +237,19 @@ class StudyFiles:
         return jobs.baseline(self.study, run)
 
     def single_step(self, run: str) -> str | None:
-        """The run's set of one step, which shows random points of the sphere: the unguided one, as a VAE's
-        draws are unguided; else the first."""
-        found = [each for each in self.study.runs[run].sampling.generations if each.steps == 1]
-        return min(found, key=lambda each: each.guidance.scale > 1).name if found else None
+        """The run's set of one step (`generation.single_step`)."""
+        found = single_step(self.study.runs[run].sampling.generations)
+        return found.name if found else None
+
+    def remembered(self, run: str) -> list[str]:
+        """The run's sets that are held against the training images (`generation.remembered`)."""
+        return remembered(self.study.runs[run].sampling.generations)
+
+    @property
+    def held_against_training(self) -> list[str]:
+        """Sphere Encoders of which such sets were drawn, and whose reference holds features."""
+        found = {run: self.study.runs[run].dataset.name for run in self.judged if self.remembered(run)}
+        return [run for run, dataset in found.items() if self.study.score.reference_of(dataset) is None]
 
     @cached_property
     def archives(self) -> dict[str, Run]:
@@ -330,7 +344,8 @@ class StudyFiles:
             "sets": list(self.sets(run).values()),
         }
         job = jobs.score_job(self.study, run, extractor)
-        return Step("score", run, job, reads, (self.places.scores(run, extractor),))
+        made = (self.places.scores(run, extractor), self.places.neighbours(run, extractor))
+        return Step("score", run, job, reads, made)
 
     def _uniformity(self, run: str) -> Step:
         other = self.baseline(run)

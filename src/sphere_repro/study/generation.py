@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import MOST, Strict
 
 Precision = Literal["float32", "tf32", "bfloat16"]
+USUAL = ("fixed", "shared")  # strength and noise of the paper's scheme
 Position = Literal["enc", "dec", "combo"]
 Strength = Literal["fixed", "linear"]
 Sharing = Literal["shared", "independent", "initial"]
@@ -74,3 +76,20 @@ class Generation(Scheme):
         if self.guidance.scale > 1:
             parts.append(f"{self.guidance.position}{self.guidance.scale:g}")
         return "-".join(parts)
+
+
+def single_step(generations: Iterable[Generation]) -> Generation | None:
+    """The set of one step, which shows random points of the sphere: the unguided one, as a VAE's draws are
+    unguided; else the first."""
+    found = [each for each in generations if each.steps == 1]
+    return min(found, key=lambda each: each.guidance.scale > 1) if found else None
+
+
+def remembered(generations: Sequence[Generation]) -> list[str]:
+    """Sets that are held against the training images: of one step, and of most steps in the usual scheme.
+
+    Copies would show in any; these are the two ends of what the model draws. Unguided ones go first.
+    """
+    usual = [each for each in generations if each.steps > 1 and (each.strength, each.noise) == USUAL]
+    most = max(usual, key=lambda each: (each.steps, each.guidance.scale == 1), default=None)
+    return [each.name for each in (single_step(generations), most) if each is not None]

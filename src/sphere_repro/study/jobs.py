@@ -148,7 +148,8 @@ class UniformityJob(Strict):
 
 
 def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
-    return PrepareJob(dataset=run.dataset, content=content, format=run.dataset.stored)
+    whole = run.dataset.model_copy(update={"held_out": 0.0})  # images that are held out are prepared too
+    return PrepareJob(dataset=whole, content=content, format=run.dataset.stored)
 
 
 def train_job(study: Study, name: str) -> TrainJob:

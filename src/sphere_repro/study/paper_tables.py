@@ -21,6 +21,7 @@ def table_names(files: StudyFiles) -> list[str]:
         "cost": bool(files.spheres),
         "posterior-hole": bool(files.paired),
         "uniformity": bool(files.judged),
+        "memorisation": bool(files.held_against_training),
         "image-sets": bool(files.judged_images),
     }
     return [*(f"scores-{archive}" for archive in files.archives), *(name for name in there if there[name])]

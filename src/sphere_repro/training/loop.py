@@ -252,7 +252,7 @@ def _checked_images(job: TrainJob, archive: Path, processes: int) -> TrainingIma
             f"{where}.loss: every weight is 0, so there is nothing to train. Set one of "
             f"{', '.join(_terms(job))}."
         )
-    images = load_training_images(archive, shape.classes or None)
+    images = load_training_images(archive, shape.classes or None, held_out=job.dataset.held_out)
     if images.resolution != shape.image_size:
         raise UserError(
             f"{archive} holds {images.resolution}-pixel images, but {where} wants {shape.image_size} "
