@@ -31,7 +31,7 @@ def step_flops(run: Run, perceptual: int) -> StepFlops:
     again = flops.recomputed_flops(shape, loss) if run.execution.activation_checkpointing else 0
     networks = flops.training_flops(shape, loss) + again
     half = 0
-    if run.training.precision == "bfloat16":
+    if run.recipe.precision == "bfloat16":
         float32 = loss.perceptual.network in perceptual_cost.ALWAYS_FLOAT32
         half = networks + (0 if float32 else perceptual)
     return StepFlops(networks + perceptual, half, again)

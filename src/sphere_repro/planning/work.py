@@ -108,13 +108,13 @@ def comparing(job: jobs.ScoreJob, count: int, images: int) -> float:
 
 def training(run: Run, images: int) -> Work:
     """All steps of a training; images are read ahead while it computes."""
-    batch, execution = run.training.batch_size, run.execution
-    seen = run.training.total_steps(max(1, images // batch)) * batch
+    batch, execution = run.recipe.batch_size, run.execution
+    seen = run.recipe.total_steps(max(1, images // batch)) * batch
     again = flops.recomputed_flops(run.architecture, run.loss) if execution.activation_checkpointing else 0
     networks = seen * (flops.training_flops(run.architecture, run.loss) + again)
     terms = flops.perceptual_terms(run.architecture, run.loss)
     perceptual = seen * terms * perceptual_flops(run.loss.perceptual, run.dataset.pixels)
-    half = networks if run.training.precision == "bfloat16" else 0
+    half = networks if run.recipe.precision == "bfloat16" else 0
     return Work(flops=networks + perceptual, half=half, devices=execution.world_size)
 
 
