@@ -137,7 +137,9 @@ def _present(wanted: Pretrained, held: Mapping[str, Any]) -> tuple[Version, list
     if not held:
         notice(f"{wanted.place} was {BY_HAND}: no hub was asked which version it is.")
     record = read_json(wanted.record) if wanted.record.is_file() else {}
-    return Version(held.get("commit") or wanted.revision or BY_HAND, {}, record.get("licence")), rows
+    proven = all(row["name"] in wanted.sha256 for row in rows if WEIGHTS.fullmatch(row["name"]))
+    commit = held.get("commit") or (wanted.revision if proven and wanted.pinned else None) or BY_HAND
+    return Version(commit, {}, record.get("licence")), rows
 
 
 def _fetched(
