@@ -118,14 +118,11 @@ def _posterior_hole(files: StudyFiles, run: str) -> dict[str, str]:
 def _models(files: StudyFiles, _subject: str) -> dict[str, str]:
     found = {}
     for run in files.compared:
-        single = files.single_step(run)
-        sets = {
-            name: path
-            for name, path in files.sets(run).items()
-            if not single or name in ("reconstruction", single)
-        }
+        shown = {"reconstruction", "prior", "posterior"}
+        if run in files.spheres:
+            shown = {"reconstruction", files.single_step(run) or ""}
         found[f"{run}.real"] = files.archive_of(run)
-        found |= {f"{run}.{name}": path for name, path in sets.items()}
+        found |= {f"{run}.{name}": path for name, path in files.sets(run).items() if name in shown}
         found[f"{run}.scores"] = files.scores()[run]
     return found
 
