@@ -50,14 +50,13 @@ def record(folder: Path, classes: int = 3, place: str = "images") -> Path:
     folder.mkdir()
     passes = {"psnr": curve(4, 20.0), "change": curve(4, 0.5)}
     names = [str(label) for label in range(classes)] or ["none"]
-    likeness = {"own": [0.8, 0.6, 0.5, 0.4], "other": [0.1] * 4}
     schemes = ["fixed-shared", "linear-shared"]
     write_set(
         folder,
         "edit-a",
         [["scheme", schemes], ["class", names], ["input", [0, 1]], ["step", [0, 1, 2, 3, 4]]],
         {"strength": 0.25},
-        {"curves": {scheme: passes | {"likeness": likeness} for scheme in schemes}},
+        {"curves": dict.fromkeys(schemes, passes)},
     )
     cuts = ["first", "second", "left-right", "diagonal"]
     write_set(
@@ -124,14 +123,27 @@ def test_numbers_are_those_of_the_records(tmp_path: Path) -> None:
     inputs = inputs_of("reconstruction", tmp_path)
     edits = conditional_manipulation.numbers(inputs)
     assert edits.loc[("edit-a", "fixed-shared", 2), "psnr"] == 10.0
-    assert edits.loc[("edit-a", "linear-shared", 1), "likeness to its input"] == 0.8
+    (made,) = read_sets(inputs["images"], "edit")
+    grey = made.images.astype(float).mean(-1)[1]  # (classes, inputs, steps, H, W) with the second scheme
+    own = [np.corrcoef(grey[c, i, 1].ravel(), grey[c, i, 0].ravel())[0, 1] for c in range(3) for i in (0, 1)]
+    other = [
+        np.corrcoef(grey[c, i, 1].ravel(), grey[c, 1 - i, 0].ravel())[0, 1] for c in range(3) for i in (0, 1)
+    ]
+    row = edits.loc[("edit-a", "linear-shared", 1)]
+    assert row["likeness to its input"] == pytest.approx(np.mean(own))
+    assert row["likeness to other inputs"] == pytest.approx(np.mean(other))
     assert crossover.numbers(inputs).loc[("crossover-a", "diagonal", 4), "change"] == 0.125
     lines = interpolation.numbers(inputs)
     assert len(lines) == 4  # two generations of two lines; a square has no speeds
     assert set(lines["pixels"]) == {2.5} and set(lines["encoding, largest"]) == {1.6}
+    assert lines["encoding, fastest tenth"].tolist() == pytest.approx([0.16] * 4)  # a fifth of 4 of 5
     loops = foreign_reconstructions.numbers(inputs)
     assert loops.loc[("reconstruction-a", "VAE", 2), "psnr"] == 10.0
     assert len(loops) == 8
+    (made,) = read_sets(inputs["baseline"], "reconstruction")
+    apart = ((made.images[:, 3].astype(float) - made.images[:, 0]) / 255) ** 2
+    distance = np.sqrt(apart.mean((1, 2, 3))).mean()
+    assert loops.loc[("reconstruction-a", "VAE", 3), "distance from the input"] == pytest.approx(distance)
 
 
 def test_sets_stand_in_the_order_of_the_study(tmp_path: Path) -> None:

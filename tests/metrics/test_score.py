@@ -121,7 +121,9 @@ def test_scores_of_all_sets(inputs: ScoreInputs, study: Path, tmp_path: Path) ->
     assert [record["set"] for record in scores["records"]] == list(inputs.sets)
     assert reconstruction["kind"] == "reconstruction" and reconstruction["count"] == 16
     assert reconstruction["psnr"] == pytest.approx(20 * np.log10(255 / 4))
-    assert reconstruction["steps"] is None and generation["psnr"] is None
+    assert 0.5 < reconstruction["ssim"] < 1 and reconstruction["ssim_window"] == 7
+    assert reconstruction["lpips"] is None and "32 pixels" in reconstruction["lpips_missing"]
+    assert reconstruction["steps"] is None and generation["psnr"] is generation["ssim"] is None
     assert (generation["steps"], generation["strength"], generation["noise"]) == (4, "fixed", "shared")
     assert (generation["guidance_scale"], generation["guidance_position"]) == (1.4, "combo")
     assert (copy["steps"], copy["strength"], copy["noise"], copy["guidance_position"]) == (

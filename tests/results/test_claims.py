@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_results import PASSES, images_record, looped, pictures, write_images
 from study_results import cloud, sphere, thrice, uniformity, vae, varied
 
 from sphere_repro.errors import UserError
@@ -27,22 +28,38 @@ def write_scores(path: Path, run: RunScores) -> Path:
     return path
 
 
+def looped_runs(folder: Path) -> list[Path]:
+    """Image sets of a Sphere Encoder whose loop is stable, and of a VAE whose loop drifts."""
+    said = {"name": "a", "dataset": "digits", "indices": list(range(8)), "passes": PASSES}
+    records = []
+    for run, kind, growth in (("digits", "sphere", 1.0), ("digits-vae", "vae", 1.5)):
+        record = images_record(folder, run, kind, {"reconstructions": [said]})
+        axes = [("input", range(8)), ("pass", range(PASSES + 1))]
+        write_images(record, "reconstruction-a", axes, looped(pictures(8), growth, 0.05))
+        records.append(record)
+    return records
+
+
 def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     runs = thrice(sphere(), vae(), varied("loss-terms", ALONE, 300))
     files = [write_scores(tmp_path / f"{number}.json", run) for number, run in enumerate(runs)]
     judged = uniformity(cloud("latents", 0.0, 1.0))
     (tmp_path / "u.json").write_text(json.dumps(judged | {"clouds": list(judged["clouds"].values())}))
+    images = looped_runs(tmp_path)
     for name in ("one", "two"):
-        claims(files, [tmp_path / "u.json"], tmp_path / name / "claims.json")
+        out = tmp_path / name / "claims.json"
+        claims(files, [tmp_path / "u.json"], out, images=images, baselines={"digits": "digits-vae"})
     for file in ("claims.json", "claims.csv", "claims.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-    found = json.loads((tmp_path / "one/claims.json").read_text())["claims"]
-    assert [claim["claim"] for claim in found] == [n for n in TEXTS if n != "published-number-reached"]
+    about = json.loads((tmp_path / "one/claims.json").read_text())
+    found, without = about["claims"], ("published", "editing", "interpolation", "crossover")
+    assert [claim["claim"] for claim in found] == [n for n in TEXTS if not n.startswith(without)]
+    assert {str(path) for path in images} <= about["provenance"]["inputs"].keys()
     assert found[0]["numbers"]["difference"] == {"value": 80.0, "se": pytest.approx(2**0.5)}
     rows = list(csv.DictReader((tmp_path / "one/claims.csv").open()))
     assert [row["verdict"] for row in rows] == [claim["verdict"] for claim in found]
     table = (tmp_path / "one/claims.md").read_text()
-    assert table.count("**holds**") == 6 and "80 ± 1.4" in table
+    assert table.count("**holds**") == 7 and "80 ± 1.4" in table
 
 
 def test_broken_scores_are_named(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def records(**changes: Any) -> list[dict[str, Any]]:
     )
     empty |= {
         "inception_score_splits": None,
-        "psnr": None,
+        **dict.fromkeys(("psnr", "ssim", "ssim_window", "ssim_count", "lpips", "lpips_missing")),
         **dict.fromkeys(("precision", "recall", "density", "coverage")),
         "share_recognised": None,
         "guidance_scale": 1.0,

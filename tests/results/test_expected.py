@@ -204,7 +204,8 @@ def test_every_published_set_finds_itself(model: Any) -> None:
 
 def write_run(folder: Path, extractor: str, metric: str) -> Path:
     """Made-up results of ImageNet, large: two sets scored with one extractor, and the records beside them."""
-    score = {"frechet": 4.9, "frechet_se": 0.02, "kid": 0.001, "kid_se": 0.0001, "psnr": None}
+    score = {"frechet": 4.9, "frechet_se": 0.02, "kid": 0.001, "kid_se": 0.0001}
+    score |= dict.fromkeys(("psnr", "ssim", "ssim_window", "ssim_count", "lpips", "lpips_missing"))
     score |= dict.fromkeys(("precision", "recall", "density", "coverage", "share_recognised"))
     score |= {"inception_score": 257.0, "inception_score_sd": 4.0, "inception_score_splits": 10}
     known = {key: ROW[key] for key in ("steps", "strength", "noise", "kind", "count", *GUIDED)}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from image_results import edited, images_record, looped, pictures, speeds, write_images
 from test_tables import entry, write_scores
 
 from sphere_repro.errors import UserError
@@ -21,7 +22,7 @@ from sphere_repro.study.scoring import Uniformity
 
 RECONSTRUCTION = entry(
     set="reconstruction", kind="reconstruction", steps=None, strength=None, noise=None, guidance_scale=None,
-    frechet=44.0, psnr=20.777,
+    frechet=44.0, psnr=20.777, ssim=0.91234, ssim_window=7, lpips_missing="not computed below 32 pixels",
 )  # fmt: skip
 ONE = entry(set="generation-1", steps=1, strength=None, noise=None, frechet=152.0)
 
@@ -68,6 +69,9 @@ def test_a_dataset_has_its_own_sets_alone(table: Path) -> None:
     rows = written(table, "scores-digits-8px")
     assert {row["run"] for row in rows} == {"digits", "digits-vae"} and len(rows) == 9
     assert (rows[0]["set"], rows[0]["distance"], rows[0]["PSNR, dB"]) == ("reconstruction", "44", "20.777")
+    assert (rows[0]["SSIM"], rows[0]["SSIM's window, px"], rows[0]["LPIPS"]) == ("0.91234", "7", "")
+    text = (table.parent / "tables" / "scores-digits-8px.md").read_text()
+    assert text.startswith("Sample sets of") and " No LPIPS: not computed below 32 pixels." in text
     assert rows[4]["set"] == "4 steps, linear, shared" and rows[4]["distance se"] == "2.1234"
     assert [row["run"] for row in written(table, "scores-faces-8px")] == ["faces"]
 
@@ -100,6 +104,42 @@ def test_the_hole_takes_unguided_draws_of_datasets_with_a_vae(table: Path) -> No
     )
     assert (vae["reconstructions"], vae["prior"], vae["estimated posterior"]) == ("26", "231", "150")
     assert sphere["prior"] == vae["random points, 1 step"] == "" and sphere["floor"] == vae["floor"] != ""
+
+
+def test_image_sets_have_a_line_for_each_scheme_cut_and_generation(tmp_path: Path) -> None:
+    said = {"name": "a", "dataset": "digits", "indices": [0]}
+    sets = {"edits": [said], "reconstructions": [said], "interpolations": [{"name": "a"}]}
+    record = images_record(tmp_path, "digits", "sphere", sets)
+    inputs = pictures(4)
+    inputs = np.stack([inputs, 255 - inputs], axis=1).reshape(8, 8, 8, 3)
+    axes = [("scheme", ["fixed-shared", "linear-shared"]), ("class", ["0", "1"])]
+    axes += [("input", range(8)), ("step", range(4))]
+    negatives = {"negatives": True}
+    write_images(record, "edit-a", axes, edited(inputs, 0.7), settings=negatives)
+    loop = looped(pictures(5), 1.5, 0.2)
+    axes = [("input", range(5)), ("pass", range(loop.shape[1]))]
+    write_images(record, "reconstruction-a", axes, loop)
+    measures = {"speeds": {"generation-1": speeds(1, 11, 5.0)}}
+    axes = [("generation", ["generation-1"]), ("path", [0]), ("point", range(11))]
+    write_images(record, "interpolation-a", axes, np.zeros((1, 1, 11, 8, 8, 3)), measures=measures)
+
+    fixed, linear, line, loops = module.of_image_sets([record]).lines
+    assert [each["of"] for each in (fixed, linear, line, loops)] == [
+        *("fixed, shared", "linear, shared", "1 step", "")
+    ]
+    assert [each["images, pairs or paths"] for each in (fixed, line, loops)] == ["4", "1", "5"]
+    squares = ((loop.round()[:, -1] - loop.round()[:, 0]) ** 2).mean((1, 2, 3))
+    psnr = 10 * np.log10(255**2 / squares)
+    measured = loops["PSNR to the input, dB"]
+    assert isinstance(measured, Measured)
+    assert float(measured.value) == pytest.approx(psnr.mean(), rel=1e-5)
+    assert float(measured.se) == pytest.approx(psnr.std(ddof=1) / 5**0.5, rel=1e-4)
+    kept = fixed["correlation with the own input"]
+    assert isinstance(kept, Measured) and 0.8 < float(kept.value) < 1 and float(kept.se) > 0
+    (speed,) = measures["speeds"]["generation-1"]
+    share = max(speed["encoding"]) / sum(speed["encoding"])
+    assert line["fastest tenth, encoder's outputs"] == Measured(f"{share:.6g}")
+    assert line["fastest tenth, latents"] == Measured("0.1")
 
 
 def test_three_formats_say_the_same(table: Path) -> None:

@@ -31,7 +31,7 @@ def entry(**changes: Any) -> dict[str, Any]:
         "inception_score": None,
         "inception_score_sd": None,
         "inception_score_splits": None,
-        "psnr": None,
+        **dict.fromkeys(("psnr", "ssim", "ssim_window", "ssim_count", "lpips", "lpips_missing")),
         **dict.fromkeys(("precision", "recall", "density", "coverage")),
         "share_recognised": None,
     } | changes
@@ -170,6 +170,11 @@ def test_cells(tmp_path: Path) -> None:
             "density": "",
             "coverage": "",
             "psnr": "",
+            "ssim": "",
+            "ssim_window": "",
+            "ssim_count": "",
+            "lpips": "",
+            "lpips_missing": "",
             "share_recognised": "",
             "held_out_accuracy": "",
             "chance_accuracy": "",
@@ -315,3 +320,25 @@ def test_precision_and_recall_stand_in_one_cell(tmp_path: Path) -> None:
     assert {key: float(row[key]) for key in measured} == measured
     head, _, line = markdown_table(tmp_path / "t.csv").splitlines()[:3]
     assert head.split(" | ").index("precision, recall") == line.split(" | ").index("0.81, 0.18")
+
+
+def test_how_close_reconstructions_come(tmp_path: Path) -> None:
+    small = "not computed below 32 pixels"
+    close = {"ssim": 0.91234, "ssim_window": 7, "ssim_count": 900, "lpips_missing": small}
+    path = write_scores(tmp_path, "a", [entry(), entry(**RECONSTRUCTION, **close)])
+    fid_table([path], tmp_path / "t.csv")
+    row = rows(tmp_path / "t.csv")[1]
+    assert (row["ssim"], row["ssim_window"], row["ssim_count"]) == ("0.91234", "7", "900")
+    assert (row["lpips"], row["lpips_missing"]) == ("", small)
+    head, _, drawn, line = (
+        [cell.strip() for cell in text.split("|")]
+        for text in markdown_table(tmp_path / "t.csv").splitlines()[:4]
+    )
+    assert line[head.index("SSIM (window)")] == "0.912 (7 px)" and drawn[head.index("SSIM (window)")] == ""
+    assert "LPIPS" not in head
+    metrics([path], tmp_path / "m.json")
+    (measured,) = json.loads((tmp_path / "m.json").read_text())["a"]["reconstruction"].values()
+    assert measured["ssim"] == 0.91234 and "lpips" not in measured
+    path = write_scores(tmp_path, "a", [entry(**RECONSTRUCTION, **close | {"lpips": 0.0625})])
+    fid_table([path], tmp_path / "t.csv")
+    assert "| 0.062 |" in markdown_table(tmp_path / "t.csv")

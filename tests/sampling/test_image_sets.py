@@ -286,23 +286,6 @@ def test_speeds_of_a_jump() -> None:
     assert found["latent"] == pytest.approx([270.0] * 3)
 
 
-def test_likeness_knows_structure_from_brightness() -> None:
-    start = np.random.default_rng(1).integers(0, 100, (3, 8, 8, 3)).astype(np.uint8)
-    kept, lost = start + 100, 255 - start
-    made = np.stack([start, kept, lost], axis=1)[None]  # one class, three inputs, two steps
-    found = measures.likeness(made)
-    assert found["own"] == pytest.approx([1.0, -1.0], abs=1e-6)
-    grey = start.astype(float).mean(-1).reshape(3, -1)
-    others = [np.corrcoef(grey)[i, j] for i in range(3) for j in range(3) if i != j]
-    assert found["other"][0] == pytest.approx(np.mean(others), abs=1e-6)
-    assert measures.likeness(made[:, :1])["other"] == []
-
-
-def test_a_flat_image_is_like_nothing() -> None:
-    made = np.full((1, 1, 2, 4, 4, 3), 9, np.uint8)
-    assert measures.likeness(made)["own"] == [0.0]
-
-
 def job_of(kind: str = "sphere", **sets: Any) -> ImagesJob:
     said = {"seed": 5, "run": "tiny", "kind": "vae" if kind == "vae" else "sphere", "weights": "raw"}
     said |= {"dataset": {"name": "digits"}, "batch_size": 3}

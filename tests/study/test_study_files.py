@@ -54,7 +54,9 @@ def test_what_a_job_reads_an_earlier_one_has_made(files: StudyFiles) -> None:
     made: set[str] = set()
     for step in files.steps():
         wanted = {path for name, path in read(files) if name == step.name}
-        assert {path for path in wanted - made if not path.startswith("data/raw/")} == set(), step.name
+        assert {
+            path for path in wanted - made if not path.startswith(("data/raw/", "data/pretrained/"))
+        } == set(), step.name
         made.update(step.makes)
 
 
@@ -117,8 +119,10 @@ def test_runs_by_what_is_done_with_them() -> None:
     assert files.trained == [*files.study.runs] and files.imported == []
     assert files.spheres == files.judged == files.paired == ["digits", "photo-patches"]
     assert files.encoded == [*files.study.runs]
+    assert files.compared == {"digits": "digits-vae", "photo-patches": "photo-patches-vae"}
+    assert files.judged_images == [*files.judged, *files.compared.values()]
     ablations = StudyFiles(load_study(ROOT / "params/ablations-small.yaml"))
     assert ablations.judged == ablations.encoded == ["baseline"]
-    assert ablations.paired == []
+    assert ablations.paired == ablations.judged_images == [] and ablations.compared == {}
     released = StudyFiles(load_study(ROOT / "params/released.yaml"))
     assert released.trained == [] and released.imported == [*released.study.runs]

@@ -15,8 +15,9 @@ def of(name: str) -> list[str]:
 def test_a_study_has_the_tables_of_its_results() -> None:
     scores = [f"scores-{name}" for name in ("cifar10-32px", "animal-faces-256px")]
     assert of("paper")[:2] == scores
-    assert of("paper")[4:] == ["schemes", "guidance", "posterior-hole", "uniformity"]
+    assert of("paper")[4:] == ["schemes", "guidance", "posterior-hole", "uniformity", "image-sets"]
     assert "guidance" not in of("demo") and "posterior-hole" in of("demo")
+    assert "image-sets" in of("demo") and "image-sets" not in of("ablations-small")
     assert not {"posterior-hole", "guidance"} & {*of("cifar10-small")}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +16,12 @@ pytestmark = pytest.mark.slow
 
 STUDY = "params/shown.yaml"
 FIGURES = ["conditional-manipulation", "crossover", "interpolation", "foreign-reconstructions"]
+UNDECIDED = {
+    "loop-is-stable": "reconstruction-mine: 1 image, and fewer than 4",
+    "editing-keeps-structure": "edit-inks: 2 images, and fewer than 4",
+    "interpolation-is-sudden": "interpolation-line: 1 path, and fewer than 4",
+    "crossover-comes-to-rest": "crossover-pair: 1 pair, and fewer than 4",
+}
 SETS = ["crossover-pair", "edit-inks", "interpolation-line", "reconstruction-mine"]
 
 
@@ -33,7 +41,8 @@ def test_image_sets_of_every_kind(workspace):
     (workspace / STUDY).write_text(yaml.safe_dump(shown))
 
     figures = [f"results/figures/{name}-digits.png" for name in FIGURES]
-    targets = ["image_sets", *figures, "results/notebooks/crossover-digits.ipynb"]
+    judged = ["results/claims.csv", "results/tables/image-sets.csv"]
+    targets = ["image_sets", *figures, "results/notebooks/crossover-digits.ipynb", *judged]
     done = snakemake(workspace, *targets, study=STUDY, check=True)
     assert "rule train" not in done.stdout + done.stderr
     folder = workspace / "results/smoke/digits/images"
@@ -42,12 +51,20 @@ def test_image_sets_of_every_kind(workspace):
     assert np.array_equal(ImageArchive(folder / "crossover-pair.zip").read(0), original.read(0))
     assert [path for path in figures if not (workspace / path).with_suffix(".csv").is_file()] == []
 
+    verdicts = {row["claim"]: row for row in csv.DictReader((workspace / judged[0]).open())}
+    for claim, why in UNDECIDED.items():
+        assert verdicts[claim]["verdict"] == "undecided" and why in verdicts[claim]["numbers"], claim
+    rows = list(csv.DictReader((workspace / judged[1]).open()))
+    assert {row["set"] for row in rows if row["run"] == "digits"} == set(SETS)
+    assert [row["set"] for row in rows if row["run"] == "digits-vae"] == ["reconstruction-mine"]
+
     told = run(workspace, "python", "-m", "sphere_repro", "explain", figures[1]).stdout
     assert "results/smoke/digits/images.json" in told and "edited" not in told
     assert pending(workspace, *targets, study=STUDY) == set()
 
     Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(workspace / "mine/b.png")
     expected = {f"figure {name}-digits" for name in FIGURES} | {"notebook crossover-digits"}
+    expected |= {"claims", "paper_tables"}
     assert pending(workspace, *targets, study=STUDY) == expected | {"images digits", "images digits-vae"}
 
     (workspace / "mine/b.png").unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 
 import nbformat
@@ -18,6 +19,10 @@ from data import replicas
 from data.server import Faults, serving
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.provenance.integrity import write_record
+from sphere_repro.study import catalogue
+from sphere_repro.study.config import load_study
+from sphere_repro.study.files import StudyFiles
+from sphere_repro.study.paper_tables import paper_table_files
 
 pytestmark = pytest.mark.slow
 
@@ -219,7 +224,17 @@ def test_the_report_is_made_offline(workspace):
     done = snakemake(finished, "--report", "results/report.html")
     assert done.returncode == 0, done.stderr
     text = (finished / "results/report.html").read_text()
-    assert "fid_table.csv" in text and "posterior-hole" in text
+    files = StudyFiles(load_study(finished / SMOKE))
+    wanted = [*paper_table_files(files, "results"), "results/fid_table.csv", "results/claims.csv"]
+    for made in (catalogue.figure_files, catalogue.page_files, catalogue.notebook_files):
+        wanted += made(files, "results")
+    start = text.index("var categories = ") + len("var categories = ")
+    categories, _ = json.JSONDecoder().raw_decode(text[start:])
+    assert set(categories) == {"Tables", "Figures", "Notebooks"}
+    listed = [path for groups in categories.values() for paths in groups.values() for path in paths]
+    assert sorted(listed) == sorted(wanted)
+    captions = re.findall(r'"caption": "((?:[^"\\]|\\.)*)"', text)
+    assert len(captions) == len(wanted) and all(captions)
 
 
 @pytest.mark.parametrize(

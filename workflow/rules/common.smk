@@ -106,8 +106,11 @@ def figure_code(wildcards):
         for name in (
             "degenerate",
             "image_sets",
+            "pace",
+            "passes",
             "projections",
             "scores",
+            "structure",
             "trainings",
             "variety",
         )

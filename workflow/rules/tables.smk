@@ -59,6 +59,7 @@ rule claims:
     input:
         scores=list(files.scores().values()),
         uniformity=[places.uniformity(run) for run in files.judged],
+        images=[places.images_record(run) for run in files.judged_images],
         table="{place}/fid_table.csv",
         code=modules(["results/"]),
     output:
@@ -71,16 +72,32 @@ rule claims:
         "logs/{place}/claims.log",
     conda:
         ENVIRONMENT
+    params:
+        baselines=" ".join(f"{run}={vae}" for run, vae in files.compared.items()),
     shell:
         "python -m sphere_repro claims --log {log} --scores {input.scores} "
-        "--uniformity {input.uniformity} --table {input.table} --out {output.record}"
+        "--uniformity {input.uniformity} --images {input.images} --baselines {params.baselines} "
+        "--table {input.table} --out {output.record}"
 
 
 rule paper_tables:
     input:
         table="{place}/fid_table.csv",
         uniformity=[places.uniformity(run) for run in files.judged],
-        code=modules(["results/paper_tables.py"]),
+        images=[places.images_record(run) for run in files.judged_images],
+        code=modules(
+            [
+                f"results/{name}.py"
+                for name in (
+                    "image_numbers",
+                    "image_sets",
+                    "pace",
+                    "paper_tables",
+                    "passes",
+                    "structure",
+                )
+            ]
+        ),
     output:
         tables=report(
             [path for path in paper_table_files(files, "{place}")],
@@ -96,4 +113,4 @@ rule paper_tables:
         names=" ".join(table_names(files)),
     shell:
         "python -m sphere_repro paper-tables --log {log} {params.names} --table {input.table} "
-        "--uniformity {input.uniformity} --out {output.record}"
+        "--uniformity {input.uniformity} --images {input.images} --out {output.record}"

@@ -138,7 +138,8 @@ class Pipeline:
         scores = [path for each in extractors for path in self.files.scores(each).values()]
         judged = [self.places.judged] if self.files.judged else []
         made_by = self._folders(self.files.made_by())
-        deps = [*scores, *judged, *made_by, "src/sphere_repro", "params/expected.yaml"]
+        images = [self.places.images_record(run) for run in self.files.judged_images]
+        deps = [*scores, *judged, *images, *made_by, "src/sphere_repro", "params/expected.yaml"]
         names = ("fid_table.csv", "fid_table.json", "claims.json", "claims.md", "claims.csv")
         outs = [self._shown(f"{self.place}/{name}") for name in (*names, "tables")]
         metrics = [self._shown(f"{self.place}/metrics.json")]

@@ -15,6 +15,7 @@ from sphere_repro.data.class_names import short_word
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
 from sphere_repro.results.image_sets import ImageSet, read_sets
+from sphere_repro.results.structure import likeness
 
 MOST_INPUTS, MOST_CLASSES, LONGEST = 8, 12, 10
 STEPS = (0, 1, 2, 3, 4, 6, 8)  # shown of one image, with the last
@@ -31,15 +32,15 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
     """By scheme and step: distance from the inputs, change, and whether their structure is kept."""
     frames = []
     for each in read_sets(need(inputs, "images"), "edit"):
-        for scheme in each.axes["scheme"]:
+        for scheme, images in zip(each.axes["scheme"], each.images, strict=True):
             curve = each.measures["curves"][scheme]
-            steps = each.axes["step"][1:]
+            steps, own, other = each.axes["step"][1:], *_likeness(each, images)
             rows = {
                 "psnr": curve["psnr"]["mean"],
                 "psnr standard error": curve["psnr"]["se"],
                 "change": curve["change"]["mean"],
-                "likeness to its input": curve["likeness"]["own"],
-                "likeness to other inputs": curve["likeness"]["other"] or np.nan,
+                "likeness to its input": own,
+                "likeness to other inputs": np.nan if other is None else other,
             }
             frames.append(pd.DataFrame({"set": each.name, "scheme": scheme, "step": steps, **rows}))
     return pd.concat(frames).set_index(["set", "scheme", "step"])
@@ -131,13 +132,13 @@ def _by_step(axes: Axes, each: ImageSet) -> None:
 def _curves(pair: NDArray[np.object_], each: ImageSet) -> None:
     left, right = pair
     steps, colours = each.axes["step"][1:], style.colours(each.axes["scheme"])
-    for scheme in each.axes["scheme"]:
-        curve = each.measures["curves"][scheme]
+    for scheme, images in zip(each.axes["scheme"], each.images, strict=True):
+        curve, (own, other) = each.measures["curves"][scheme], _likeness(each, images)
         word = scheme.replace("-", ", ")
         left.plot(steps, curve["psnr"]["mean"], color=colours[scheme], label=word, marker="o", markersize=3)
-        right.plot(steps, curve["likeness"]["own"], color=colours[scheme], marker="o", markersize=3)
-        if curve["likeness"]["other"]:
-            right.plot(steps, curve["likeness"]["other"], "--", color=colours[scheme])
+        right.plot(steps, own, color=colours[scheme], marker="o", markersize=3)
+        if other is not None:
+            right.plot(steps, other, "--", color=colours[scheme])
     left.set(xlabel="step", ylabel="PSNR to the input (dB)")
     right.set(xlabel="step", ylabel="correlation with its input\n(dashed: with the others)")
     right.axhline(0, color=style.GREY, linewidth=0.8)
@@ -145,6 +146,14 @@ def _curves(pair: NDArray[np.object_], each: ImageSet) -> None:
         style.whole_ticks(axes, steps)
         axes.grid(axis="y")
     left.legend()
+
+
+def _likeness(
+    each: ImageSet, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Of one scheme, after every step: mean likeness to an image's own input, and to the others."""
+    found = likeness(images, negatives=each.negatives)
+    return found.own.mean(0), None if found.other is None else found.other.mean(0)
 
 
 def _spread(count: int, most: int) -> list[int]:

@@ -15,6 +15,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
 from sphere_repro.results.image_sets import ImageSet, read_sets
+from sphere_repro.results.passes import passes
 
 MOST_INPUTS = 8
 PASSES = (1, 2, 5)  # shown of each model, with the last
@@ -28,7 +29,7 @@ def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
 
 
 def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
-    """PSNR to the input and change, by set, model and pass."""
+    """PSNR to the input, change and distance (RMS of pixels), by set, model and pass."""
     frames = []
     for name, models in _sets(inputs).items():
         for model, each in models.items():
@@ -38,8 +39,9 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
                 for what in ("psnr", "change")
                 for key, word in (("mean", ""), ("se", " standard error"))
             }
-            passes = each.axes["pass"][1:]
-            frames.append(pd.DataFrame({"set": name, "model": model, "pass": passes, **rows}))
+            rows["distance from the input"] = passes(each.images).distance.mean(0).tolist()
+            numbered = {"set": name, "model": model, "pass": each.axes["pass"][1:]}
+            frames.append(pd.DataFrame(numbered | rows))
     return pd.concat(frames).set_index(["set", "model", "pass"])
 
 
@@ -85,14 +87,14 @@ def _block(part: SubFigure, models: Mapping[str, ImageSet]) -> None:
     _montage(pictures.subplots(), models, count)
     distance, change = curves.subplots(2, 1, sharex=True)
     for (name, each), colour in zip(models.items(), style.PALETTE, strict=False):
-        curve, passes = each.measures["curves"]["reconstruction"], each.axes["pass"][1:]
-        _band(distance, passes, curve["psnr"], colour, name)
-        _band(change, passes, curve["change"], colour, name)
+        curve, shown = each.measures["curves"]["reconstruction"], each.axes["pass"][1:]
+        _band(distance, shown, curve["psnr"], colour, name)
+        _band(change, shown, curve["change"], colour, name)
     distance.set(ylabel="PSNR to the input (dB)")
     change.set(xlabel="pass", ylabel="change (RMS of pixels)", yscale="log")
-    passes = next(iter(models.values())).axes["pass"][1:]
+    ticks = next(iter(models.values())).axes["pass"][1:]
     for axes in (distance, change):
-        style.whole_ticks(axes, passes)
+        style.whole_ticks(axes, ticks)
         axes.grid(axis="y")
     distance.legend()
 
@@ -110,11 +112,11 @@ def _montage(axes: Axes, models: Mapping[str, ImageSet], count: int) -> None:
     axes.tick_params(length=0)
 
 
-def _band(axes: Axes, passes: list[int], curve: Mapping[str, list[float]], colour: object, name: str) -> None:
+def _band(axes: Axes, shown: list[int], curve: Mapping[str, list[float]], colour: object, name: str) -> None:
     mean, error = np.array(curve["mean"]), np.array(curve["se"])
-    axes.plot(passes, mean, color=colour, label=name)
+    axes.plot(shown, mean, color=colour, label=name)
     low: NDArray[np.float64] = np.maximum(mean - error, mean * 0.05)  # a logarithmic axis has no zero
-    axes.fill_between(passes, low, mean + error, color=colour, alpha=0.2, linewidth=0)
+    axes.fill_between(shown, low, mean + error, color=colour, alpha=0.2, linewidth=0)
 
 
 def _inputs(models: Mapping[str, ImageSet]) -> int:

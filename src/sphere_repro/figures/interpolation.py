@@ -14,6 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import need, titled
 from sphere_repro.results.image_sets import ImageSet, read_sets
+from sphere_repro.results.pace import fastest_share
 
 MOST_PATHS, MOST_POINTS = 2, 13
 ROW = 0.72  # inches
@@ -27,7 +28,8 @@ def figure(inputs: Mapping[str, Path], subject: str = "") -> Figure:
 
 
 def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
-    """Of every line: mean speeds of pixels, encodings, latents; of each the largest by the mean (1: even)."""
+    """Of every line: mean speeds of pixels, encodings, latents; of each the largest by the mean (even: 1),
+    and the share of the whole way that lies in the fastest tenth (0.1: even)."""
     records = []
     for each in read_sets(need(inputs, "images"), "interpolation"):
         for generation, lines in each.measures.get("speeds", {}).items():
@@ -35,6 +37,7 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
                 row: dict[str, object] = {"set": each.name, "generation": generation, "path": path}
                 for name in ("pixels", "encoding", "latent"):
                     row |= {name: np.mean(speed[name]), f"{name}, largest": speed["largest_by_mean"][name]}
+                    row[f"{name}, fastest tenth"] = fastest_share(speed[name])
                 records.append(row)
     keys = ["set", "generation", "path"]
     return pd.DataFrame(records, columns=None if records else keys).set_index(keys)

@@ -1,33 +1,166 @@
-"""How close reconstructions come to their images, pixel by pixel."""
+"""How close reconstructions come to their images: by pixels, by structure, by the features of a network."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+from torch import Tensor, nn
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.choice import reconstructed
+from sphere_repro.data.pretrained import verify
 from sphere_repro.errors import UserError
+from sphere_repro.training.perceptual import build_lpips, vgg16
+
+WINDOW = 11  # pixels: a Gaussian of 1.5 pixels, cut off at 3.5 of them (Wang et al. 2004)
+SIGMA = 1.5
+SMALLEST_FOR_LPIPS = 32  # pixels, where the last map of VGG-16 is 2 x 2; it was fitted to patches of 64
+BATCH = 64
+MOST_IMAGES = 5000  # of SSIM and LPIPS: 35 ms of a processor for each of 256 pixels
 
 
-def psnr(real: ImageArchive, copies: ImageArchive, *, batch_size: int = 256) -> float:
-    """Peak signal-to-noise ratio in dB: the mean over images of 10·log₁₀(255² / mean squared error).
+@dataclass(frozen=True)
+class Closeness:
+    """Means over images.
 
-    Each of `copies` is held against the image that it is of (`choice.reconstructed`). An image without any
-    error counts as one with a single number off by one grey level, the smallest error there is, so that the
-    mean stays finite.
+    Attributes:
+        psnr: peak signal-to-noise ratio in dB, 10·log₁₀(255² / mean squared error).
+        ssim: structural similarity, at most 1, of the channels on average.
+        ssim_window: pixels; what lies nearer to the border than half of it is not averaged over.
+        ssim_count: images that SSIM and LPIPS are means over, `MOST_IMAGES` at most, evenly spread.
+        lpips: learned perceptual distance v0.1 with VGG-16, at least 0; None where it is not computed.
+        lpips_missing: why it is not; empty where it is.
+    """
+
+    psnr: float
+    ssim: float
+    ssim_window: int
+    ssim_count: int
+    lpips: float | None
+    lpips_missing: str
+
+
+def closeness(
+    real: ImageArchive, copies: ImageArchive, *, device: torch.device | str = "cpu", batch_size: int = BATCH
+) -> Closeness:
+    """Hold each of `copies` against the image that it is of (`choice.reconstructed`).
+
+    An image without any error counts in the PSNR as one with a single number off by one grey level, the
+    smallest error there is, so that the mean stays finite. LPIPS is computed where its weights lie (it is not
+    worth half a gigabyte of download) and images have 32 pixels; smaller ones are not enlarged for it.
+
+    Args:
+        real: the dataset.
+        copies: the reconstructions.
+        device: of the network.
+        batch_size: images at once; no number depends on it.
 
     Raises:
-        UserError: sizes differ, there are more reconstructions than images, or they are of other images.
+        UserError: sizes differ, there are more reconstructions than images, or they are of other images; or
+            the weights of LPIPS are not the published ones.
     """
     if real.resolution != copies.resolution:
         raise UserError(
             f"{copies.path} has images of {copies.resolution} pixels, {real.path} of "
             f"{real.resolution}: they are not of one run. Draw the reconstructions again."
         )
+    missing = _lpips_missing(real.resolution)
+    network = None if missing else _lpips(device)
+    chosen = _spread(len(copies))
+    count, ratios, structures, distances = 0, 0.0, 0.0, 0.0
+    for images, rebuilt in _pairs(real, copies, batch_size):
+        ratios += float(_psnr(images, rebuilt).sum())
+        compared = chosen[count : count + len(images)]
+        structures += float(_ssim(images[compared], rebuilt[compared]).sum())
+        if network is not None and compared.any():
+            distances += _lpips_sum(network, images[compared], rebuilt[compared], device)
+        count += len(images)
+    compared_count = int(chosen.sum())
+    return Closeness(
+        psnr=ratios / count,
+        ssim=structures / compared_count,
+        ssim_window=window(real.resolution),
+        ssim_count=compared_count,
+        lpips=None if missing else distances / compared_count,
+        lpips_missing=missing,
+    )
+
+
+def _spread(count: int) -> NDArray[np.bool_]:
+    """(count,) whether an image is compared by SSIM and LPIPS."""
+    chosen = np.zeros(count, dtype=bool)
+    chosen[np.linspace(0, count - 1, min(count, MOST_IMAGES)).round().astype(int)] = True
+    return chosen
+
+
+def window(resolution: int) -> int:
+    """SSIM's window for images of so many pixels: the usual one, or the largest odd number that fits."""
+    return min(WINDOW, resolution - (resolution + 1) % 2)
+
+
+def _pairs(
+    real: ImageArchive, copies: ImageArchive, batch_size: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Images and their reconstructions, uint8 (B, H, H, 3) each."""
     indices = reconstructed(real, copies)
-    smallest = 1 / (3 * real.resolution**2)
-    total = 0.0
-    for images, rebuilt in zip(real.batches_of(indices, batch_size), copies.batches(batch_size), strict=True):
-        error = ((images.astype(np.float64) - rebuilt) ** 2).mean(axis=(1, 2, 3))  # (B,)
-        total += float(np.log10(255**2 / np.maximum(error, smallest)).sum())
-    return 10 * total / len(indices)
+    return zip(real.batches_of(indices, batch_size), copies.batches(batch_size), strict=True)
+
+
+def _psnr(images: NDArray[np.uint8], rebuilt: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(B,) in dB."""
+    smallest = 1 / images[0].size
+    error = ((images.astype(np.float64) - rebuilt) ** 2).mean(axis=(1, 2, 3))
+    return np.asarray(10 * np.log10(255**2 / np.maximum(error, smallest)))
+
+
+def _ssim(images: NDArray[np.uint8], rebuilt: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(B,), each at most 1."""
+    return np.array(
+        [
+            structural_similarity(  # type: ignore[no-untyped-call]
+                image,
+                copy,
+                win_size=window(images.shape[1]),
+                gaussian_weights=True,
+                sigma=SIGMA,
+                use_sample_covariance=False,
+                data_range=255,
+                channel_axis=-1,
+            )
+            for image, copy in zip(images, rebuilt, strict=True)
+        ]
+    )
+
+
+def _lpips_missing(resolution: int) -> str:
+    """Why LPIPS is not computed; empty where it can be."""
+    if resolution < SMALLEST_FOR_LPIPS:
+        return f"not computed below {SMALLEST_FOR_LPIPS} pixels"
+    file = vgg16()
+    if not file.path.is_file():
+        return f"its weights are not there: {file.path.name}, in the folder checkpoints of torch.hub"
+    return ""
+
+
+def _lpips(device: torch.device | str) -> nn.Module:
+    file = vgg16()
+    verify(file.path, file.sha256, f"Delete it, or download {file.url} to that path, and score again.")
+    return build_lpips(file.path).to(device).requires_grad_(False)
+
+
+@torch.no_grad()
+def _lpips_sum(
+    network: nn.Module, images: NDArray[np.uint8], rebuilt: NDArray[np.uint8], device: torch.device | str
+) -> float:
+    distances: Tensor = network(*(_signed(each, device) for each in (images, rebuilt)))
+    return float(distances.double().sum())
+
+
+def _signed(images: NDArray[np.uint8], device: torch.device | str) -> Tensor:
+    """uint8 (B, H, H, 3) → float32 (B, 3, H, H) in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
 from sphere_repro.metrics.neighbours import FEWEST, MEASURES, neighbours
 from sphere_repro.metrics.recognition import Judge
-from sphere_repro.metrics.reconstruction import psnr
+from sphere_repro.metrics.reconstruction import Closeness, closeness
 from sphere_repro.metrics.reference import DESCRIPTION, checked_reference, judge_of
 from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics, make_statistics
 from sphere_repro.provenance.code import SCORE
@@ -71,7 +71,8 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     """Score all sets of one run against the reference, and write one JSON.
 
     Every set has its Fréchet distance and kernel distance with standard errors, and its Inception Score where
-    the extractor has Inception's classifier (else null); reconstructions have their PSNR too. Sets with
+    the extractor has Inception's classifier (else null); reconstructions have their PSNR, SSIM and LPIPS
+    too (`reconstruction.closeness`; a record says why LPIPS is null). Sets with
     classes have the share of their images that a classifier of the real ones recognises (`recognition`; null
     where that classifier hardly sees the classes itself). Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
@@ -97,12 +98,12 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     scorer = _Scorer(score, extractor, device, statistics, derive(*seed), judge)
     records, half_done = [], _kept(inputs, extractor, score, provenance)
     for name, archive in archives.items():
-        closeness = psnr(real, archive) if name == "reconstruction" else None
+        close = closeness(real, archive, device=device) if name == "reconstruction" else None
         measured = scorer.measure(archive, f"{inputs.run} {name}", half_done.get(name))
         apart = difference(real.labels, archive.labels)
         noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
         alike = _variety(archive, real, name)
-        records.append({**details[name], **measured, "psnr": closeness, "variety": alike, **noted})
+        records.append({**details[name], **measured, **_closeness(close), "variety": alike, **noted})
     report = {
         "run": inputs.run,
         "dataset": inputs.dataset,
@@ -121,6 +122,12 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
         kept.remove()
     _tell_unrecognised(inputs.run, records, accuracy_of(report))
     return _doubtful(inputs.run, records)
+
+
+def _closeness(found: Closeness | None) -> dict[str, Any]:
+    """The fields of a record on how close reconstructions come; null for other sets."""
+    names = [field.name for field in fields(Closeness)]
+    return dict.fromkeys(names) if found is None else asdict(found)
 
 
 def class_note(scores: Path) -> str:

@@ -32,12 +32,14 @@ SCORE = (
     "metrics/neighbours.py", "metrics/recognition.py", "metrics/reconstruction.py", "metrics/reference.py",
     "metrics/score.py", "metrics/statistics.py",
     "results/degenerate.py", "results/recognised.py", "results/variety.py", "seeds.py", "study/scoring.py",
+    "training/perceptual.py",
 )  # fmt: skip
 UNIFORMITY = ("metrics/uniformity.py", "sampling/latents.py")
 FIGURE = ("figures/",)
 TABLE = (
-    "results/degenerate.py", "results/expected.py", "results/paper_tables.py", "results/recognised.py",
-    "results/tables.py", "results/trainings.py",
+    "results/degenerate.py", "results/expected.py", "results/image_numbers.py", "results/image_sets.py",
+    "results/pace.py", "results/paper_tables.py", "results/passes.py", "results/recognised.py",
+    "results/structure.py", "results/table_rows.py", "results/tables.py", "results/trainings.py",
 )  # fmt: skip
 
 

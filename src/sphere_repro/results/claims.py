@@ -15,6 +15,7 @@ from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results.degenerate import unmoved
 from sphere_repro.results.distance_claims import score_claims
+from sphere_repro.results.image_claims import image_claims
 from sphere_repro.results.scores import model_record, read_scores, read_uniformity
 from sphere_repro.results.statements import TEXTS, Claim
 from sphere_repro.results.together import number_tested, together
@@ -27,6 +28,9 @@ def claims(
     uniformity_files: Sequence[Path],
     out: Path,
     further: Mapping[Path, Sequence[Claim]] | None = None,
+    *,
+    images: Sequence[Path] = (),
+    baselines: Mapping[str, str] | None = None,
 ) -> None:
     """Test every claim on the results; write `out` (JSON) and the table beside it as .csv and .md.
 
@@ -35,6 +39,8 @@ def claims(
         uniformity_files: the latents' statistics.
         out: the JSON.
         further: claims that were judged elsewhere, by the file that they were judged on.
+        images: records of the runs' image sets.
+        baselines: the VAE that a run's image sets are held against, by the run's name.
 
     Raises:
         UserError: a results file is missing or broken.
@@ -43,11 +49,12 @@ def claims(
     still = {run.run: why for run in scores if (why := unmoved(run.moved))}
     found = [*score_claims(scores)]
     found += [uniformity_claim(read_uniformity(path), still) for path in uniformity_files]
+    found += image_claims(images, baselines or {}, still)
     further = further or {}
     found += [claim for judged in further.values() for claim in judged]
     found = together(sorted(found, key=lambda claim: [*TEXTS].index(claim.claim)))
     models = [model_record(run.path) for run in scores if run.kl is not None]
-    inputs = {str(path): path for path in [*score_files, *models, *uniformity_files, *further]}
+    inputs = {str(path): path for path in [*score_files, *models, *uniformity_files, *images, *further]}
     origin = provenance_of({}, inputs=inputs, code=("results/",))
     beside = {out.with_suffix(".csv"): as_csv(found), out.with_suffix(".md"): markdown(found)}
     for path, text in beside.items():

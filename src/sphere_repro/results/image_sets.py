@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
+from sphere_repro.strict import parse
+from sphere_repro.study.image_job import ImagesJob
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,78 @@ class ImageSet:
     measures: dict[str, Any]
     begins_with: tuple[str, ...] = ()
 
+    @property
+    def negatives(self) -> bool:
+        """Whether every second input is the negative of the one before it."""
+        return bool(self.settings.get("negatives"))
+
+
+@dataclass(frozen=True)
+class RunSets:
+    """The image sets of one run.
+
+    Attributes:
+        record: its images.json.
+        name: of the run.
+        kind: sphere, vae.
+        dataset: name of the archive that it was trained on.
+        sets: their names, in the order of the study.
+    """
+
+    record: Path
+    name: str
+    kind: str
+    dataset: str
+    sets: tuple[str, ...]
+
+    def of(self, kind: str) -> list[ImageSet]:
+        """Its sets of one kind (edit, crossover, interpolation, reconstruction).
+
+        Raises:
+            UserError: one is missing, broken or foreign.
+        """
+        folder = self.record.with_suffix("")
+        return [read_set(folder / f"{name}.zip") for name in self.sets if name.startswith(f"{kind}-")]
+
+
+def read_run(record: str | Path) -> RunSets:
+    """Whose sets lie beside `record`, an images.json.
+
+    Raises:
+        UserError: it is missing or is no such record.
+    """
+    record = Path(record)
+    about, names = _about(record)
+    try:
+        job = parse(ImagesJob, about.get("job"), f"{record}: job")
+    except UserError as error:
+        raise UserError(f"{error}. Draw the sets of the run again.") from error
+    return RunSets(record, job.run, job.kind, job.dataset.archive, tuple(_in_order(about, names)))
+
+
+@contextlib.contextmanager
+def complete(run: RunSets) -> Iterator[None]:
+    """Tells of what a set of the run lacks, or has in another form, while its measures are read.
+
+    Raises:
+        UserError: something is missing.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"A set beside {run.record} lacks something ({error!r}). Draw the sets of the run again."
+        ) from error
+
+
+def _about(record: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a record says, and its sets."""
+    about = read_json(record)
+    names = about.get("sets") if isinstance(about, dict) else None
+    if not isinstance(names, dict):
+        raise UserError(f"{record} is no record of image sets. Give the images.json of a run.")
+    return about, names
+
 
 def read_sets(record: str | Path, kind: str) -> list[ImageSet]:
     """The sets of one kind (edit, crossover, interpolation, reconstruction) beside `record`, an images.json.
@@ -43,10 +119,7 @@ def read_sets(record: str | Path, kind: str) -> list[ImageSet]:
         UserError: the record, or a set, is missing, broken or foreign, or there is no set of the kind.
     """
     record = Path(record)
-    about = read_json(record)
-    names = about.get("sets") if isinstance(about, dict) else None
-    if not isinstance(names, dict):
-        raise UserError(f"{record} is no record of image sets. Give the images.json of a run.")
+    about, names = _about(record)
     found = [name for name in _in_order(about, names) if name.startswith(f"{kind}-")]
     if not found:
         raise UserError(f"{record} has no image set of the kind '{kind}'; it has {', '.join(names)}.")

@@ -15,8 +15,11 @@ import pandas as pd
 
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.files import write_text
+from sphere_repro.results.degenerate import NO_SPREAD
+from sphere_repro.results.image_numbers import image_set_cells
 from sphere_repro.results.scores import read_uniformity, set_label
 from sphere_repro.results.tables import read_table, rounded, with_error
+from sphere_repro.results.verdicts import Number
 from sphere_repro.study.paper_tables import FORMATS
 from sphere_repro.study.replicates import name_of
 
@@ -44,12 +47,19 @@ class Table:
     lines: Sequence[Line]
 
 
-def paper_tables(table: Path, uniformity: Sequence[Path], names: Iterable[str], folder: Path) -> None:
+def paper_tables(
+    table: Path,
+    uniformity: Sequence[Path],
+    names: Iterable[str],
+    folder: Path,
+    images: Sequence[Path] = (),
+) -> None:
     """Write each table called in `names` as `folder`/NAME.csv, .md and .tex.
 
     Args:
         table: the CSV of `tables.fid_table`.
         uniformity: JSON files of `metrics.uniformity`, in the order of their lines.
+        images: records of the runs' image sets, in the order of their lines.
         names: as `study.paper_tables.table_names` gives them.
 
     Raises:
@@ -57,14 +67,16 @@ def paper_tables(table: Path, uniformity: Sequence[Path], names: Iterable[str], 
     """
     rows = [row | {"run": name_of(row["run"], int(row["replicate"]))} for row in read_table(table)]
     for name in names:
-        found = _of(name, rows, uniformity)
+        found = _of(name, rows, uniformity, images)
         for suffix, text in zip(FORMATS, (as_csv(found), as_markdown(found), as_latex(found)), strict=True):
             write_text(folder / f"{name}.{suffix}", text)
 
 
-def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path]) -> Table:
+def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path], images: Sequence[Path]) -> Table:
     if name == "uniformity":
         return of_uniformity(uniformity)
+    if name == "image-sets":
+        return of_image_sets(images)
     if name.startswith("scores-"):
         archive = name.removeprefix("scores-")
         return of_dataset(archive, [row for row in rows if row["dataset"] == archive])
@@ -74,7 +86,7 @@ def _of(name: str, rows: Sequence[Row], uniformity: Sequence[Path]) -> Table:
         "posterior-hole": of_posterior_hole,
     }
     if name not in made:
-        raise UserError(f"No table is called '{name}'{nearest(name, ['uniformity', *made])}.")
+        raise UserError(f"No table is called '{name}'{nearest(name, ['uniformity', 'image-sets', *made])}.")
     return made[name](rows)
 
 
@@ -95,11 +107,16 @@ def of_dataset(archive: str, rows: Sequence[Row]) -> Table:
             "precision": Measured(row["precision"]),
             "recall": Measured(row["recall"]),
             "PSNR, dB": Measured(row["psnr"]),
+            "SSIM": Measured(row["ssim"]),
+            "SSIM's window, px": row["ssim_window"],
+            "LPIPS": Measured(row["lpips"]),
             "says nothing": row["degenerate"],
         }
         for row in rows
     ]
-    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.", lines)
+    missing = dict.fromkeys(row["lpips_missing"] for row in rows if row["lpips_missing"])
+    told = "".join(f" No LPIPS: {why}." for why in missing)
+    return Table(f"Sample sets of {archive}: distance to the real images ± one standard error.{told}", lines)
 
 
 def of_schemes(rows: Sequence[Row]) -> Table:
@@ -180,6 +197,16 @@ def of_uniformity(paths: Sequence[Path]) -> Table:
     return Table("Latents on the sphere, in all its dimensions, ± one standard error.", lines)
 
 
+def of_image_sets(records: Sequence[Path]) -> Table:
+    """Edits, crossovers, interpolations and repeated passes, by what claims judge them."""
+    lines = [
+        {head: _measured(cell) if isinstance(cell, Number) else cell for head, cell in cells.items()}
+        for cells in image_set_cells(records)
+    ]
+    title = "Image sets after the last step or pass: means over images, pairs or paths ± one standard error."
+    return Table(title, lines)
+
+
 def as_csv(table: Table) -> str:
     """Values and standard errors in columns of their own, as many digits as the results have."""
     text = io.StringIO()
@@ -213,6 +240,12 @@ def as_latex(table: Table) -> str:
     )
     body: str = frame.to_latex(index=False, escape=True)
     return f"% {table.title}\n" + body.replace("±", "$\\pm$").replace("é", "\\'e")
+
+
+def _measured(number: Number) -> Measured:
+    """Without its error where that is nothing, or is not known of a single image."""
+    error = number.se if number.se > NO_SPREAD * abs(number.value) else 0.0
+    return Measured(f"{number.value:.6g}", f"{error:.6g}" if error else "")
 
 
 def _by_steps(key: Sequence[str], found: Mapping[tuple[str, ...], Mapping[int, Row]]) -> list[Line]:

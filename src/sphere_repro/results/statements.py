@@ -13,6 +13,12 @@ TOLERANCE = 0.05  # of a published number: an assumption, see published.py
 FAR_WORSE = 2.0  # 'far worse' is at least so many times the distance of the reconstructions
 LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than 0.1
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
+FEWEST_UNITS = 4  # images or paths: of fewer, how far they differ is hardly known
+FEWEST_PASSES = 10  # as many as the paper's page shows
+STAYS = 1.1  # a distance that stays where it is grows by a tenth at most
+COMES_TO_REST = 0.1  # at rest the last pass changes a tenth of what the first one does at most
+STRUCTURE_KEPT = 0.3  # of a correlation: what Cohen (1988) calls a medium effect
+SUDDEN = 2.0  # the fastest tenth of a path moves twice as far as that of an even one at least
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
 ANGLE_AXIS = "alpha-max"
 
@@ -46,6 +52,33 @@ TEXTS = {
         f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "loop-is-stable": (
+        "Repeated encoding and decoding is stable for the Sphere Encoder and drifts for a VAE of the same "
+        "backbone.",
+        "of images that the model was not trained on, the distance from the input (RMS of pixels) after the "
+        f"last pass is below {STAYS:g} times that after the first, and the last pass changes less than "
+        f"{COMES_TO_REST:g} of what the first one does, while the VAE's distance grows to more than "
+        f"{STAYS:g} times (ratios are geometric means over images, at least "
+        f"{FEWEST_UNITS} and {FEWEST_PASSES} passes, without noise; each model is judged by itself)",
+    ),
+    "editing-keeps-structure": (
+        "Editing keeps the structure of the image that it begins with.",
+        "after the last step, with every scheme, the correlation of grey values with the image's own input "
+        f"is above that with the other inputs by more than {STRUCTURE_KEPT:g} (means over classes; at least "
+        f"{FEWEST_UNITS} images)",
+    ),
+    "interpolation-is-sudden": (
+        "Along a line between two draws the image changes suddenly.",
+        "with every number of steps, the fastest tenth of the path holds a share of all that the encoder's "
+        f"outputs move that is more than {SUDDEN:g} times the share that the fastest tenth of the decoded "
+        f"latents' own path holds (angles; geometric mean over paths, at least {FEWEST_UNITS})",
+    ),
+    "crossover-comes-to-rest": (
+        "Two stitched images come to rest when they are passed through the model again and again.",
+        f"without noise, the last pass changes less than {COMES_TO_REST:g} of what the first one does (RMS "
+        f"of pixels; geometric mean over cuts and pairs, at least {FEWEST_UNITS} pairs and {FEWEST_PASSES} "
+        "passes)",
     ),
     "published-number-reached": (
         f"The published number is reached, within {100 * TOLERANCE:g} %.",

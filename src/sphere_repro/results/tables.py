@@ -14,28 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import read_json, write_json, write_text
-from sphere_repro.provenance.code import code_has_changed
-from sphere_repro.results import degenerate, recognised
-from sphere_repro.results import floor as floors
-from sphere_repro.results.expected import Expected, find, load_expected
+from sphere_repro.machine.files import write_json, write_text
+from sphere_repro.results import recognised
+from sphere_repro.results.expected import Expected, load_expected
+from sphere_repro.results.table_rows import published, rows_of
 from sphere_repro.results.trainings import in_table
-from sphere_repro.study.replicates import name_of, replicate_of
+from sphere_repro.study.replicates import name_of
 
 COLUMNS = (
     "study", "run", "replicate", "dataset", "model", "set", "kind", "steps", "strength", "noise",
     "guidance_scale", "guidance_position", "metric", "extractor", "resize", "count", "reference_split",
     "reference_count", "frechet", "frechet_se", "trainings", "frechet_mean", "frechet_deviation", "kid",
     "kid_se", "inception_score", "inception_score_sd", "inception_score_splits", "precision", "recall",
-    "density", "coverage", "psnr", "share_recognised", "held_out_accuracy", "chance_accuracy",
-    "classifier_sees", "floor", "floor_count", "published_frechet", "published_inception_score",
-    "published_source", "degenerate", "code", "code_changed",
-)  # fmt: skip
-OF_RUN = ("dataset", "metric", "extractor", "resize", "reference_split", "reference_count")
-OF_SET = (
-    "set", "kind", "steps", "strength", "noise", "guidance_scale", "guidance_position", "count", "frechet",
-    "frechet_se", "kid", "kid_se", "inception_score", "inception_score_sd", "inception_score_splits",
-    "precision", "recall", "density", "coverage", "psnr", "share_recognised",
+    "density", "coverage", "psnr", "ssim", "ssim_window", "ssim_count", "lpips", "lpips_missing",
+    "share_recognised", "held_out_accuracy", "chance_accuracy", "classifier_sees", "floor", "floor_count",
+    "published_frechet", "published_inception_score", "published_source", "degenerate", "code",
+    "code_changed",
 )  # fmt: skip
 VALUES = (
     "frechet",
@@ -49,12 +43,15 @@ VALUES = (
     "density",
     "coverage",
     "psnr",
+    "ssim",
+    "lpips",
     "share_recognised",
 )
 HEADS = {
     "run": "---", "replicate": "--:", "set": "---", "images": "--:", "measure": "---", "distance": "--:",
     "mean ± deviation of trainings": "--:", "floor": "--:", "KID × 1000": "--:", "IS (sd of parts)": "--:",
-    "precision, recall": "---", "PSNR, dB": "--:", "share recognised": "--:", "held-out accuracy": "--:",
+    "precision, recall": "---", "PSNR, dB": "--:", "SSIM (window)": "--:", "LPIPS": "--:",
+    "share recognised": "--:", "held-out accuracy": "--:",
     "published": "--:", "degenerate": "---",
 }  # fmt: skip
 SEVERAL = ("replicate", "mean ± deviation of trainings")  # columns of studies that train a run several times
@@ -62,6 +59,7 @@ WHERE_KNOWN = (
     *SEVERAL,
     "IS (sd of parts)",
     "precision, recall",
+    "LPIPS",
     "share recognised",
     "held-out accuracy",
     "published",
@@ -70,7 +68,6 @@ WHERE_KNOWN = (
 MANIFOLD = ("precision", "recall")
 SIGNIFICANT_DIGITS = 6
 OWN_REFERENCE = "train"  # the split that our own reference is made of (metrics.reference)
-SHORT_HASH = 12
 
 
 def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) -> None:
@@ -81,11 +78,13 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     standard deviation; all three are empty where the extractor has no such score. `floor` is what as many
     images of a perfect model would score (`results.floor`), by two halves of `floor_count` real images.
     `precision`, `recall`, `density` and `coverage` are empty where others made the statistics, and comparable
-    between sets of one size only (`metrics.neighbours`). `share_recognised` is the share of a set's images
-    that a classifier of the real ones puts in their class, `held_out_accuracy` its accuracy on real images
-    held out of its training, `chance_accuracy` that of always naming the commonest class, `classifier_sees`
-    what it looks at (`metrics.recognition`): features, pixels, or nothing, where it is hardly better than
-    chance. The share is empty then, and for sets without classes.
+    between sets of one size only (`metrics.neighbours`). `psnr`, `ssim` (with a window of `ssim_window`
+    pixels) and `lpips` are of reconstructions, the latter two means over `ssim_count` of them;
+    `lpips_missing` says why `lpips` is empty (`metrics.reconstruction`). `share_recognised` is the share of
+    a set's images that a classifier of the real ones puts in their class, `held_out_accuracy` its accuracy on
+    real images held out of its training, `chance_accuracy` that of always naming the commonest class,
+    `classifier_sees` what it looks at (`metrics.recognition`): features, pixels, or nothing, where it is
+    hardly better than chance. The share is empty then, and for sets without classes.
 
     A run that was trained several times has the rows of each training, numbered by `replicate` from 0. Each
     says of the set how many `trainings` there are, the mean of their distances and its sample standard
@@ -114,7 +113,7 @@ def fid_table(score_files: list[Path], out: Path, expected: Path | None = None) 
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    rows = [row | _published(known, row, path) for path in score_files for row in _rows(path)]
+    rows = [row | published(known, row, path) for path in score_files for row in rows_of(path)]
     for row, several in zip(rows, in_table(rows), strict=True):
         writer.writerow({key: _cell(value) for key, value in (row | several).items()})
     write_text(out, text.getvalue())
@@ -133,7 +132,7 @@ def metrics(score_files: list[Path], out: Path) -> None:
     """
     found: dict[str, dict[str, Any]] = {}
     for path in score_files:
-        for row in _rows(path):
+        for row in rows_of(path):
             values = {key: row[key] for key in VALUES if row[key] is not None}
             rounded = {key: float(_cell(value)) for key, value in values.items()}
             found.setdefault(name_of(row["run"], row["replicate"]), {}).setdefault(row["set"], {})[
@@ -145,8 +144,8 @@ def metrics(score_files: list[Path], out: Path) -> None:
 def markdown_table(table: Path) -> str:
     """The CSV as a GitHub-flavoured Markdown table: value ± standard error, the measure named in every row.
 
-    The Inception Score, what is recognised, the published numbers, what is degenerate and what is known of
-    several trainings have a column only where any row has it.
+    The Inception Score, LPIPS, what is recognised, the published numbers, what is degenerate and what is
+    known of several trainings have a column only where any row has it.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
@@ -183,6 +182,8 @@ def _cells_for_people(row: Mapping[str, str]) -> dict[str, str]:
         "IS (sd of parts)": f"{float(score):.4g} ({float(row['inception_score_sd']):.2g})" if score else "",
         "precision, recall": ", ".join(f"{float(row[key]):.2f}" for key in MANIFOLD if row[key]),
         "PSNR, dB": f"{float(row['psnr']):.2f}" if row["psnr"] else "",
+        "SSIM (window)": f"{float(row['ssim']):.3f} ({row['ssim_window']} px)" if row["ssim"] else "",
+        "LPIPS": f"{float(row['lpips']):.3f}" if row["lpips"] else "",
         "share recognised": share,
         "held-out accuracy": accuracy,
         "published": ", ".join(filter(None, reported)),
@@ -204,80 +205,6 @@ def _code_note(rows: list[dict[str, str]]) -> list[str]:
         if row["code_changed"]
     )
     return ["", f"Made by code that has changed since: {', '.join(changed)}."] if changed else []
-
-
-def _published(known: Expected, row: Mapping[str, Any], scores: Path) -> dict[str, float | str | None]:
-    """The published numbers of a row that are comparable with it, by the records beside its scores."""
-    model = _recorded(scores.with_name("model.json")).get("job")
-    sample = _recorded(scores.parent / "samples" / f"{row['set']}.json").get("job")
-    found = find(known, row, model, sample)
-    if found is None:
-        return {}
-    numbers, source = found
-    return {
-        "published_frechet": numbers.frechet,
-        "published_inception_score": numbers.inception_score,
-        "published_source": source,
-    }
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    scores = read_json(path)
-    training = _code(path.with_name("model.json"))
-    segments = _recorded(path.with_name("model.json")).get("segments", ())
-    try:
-        floor = scores["floor"]
-        run, replicate = replicate_of(scores["run"])
-        common = {
-            "study": path.resolve().parent.parent.name,
-            "run": run,
-            "replicate": replicate,
-            "model": scores["kind"],
-            **{key: scores[key] for key in OF_RUN},
-            "floor_count": floor["count"] if floor else None,
-            **recognised.columns(scores),
-            "code": str(training.get("sha256", ""))[:SHORT_HASH],
-        }
-        model = degenerate.model_beside(path)
-        rows = [
-            common
-            | {key: entry[key] for key in OF_SET}
-            | {"floor": _floor(floor, entry, scores)}
-            | {"degenerate": "; ".join(degenerate.doubts(entry, model))}
-            for entry in scores["records"]
-        ]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is no scores file ({error}). Delete it and score the run again.") from error
-    for row in rows:
-        sampling = _code(path.parent / "samples" / f"{row['set']}.json")
-        code = {"training": (training, segments), "sampling": (sampling, ())}
-        row["code_changed"] = " ".join(
-            name for name, made_by in code.items() if "modules" in made_by[0] and code_has_changed(*made_by)
-        )
-    return rows
-
-
-def _floor(
-    measured: Mapping[str, Any] | None, entry: Mapping[str, Any], scores: Mapping[str, Any]
-) -> float | None:
-    """What a perfect model's images would score, if they were as many as the set's."""
-    if not measured:
-        return None
-    return floors.expected(measured["frechet"], measured["count"], entry["count"], scores["reference_count"])
-
-
-def _code(path: Path) -> dict[str, Any]:
-    """The code in a result's provenance, which may be the file itself or a part of it; empty without one."""
-    found = _recorded(path)
-    origin = found.get("provenance", found)
-    code = origin.get("code") if isinstance(origin, Mapping) else None
-    return dict(code) if isinstance(code, Mapping) else {}
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    """A result's record; empty where there is none."""
-    found = read_json(path) if path.is_file() else None
-    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _cell(value: Any) -> str:

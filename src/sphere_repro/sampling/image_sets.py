@@ -140,7 +140,7 @@ def _edited(
     pairs = [(target, index) for target in targets for index in range(count)]
     images, rows = _passes(pairs, setting.batch, refined)
     shaped = images.reshape(len(targets), count, *images.shape[1:])
-    return shaped, measures.summary(rows) | {"likeness": measures.likeness(shaped)}
+    return shaped, measures.summary(rows)
 
 
 def draw_crossover(setting: Setting, settings: Crossover, inputs: np.ndarray) -> Drawn:

@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,32 +50,6 @@ def summary(rows: Tensor) -> dict[str, Curve]:
         name: {"mean": mean[:, column].tolist(), "se": error[:, column].tolist()}
         for column, name in enumerate(("psnr", "change"))
     }
-
-
-def likeness(images: np.ndarray) -> dict[str, list[float]]:
-    """Whether images keep the structure of those they were made of.
-
-    Structure is the correlation of grey values over pixels, which brightness and contrast do not move. Of
-    the images made of one input it is taken with that input, and as a control with all other inputs.
-
-    Args:
-        images: uint8 (classes, inputs, steps + 1, H, H, 3); step 0 is the input.
-
-    Returns:
-        `own`, `other` for steps 1, 2, …; `other` is empty where there is one input.
-    """
-    grey = images.astype(np.float64).mean(-1)
-    flat = grey.reshape(*grey.shape[:3], -1)
-    flat -= flat.mean(-1, keepdims=True)
-    norm = np.linalg.norm(flat, axis=-1, keepdims=True)
-    flat = np.divide(flat, norm, out=np.zeros_like(flat), where=norm > 0)
-    table = np.einsum("cisp,cjp->sij", flat[:, :, 1:], flat[:, :, 0]) / len(flat)  # (steps, inputs, inputs)
-    count = table.shape[-1]
-    own = np.einsum("sii->s", table)
-    found = {"own": (own / count).tolist(), "other": []}
-    if count > 1:
-        found["other"] = ((table.sum((1, 2)) - own) / (count * (count - 1))).tolist()
-    return found
 
 
 def speeds(images: Tensor, encoded: Tensor, points: Tensor) -> dict[str, Any]:

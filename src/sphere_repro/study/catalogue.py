@@ -117,7 +117,7 @@ def _posterior_hole(files: StudyFiles, run: str) -> dict[str, str]:
 
 def _models(files: StudyFiles, _subject: str) -> dict[str, str]:
     found = {}
-    for run in files.compared:
+    for run in files.side_by_side:
         shown = {"reconstruction", "prior", "posterior"}
         if run in files.spheres:
             shown = {"reconstruction", files.single_step(run) or ""}
@@ -188,7 +188,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "the real images, in the metric that the figure names.",
         ),
         "posterior-hole-models": Kind(
-            lambda files: [""] if files.compared else [],
+            lambda files: [""] if files.side_by_side else [],
             _models,
             "The posterior hole of every model of the study, a row each: inputs, reconstructions, and "
             "decodes "
@@ -245,7 +245,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "noise. Above, each row is one input, each column a class, after the last step; in the middle "
             "the first input step by step, with fixed and with falling noise. Below: PSNR to the input, "
             "and the correlation of grey values with the input that an image was made of (solid) and, as "
-            "a control, with the other inputs (dashed): structure is kept as far as the two differ.",
+            "a control, with the other inputs (dashed; of photographs with photographs, of negatives with "
+            "negatives): structure is kept as far as the two differ.",
         ),
         "crossover": Kind(
             _with("crossovers"),

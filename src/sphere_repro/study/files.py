@@ -213,6 +213,17 @@ class StudyFiles:
         return [name for name in self.spheres if self.study.runs[name].ablation is None]
 
     @property
+    def compared(self) -> dict[str, str]:
+        """The VAE that a run's image sets are held against: run → VAE, where both have some."""
+        pairs = {run: self.baseline(run) for run in self.judged if run in self.shown}
+        return {run: vae for run, vae in pairs.items() if vae is not None and vae in self.shown}
+
+    @property
+    def judged_images(self) -> list[str]:
+        """Runs whose image sets claims read: those whose latents are judged, and their baselines."""
+        return [*(run for run in self.judged if run in self.shown), *self.compared.values()]
+
+    @property
     def encoded(self) -> list[str]:
         """Runs whose latents are needed: those that are judged, and their baselines."""
         baselines = {self.baseline(name) for name in self.judged}
@@ -229,7 +240,7 @@ class StudyFiles:
         return of if of is not None and self.single_step(of) else None
 
     @property
-    def compared(self) -> list[str]:
+    def side_by_side(self) -> list[str]:
         """Models whose posterior holes are shown together, dataset by dataset: those of datasets with a "
         "VAE."""
         runs = {name: self.study.runs[name] for name in self.first}

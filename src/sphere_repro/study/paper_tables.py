@@ -18,6 +18,7 @@ def table_names(files: StudyFiles) -> list[str]:
         "guidance": any(generation.guidance.scale > 1 for generation in drawn),
         "posterior-hole": bool(files.paired),
         "uniformity": bool(files.judged),
+        "image-sets": bool(files.judged_images),
     }
     return [*(f"scores-{archive}" for archive in files.archives), *(name for name in there if there[name])]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from sphere_repro.data.pretrained import Published, fetch, verify
 from sphere_repro.errors import UserError
 from sphere_repro.study.objective import Perceptual
-from sphere_repro.training.losses import PerceptualDistance
+
+if TYPE_CHECKING:  # scores take LPIPS from here, and nothing else of training
+    from sphere_repro.training.losses import PerceptualDistance
 
 NORM_EPS = 1e-10
 LITE1_SHA256 = "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
