@@ -32,7 +32,7 @@ from sphere_repro.machine.signals import interruptible
 VERBS = (
     *("prepare", "train", "import", "sample", "images", "encode", "reference", "score", "uniformity"),
     *("figure", "page", "table", "paper-tables", "claims"),
-    *("download", "new", "check", "plan", "tied", "explain", "import-released"),
+    *("download", "fetch", "new", "check", "plan", "tied", "explain", "import-released"),
     *("generate", "edit", "crossover", "interpolate", "reconstruct"),
 )
 MODULES = {"import": "import_"}  # a word of Python's names no module

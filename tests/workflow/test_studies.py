@@ -126,11 +126,20 @@ def test_runs_and_scoring_of_the_paper() -> None:
     assert PAPER.score.extractors == ("inception", "inception-legacy")
     assert PAPER.score.reference_count == 50_000
     for run in PAPER.runs.values():  # every micro-batch divides the batch
-        assert run.training.batch_size % (run.execution.micro_batch_size or 1) == 0
+        assert not run.is_trained or run.recipe.batch_size % (run.execution.micro_batch_size or 1) == 0
+
+
+def test_pretrained_autoencoders_are_pinned_to_commits_and_digests() -> None:
+    found = [run for run in PAPER.runs.values() if run.model.kind == "pretrained-vae"]
+    assert {run.dataset.name for run in found} == {"animal-faces"} and len(found) == 2
+    for run in found:
+        wanted = run.model.pretrained
+        assert wanted.pinned and "diffusion_pytorch_model.safetensors" in wanted.sha256
+        assert run.sampling.count == 50_000 and run.dataset.pixels % 16 == 0
 
 
 def test_each_dataset_has_a_vae_of_the_same_backbone() -> None:
-    paired = {run.baseline_of: run for run in PAPER.runs.values() if run.baseline_of}
+    paired = {run.baseline_of: run for run in PAPER.runs.values() if run.baseline_of and run.is_trained}
     assert {run.dataset.name for run in paired.values()} == {run.dataset.name for run in PAPER.runs.values()}
     for other, vae in paired.items():
         sphere = PAPER.runs[other or ""]

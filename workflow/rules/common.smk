@@ -1,5 +1,6 @@
 # The only Python of the workflow: the study, its files, and what each job needs to know of Snakemake.
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ PACKAGE = Path(workflow.basedir) / "src" / "sphere_repro"
 sys.path.insert(0, str(PACKAGE.parent))
 
 from sphere_repro import strict
+from sphere_repro.data.hub import FETCHED as PRETRAINED
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 from sphere_repro.planning.outside import outside

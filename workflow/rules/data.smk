@@ -14,6 +14,24 @@ rule download:
         "python -m sphere_repro download {wildcards.dataset} --log {log}"
 
 
+# As with datasets, the record is the only output.
+rule fetch:
+    output:
+        f"{PRETRAINED}/{{model}}.json",
+    log:
+        "logs/fetch/{model}.log",
+    wildcard_constraints:
+        model=one_of(map(re.escape, files.fetched)),
+    # on a cluster: where Snakemake runs, since machines that compute often have no network
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        model=lambda wildcards: jobs.as_text(files.fetched[wildcards.model]),
+    shell:
+        "python -m sphere_repro fetch --model {params.model:q} --log {log}"
+
+
 rule prepare:
     input:
         unpack(reads(archive_file("{archive}"))),

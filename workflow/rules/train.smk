@@ -38,6 +38,26 @@ rule train:
         "--data {input.data} --out {output.model} --curves {output.curves} --live {params.live} --state .state"
 
 
+# Files of a hub were fetched before; those of a folder are part of the job, as a released checkpoint is.
+rule import_pretrained:
+    input:
+        unpack(reads(places.model("{run}"))),
+    output:
+        model=places.model("{run}"),
+        record=record_of(places.model("{run}")),
+    log:
+        "logs/import_pretrained/{run}.log",
+    wildcard_constraints:
+        run=one_of(files.pretrained),
+    priority: 100
+    conda:
+        ENVIRONMENT
+    params:
+        job=job(places.model("{run}")),
+    shell:
+        "python -m sphere_repro import --log {log} --job {params.job:q} --out {output.model}"
+
+
 # The checkpoint is part of the job, so that a clone without it has nothing to do.
 rule import_released:
     input:

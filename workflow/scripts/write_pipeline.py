@@ -101,7 +101,7 @@ class Pipeline:
         return self._stage(self._run(step.makes[0]), self._told([step]), step.makes)
 
     def _model(self, run: str) -> Stage:
-        (step,) = self._of(("train", "import_released"), run)
+        (step,) = self._of(("train", "import_released", "import_pretrained"), run)
         stage = self._stage(self._run(step.makes[0]), [*self._told([step]), *_files(step)], step.makes)
         if step.rule == "train":
             live = self.places.live(run)

@@ -33,16 +33,38 @@ def run(o: argparse.Namespace) -> str:
     lines = [f"{o.study}: study '{study.study}', {len(first)} runs"]
     for name, run in first.items():
         lines.append(
-            f"  {name}: {run.dataset.archive}, {run.model.kind}"
-            f"{f' of {run.released}' if run.released else ''}, sets {', '.join(run.sets)}"
+            f"  {name}: {run.dataset.archive}, {run.model.kind}{_made_of(run)}, sets {', '.join(run.sets)}"
         )
         shown = [each.set for each in run.sampling.image_sets]
         lines += [f"    image sets: {', '.join(shown)}"] if shown else []
         lines += [f"    {run.replicates} trainings: {_names(name, run)}"] if run.replicates > 1 else []
         lines += [f"    training: {trained[name]}"] if name in trained else []
+        lines += _to_fetch(run)
     lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]
     lines += own_images(run.dataset for run in study.runs.values())
     return "\n".join([*lines, *warnings(found)])
+
+
+def _to_fetch(run: Run) -> list[str]:
+    """That files are still to be had, before hours of work wait for them."""
+    if run.model.kind != "pretrained-vae" or run.model.pretrained.local:
+        return []
+    wanted = run.model.pretrained
+    return (
+        []
+        if wanted.record.is_file()
+        else [f"    not fetched yet: sphere-repro fetch brings it to {wanted.place}"]
+    )
+
+
+def _made_of(run: Run) -> str:
+    """What a model that is not trained is made of, and whether that may change."""
+    if run.model.kind != "pretrained-vae":
+        return f" of {run.released}" if run.released else ""
+    wanted = run.model.pretrained
+    if wanted.local or wanted.pinned:
+        return f" of {wanted}"
+    return f" of {wanted} (no commit: what it means is decided when it is first fetched)"
 
 
 def _names(name: str, run: Run) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ class Patience:
         connect, read: seconds without an answer, or without a byte, after which a connection is given up.
         attempts: so many in a row that brought no byte, and an address is given up.
         pause: seconds before the second attempt; doubled from one to the next, up to 64 times.
+        headers: that every request carries, such as who asks; a server that is redirected to does not see it.
     """
 
     connect: float = 20.0
     read: float = 60.0
     attempts: int = 6
     pause: float = 1.0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class InterruptedTransferError(Exception):
@@ -178,7 +180,10 @@ def _fetch_from(url: str, file: SourceFile, part: Path, patience: Patience) -> N
 def _attempt(url: str, file: SourceFile, part: Path, patience: Patience) -> None:
     """One request; goes on behind the bytes of `part` if the server can."""
     have = _kept(part, url)
-    headers = {"Accept-Encoding": "identity"}  # bytes as they are stored, so that they can be counted
+    headers = {
+        **patience.headers,
+        "Accept-Encoding": "identity",
+    }  # bytes as they are stored, so that they can be counted
     if have:
         origin = read_json(_origin_of(part))
         headers["Range"] = f"bytes={have}-"
@@ -189,9 +194,9 @@ def _attempt(url: str, file: SourceFile, part: Path, patience: Patience) -> None
         ) as answer:
             _receive(answer, url, file, part, have)
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise InterruptedTransferError(_cause(error)) from error
+        raise InterruptedTransferError(cause(error)) from error
     except requests.RequestException as error:  # no address, no such protocol, going round in circles
-        raise RefusedError(_cause(error)) from error
+        raise RefusedError(cause(error)) from error
 
 
 def _receive(answer: requests.Response, url: str, file: SourceFile, part: Path, have: int) -> None:
@@ -281,7 +286,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """The innermost reason, without the addresses of objects that libraries print."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner

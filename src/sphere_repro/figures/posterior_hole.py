@@ -99,16 +99,16 @@ def draw(
     }
     if not blocks:
         raise UserError("The figure 'posterior-hole' needs the sample sets of one run at least.")
-    panel = style.WIDTH / 4 * shape[0] / shape[1]
-    drawn = style.figure(height=0.5 + len(blocks) * (panel + (0.45 if found else 0.28)))
+    room = style.WIDTH / 4 * shape[0] / shape[1]
+    drawn = style.figure(height=0.5 + len(blocks) * (room + (0.45 if found else 0.28)))
     grid = drawn.subplots(len(blocks), 4, squeeze=False)
     for row, (name, sets) in zip(grid, blocks.items(), strict=True):
         for axes, (heading, wanted, share) in zip(row, BLOCKS[name], strict=True):
-            set_name = _present(sets, wanted)
-            images = _panel(opened[real], sets, set_name, share, shape)
+            set_name = present(sets, wanted)
+            images = panel(opened[real], sets, set_name, share, shape)
             style.show_montage(axes, images)
             guided = ", guided" if set_name != wanted else ""
-            axes.set_title(heading + guided + _distance(found.get(name), set_name), fontsize=9.5)
+            axes.set_title(heading + guided + distance_of(found.get(name), set_name), fontsize=9.5)
         row[0].set_ylabel(name, fontsize=11, fontweight="bold")
     style.heading(drawn, title, _caption(found))
     style.warning(drawn, of_runs(found.values()))
@@ -121,19 +121,18 @@ def table(scores: Scores) -> pd.DataFrame:
     for name, found in _read(scores).items():
         base = found.find("reconstruction")
         for set_name in dict.fromkeys(entry[1] for entry in BLOCKS[name] if entry[1]):
-            score = found.find(_present([record.set for record in found.records], set_name) or set_name)
+            score = found.find(present([record.set for record in found.records], set_name) or set_name)
             if score:
-                ratio = _ratio(found, score, base)
                 label = metric_label(found.metric)
                 records.append(
                     {"model": name, "set": set_name, "images": score.count}
                     | {label: score.frechet, "standard error": score.frechet_se}
-                    | {"ratio to the reconstruction": ratio}
+                    | {"ratio to the reconstruction": ratio(found, score, base)}
                 )
     return pd.DataFrame(records)
 
 
-def _ratio(run: RunScores, score: SetScore, base: SetScore | None) -> float:
+def ratio(run: RunScores, score: SetScore, base: SetScore | None) -> float:
     """How many times as far as the reconstructions, both as if of equally many images; else not a number."""
     if base is None:
         return float("nan")
@@ -146,7 +145,7 @@ def _read(scores: Scores | None) -> dict[str, RunScores]:
     return {name: read_scores(path) for name, path in paths.items() if path}
 
 
-def _panel(
+def panel(
     real: ImageArchive, sets: Mapping[str, ImageArchive], name: str | None, share: int, shape: tuple[int, int]
 ) -> style.Images:
     """Images of one column, uint8 (rows, columns, H, W, 3); `share` 1 takes others than `share` 0."""
@@ -165,7 +164,7 @@ def _panel(
     return filled.reshape(*shape, *images.shape[1:])
 
 
-def _present(names: Iterable[str], wanted: str | None) -> str | None:
+def present(names: Iterable[str], wanted: str | None) -> str | None:
     """`wanted`, or the guided single-step set where only that was drawn."""
     found = list(names)
     guided = (name for name in found if wanted == "generation-1" and name.startswith("generation-1-"))
@@ -180,7 +179,7 @@ def _need(sets: Mapping[str, ImageArchive], name: str | None) -> ImageArchive:
     return sets[name]
 
 
-def _distance(found: RunScores | None, name: str | None) -> str:
+def distance_of(found: RunScores | None, name: str | None) -> str:
     score = found.find(name) if found and name else None
     if score is None:
         return "\n" if found else ""

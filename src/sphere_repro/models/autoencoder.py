@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sphere_repro.models.initial import initialise
+from sphere_repro.models.pretrained import PretrainedVae
 from sphere_repro.models.vit import Decoder, Encoder
 from sphere_repro.study.architecture import Architecture
 
@@ -65,6 +66,8 @@ class VariationalAutoencoder(nn.Module):
 
 
 Autoencoder = SphereAutoencoder | VariationalAutoencoder
+GaussianVae = VariationalAutoencoder | PretrainedVae
+AnyAutoencoder = SphereAutoencoder | GaussianVae
 
 
 def build(shape: Architecture, *, generator: torch.Generator | None = None) -> Autoencoder:

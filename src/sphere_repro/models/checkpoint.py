@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,8 @@ from torch import Tensor
 from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.files import atomic_output
-from sphere_repro.models.autoencoder import Autoencoder, build
+from sphere_repro.models.autoencoder import AnyAutoencoder, build
+from sphere_repro.models.pretrained import PretrainedShape, PretrainedVae
 from sphere_repro.strict import parse
 from sphere_repro.study.architecture import Architecture
 
@@ -30,7 +32,7 @@ Weights = Literal["raw", "ema"]
 class Checkpoint:
     """A finished model and what it was trained for."""
 
-    model: Autoencoder
+    model: AnyAutoencoder
     alpha_max: float
     """Largest noise angle in degrees; 0 for a VAE."""
     class_names: tuple[str, ...] | None = None
@@ -41,7 +43,7 @@ def save_model(
     path: Path,
     raw: dict[str, Tensor],
     ema: dict[str, Tensor] | None,
-    shape: Architecture,
+    shape: Architecture | PretrainedShape,
     alpha: float,
     class_names: tuple[str, ...] | None = None,
 ) -> None:
@@ -108,8 +110,8 @@ def _names(value: object, classes: int, where: str) -> tuple[str, ...] | None:
     return tuple(value)
 
 
-def build_with(state: dict[str, Tensor], shape: object, where: str) -> Autoencoder:
-    """The model of `shape` (an `Architecture` or its fields) with exactly the weights `state`.
+def build_with(state: dict[str, Tensor], shape: object, where: str) -> AnyAutoencoder:
+    """The model of `shape` (an `Architecture` or fields of a shape) with exactly the weights `state`.
 
     Raises:
         UserError: the fields are no architecture; a tensor is missing, unexpected, of another shape, of whole
@@ -117,10 +119,11 @@ def build_with(state: dict[str, Tensor], shape: object, where: str) -> Autoencod
     """
     if not isinstance(shape, Architecture | dict):
         raise UserError(f"{where} does not say which architecture it has. Make it again.")
-    architecture = parse(Architecture, shape, f"{where}: architecture")
+    made = _maker(shape, f"{where}: architecture")
     try:
         with torch.device("meta"):  # allocates nothing: a wrong size costs no memory
-            wanted = build(architecture).state_dict()
+            empty = made()
+            wanted = empty.state_dict()
     except RuntimeError as error:
         raise UserError(f"{where} has an impossible architecture ({error}). Make it again.") from error
     fault = _misfit(state, wanted)
@@ -129,9 +132,21 @@ def build_with(state: dict[str, Tensor], shape: object, where: str) -> Autoencod
             f"{where} does not fit its configuration: {fault}. Use the file and configuration "
             "that belong together."
         )
-    model = build(architecture)
+    if isinstance(
+        empty, PretrainedVae
+    ):  # made of nothing, as diffusers draws weights that are not wanted here
+        empty.load_state_dict(state, strict=True, assign=True)
+        return empty
+    model = made()
     model.load_state_dict(state, strict=True)
     return model
+
+
+def _maker(shape: Architecture | dict[str, Any], where: str) -> Callable[[], AnyAutoencoder]:
+    """What makes an empty model of `shape`."""
+    if isinstance(shape, dict) and shape.get("kind") == "pretrained-vae":
+        return functools.partial(PretrainedVae, parse(PretrainedShape, shape, where))
+    return functools.partial(build, parse(Architecture, shape, where))
 
 
 def _misfit(found: Mapping[str, object], wanted: Mapping[str, Tensor]) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from sphere_repro.data import hub
 from sphere_repro.data.dataset import LOSSLESS
 from sphere_repro.data.loading import steps_per_epoch
 from sphere_repro.data.prepare import planned_content
@@ -17,7 +18,7 @@ from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded, trained_count
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
 from sphere_repro.planning.outside import outside
-from sphere_repro.planning.work import sampled
+from sphere_repro.planning.work import drawn, sampled
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
 from sphere_repro.strict import Strict
@@ -59,6 +60,9 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
     yield _prepare(name, run, image_count(run, folder), _is_prepared(folder, run))
     images = trained_count(run, folder)
     record = record_of(places.model(name))
+    if run.model.kind == "pretrained-vae":
+        yield from _of_pretrained(study, name, images, folder)
+        return
     if run.released is None:
         yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
     else:
@@ -73,6 +77,11 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
             yield _images(study, name, folder)
         encode, record = jobs.encode_job(study, name), record_of(places.latents(name))
         yield _encode(encode, run.architecture, images, record, _is_done(folder, encode, record))
+    yield from _scores(study, name, images, folder)
+
+
+def _scores(study: Study, name: str, images: int, folder: Path) -> Iterator[Need]:
+    run, places = study.runs[name], Places(study.study)
     for extractor in study.score.extractors:
         record = record_of(places.reference(run.dataset.archive, extractor))
         place = study.score.reference_of(run.dataset.name)
@@ -81,6 +90,42 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
         yield scoring_needs.of_reference(name, reference, images, record, _is_done(folder, reference, record))
         score, record = jobs.score_job(study, name, extractor), places.scores(name, extractor)
         yield scoring_needs.of_score(score, run, images, record, _is_done(folder, score, record))
+
+
+def _of_pretrained(study: Study, name: str, images: int, folder: Path) -> Iterator[Need]:
+    """Jobs of an autoencoder that others trained: what its networks do is not known before it is there."""
+    run, places = study.runs[name], Places(study.study)
+    wanted, record = run.model.pretrained, record_of(places.model(name))
+    content = hub.planned_content(wanted.place, folder / record) if wanted.local else None
+    job = jobs.pretrained_job(study, name, content)
+    yield Need(
+        run=name,
+        job="import",
+        subject=wanted.source,
+        record=record,
+        done=_is_done(folder, job, record),
+        notes=(
+            "parameters, FLOPs, memory and time of a pretrained autoencoder are unknown, and not "
+            "counted: only "
+            "images and their disk are",
+        ),
+    )
+    for item in run.sets:
+        sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
+        count, seen = drawn(sample, images)
+        disk = archive_bytes(count, run.dataset.pixels)
+        yield Need(
+            run=name,
+            job="sample",
+            subject=item,
+            record=record,
+            images=count if item != "posterior" else count + seen,
+            processes=run.sampling.processes,
+            disk=disk,
+            working=disk,
+            done=_is_done(folder, sample, record),
+        )
+    yield from _scores(study, name, images, folder)
 
 
 def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
@@ -93,8 +138,8 @@ def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
 
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
-    shape, execution, batch = run.architecture, run.execution, run.training.batch_size
-    seen = optim.schedule(run.training, steps_per_epoch(images, batch)).total_steps * batch
+    shape, execution, batch = run.architecture, run.execution, run.recipe.batch_size
+    seen = optim.schedule(run.recipe, steps_per_epoch(images, batch)).total_steps * batch
     terms = flops.perceptual_terms(shape, run.loss)
     distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size, terms) if terms else 0
     work, notes = training_cost.step_flops(run, distance or 0), []
@@ -121,7 +166,7 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
             shape,
             run.loss,
             min(execution.micro_batch_size or share, share),
-            half=run.training.precision == "bfloat16",
+            half=run.recipe.precision == "bfloat16",
             checkpointing=execution.activation_checkpointing,
             processes=execution.world_size,
         ),
@@ -156,8 +201,8 @@ def _sample(job: jobs.SampleJob, run: Run, images: int, record: str, done: bool)
     work, seen = sampled(job, shape, images), count
     if job.set == "posterior":
         seen, batch = count + images, max(batch, min(ENCODE_BATCH, images))
-    drawn = refine.draws(job.generation) if job.generation else 1
-    noise = FLOAT * (drawn + 1) * batch * shape.latent_dimension  # and the point that is turned
+    draws = refine.draws(job.generation) if job.generation else 1
+    noise = FLOAT * (draws + 1) * batch * shape.latent_dimension  # and the point that is turned
     stored = FLOAT * memory.parameters(shape)
     parts = math.ceil(images / ESTIMATE_PART) if job.set == "posterior" else 0
     sums = parts * 2 * DOUBLE * shape.latent_dimension

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sphere_repro.data import lists
+from sphere_repro.data import hub, lists
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
@@ -35,6 +35,10 @@ def outside(study: Study, folder: Path = Path()) -> Outside:
         name: released.planned_content(Path(run.released), folder / record_of(places.model(name)))
         for name, run in study.runs.items()
         if run.released
+    } | {
+        name: hub.planned_content(run.model.pretrained.place, folder / record_of(places.model(name)))
+        for name, run in study.runs.items()
+        if run.model.kind == "pretrained-vae" and run.model.pretrained.local
     }
     references = {
         run.dataset.archive: given.planned_content(Path(place), folder / _reference_record(study, run))
@@ -62,6 +66,8 @@ def outside_paths(study: Study) -> list[str]:
             checkpoint = Path(run.released)
             files = (released.weights(checkpoint), released.configuration(checkpoint))
             found += [path.as_posix() for path in files]
+        if run.model.kind == "pretrained-vae" and run.model.pretrained.local:
+            found.append(run.model.pretrained.place.as_posix())
         reference = study.score.reference_of(run.dataset.name)
         if reference is not None:
             found.append(Path(reference).expanduser().as_posix())
@@ -80,9 +86,13 @@ def refuse_missing(study: Study, folder: Path = Path()) -> None:
     faults: dict[str, None] = {}
     for name, run in study.runs.items():
         made = folder / Places(study.study).model(name)
-        if run.released is not None and not (made.exists() or (folder / record_of(str(made))).exists()):
+        is_made = made.exists() or (folder / record_of(str(made))).exists()
+        if run.released is not None and not is_made:
             fault = released.missing(Path(run.released))
             faults |= {f"runs.{name}.released: {fault}": None} if fault else {}
+        if run.model.kind == "pretrained-vae" and run.model.pretrained.local and not is_made:
+            fault = hub.missing(run.model.pretrained.place)
+            faults |= {f"runs.{name}.model.source: {run.model.source}: {fault}": None} if fault else {}
         reference = study.score.reference_of(run.dataset.name)
         if reference is not None and not (folder / _reference_record(study, run)).exists():
             place = Path(reference).expanduser()

@@ -102,7 +102,7 @@ def _of_sphere(made: Proposal) -> dict[str, str]:
 
 
 def _of_training(made: Proposal) -> dict[str, str]:
-    rung, training = made.rung, made.study.runs["sphere"].training
+    rung, training = made.rung, made.study.runs["sphere"].recipe
     short = training.encoder_learning_rate_factor == 1
     return {
         "training.epochs": f"{made.steps} steps: what the time allows for",

@@ -267,7 +267,7 @@ def _training(rung: Rung, device: Device) -> dict[str, Any]:
 def _with_memory(data: dict[str, Any], device: Device) -> dict[str, Any] | None:
     """The same with micro batches that fit into the device's memory; None where not even one image does."""
     run = _study(data).runs["sphere"]
-    batch = run.training.batch_size
+    batch = run.recipe.batch_size
     largest = largest_batch(lambda count: _bytes(run, count), int(USABLE * device.memory), batch)
     if not largest:
         return None
@@ -277,7 +277,7 @@ def _with_memory(data: dict[str, Any], device: Device) -> dict[str, Any] | None:
 
 
 def _bytes(run: Run, batch: int) -> int:
-    half = run.training.precision == "bfloat16"
+    half = run.recipe.precision == "bfloat16"
     return training_bytes(run.architecture, run.loss, batch, half=half, checkpointing=False, processes=1)
 
 

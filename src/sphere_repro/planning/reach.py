@@ -82,7 +82,7 @@ LEAST = min(KNOWN, key=lambda recipe: recipe.product)
 
 def reach(name: str, run: Run, images: int) -> Reach:
     """The reach of one run on so many images."""
-    training = run.training
+    training = run.recipe
     whole = images // training.batch_size
     return Reach(
         run=name,
@@ -103,7 +103,7 @@ def reaches(study: Study, folder: Path) -> list[Reach]:
     trained = {
         name: run
         for name, run in study.runs.items()
-        if run.released is None and not is_replicate(name)  # which are trained alike
+        if run.is_trained and not is_replicate(name)  # which are trained alike
     }
     return [reach(name, run, trained_count(run, folder)) for name, run in trained.items()]
 

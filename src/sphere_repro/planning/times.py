@@ -104,9 +104,9 @@ class Asked:
     _counts: dict[str, int | None] = field(default_factory=dict)
 
     def minutes(self, step: Step, processors: int = 1) -> int:
-        """The time limit of a job, whole minutes; the most where nobody knows how many images there are."""
+        """The time limit of a job, whole minutes; the most where nobody knows how much it does."""
         images = self._images(step)
-        if images is None:
+        if images is None or self._of_unknown_shapes(step):
             return math.ceil(60 * self.limits.most_hours)
         return self.limits.minutes(work_of(step, self.study, images, processors))
 
@@ -115,6 +115,12 @@ class Asked:
         images = self._images(step)
         assert isinstance(step.job, SampleJob)
         return None if images is None else math.ceil(set_bytes(step.job, images) / MEGA)
+
+    def _of_unknown_shapes(self, step: Step) -> bool:
+        """Whether a pretrained autoencoder works, whose FLOPs nobody knows before its files are there."""
+        return step.rule in ("sample", "encode", "images") and (
+            run_of(step, self.study).model.kind == "pretrained-vae"
+        )
 
     def _images(self, step: Step) -> int | None:
         run = run_of(step, self.study)

@@ -31,8 +31,8 @@ def step_flops(run: Run, perceptual: int) -> StepFlops:
     shape, loss = run.architecture, run.loss
     again = flops.recomputed_flops(shape, loss) if run.execution.activation_checkpointing else 0
     networks = flops.training_flops(shape, loss) + again
-    half = networks if run.training.precision == "bfloat16" else 0
-    if loss.perceptual.in_half(run.training.precision):
+    half = networks if run.recipe.precision == "bfloat16" else 0
+    if loss.perceptual.in_half(run.recipe.precision):
         half += perceptual
     tf32 = perceptual if loss.perceptual.precision == "tf32" else 0
     return StepFlops(networks + perceptual, half, tf32, again)

@@ -58,6 +58,8 @@ def work_of(step: Step, study: Study, images: int, processors: int = 1) -> Work:
         processors: that the job has, where it uses several.
     """
     job, run = step.job, run_of(step, study)
+    if run.model.kind == "pretrained-vae" and isinstance(job, jobs.SampleJob | jobs.EncodeJob):
+        return _of_unknown_shapes(job, run, images)
     match job:
         case jobs.PrepareJob():
             return Work(handled=PHOTOGRAPHS * handling(images, run), processors=processors)
@@ -79,6 +81,15 @@ def work_of(step: Step, study: Study, images: int, processors: int = 1) -> Work:
                 count = min(images, JUDGED) if job.dataset.source.classes else 0
             return extracting(job.score.extractor, count, run)
     raise ValueError(f"{step.rule} is no long job")
+
+
+def _of_unknown_shapes(job: jobs.SampleJob | jobs.EncodeJob, run: Run, images: int) -> Work:
+    """Images of a pretrained autoencoder; the FLOPs of its networks nobody knows before they are there."""
+    if isinstance(job, jobs.EncodeJob):
+        return Work(handled=handling(min(job.count, images), run))
+    count, seen = drawn(job, images)
+    read = seen if job.set in ("reconstruction", "posterior") else 0
+    return Work(handled=handling(count + read, run), processors=run.sampling.processes)
 
 
 def run_of(step: Step, study: Study) -> Run:
@@ -108,13 +119,13 @@ def comparing(job: jobs.ScoreJob, count: int, images: int) -> float:
 
 def training(run: Run, images: int) -> Work:
     """All steps of a training; images are read ahead while it computes."""
-    batch, execution = run.training.batch_size, run.execution
-    seen = run.training.total_steps(max(1, images // batch)) * batch
+    batch, execution = run.recipe.batch_size, run.execution
+    seen = run.recipe.total_steps(max(1, images // batch)) * batch
     again = flops.recomputed_flops(run.architecture, run.loss) if execution.activation_checkpointing else 0
     networks = seen * (flops.training_flops(run.architecture, run.loss) + again)
     terms = flops.perceptual_terms(run.architecture, run.loss)
     perceptual = seen * perceptual_flops(run.loss.perceptual, run.dataset.pixels, terms)
-    precision, own = run.training.precision, run.loss.perceptual
+    precision, own = run.recipe.precision, run.loss.perceptual
     half = networks if precision == "bfloat16" else 0
     return Work(
         flops=networks + perceptual,

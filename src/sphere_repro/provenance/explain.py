@@ -122,9 +122,19 @@ def _about(record: Link) -> list[str]:
         lines.append(f"made {record['started']} in {record['seconds']} s on {record.get('device', 'cpu')}")
     if outside := record.get("interpreter", {}).get("outside"):
         lines.append(f"from outside of the environment: {', '.join(outside)}")
+    if isinstance(model := parameters.get("pretrained"), dict):
+        lines.append(_about_pretrained(model, record))
     if "source" in record:
         lines.append(f"source: {record['source']['title']}, {record['source']['version']}")
     return lines
+
+
+def _about_pretrained(model: Link, record: Link) -> str:
+    """Where a pretrained autoencoder comes from, and how its latents are normalised."""
+    place = "/".join(filter(None, (model["source"], model.get("subfolder"))))
+    commit = f" at {record['commit']}" if record.get("commit") else ""
+    licence = f", licence {record['licence']}" if record.get("licence") else ""
+    return f"pretrained: {record['network']} of {place}{commit}{licence}; {record['normalisation']}"
 
 
 def _commit(code: Link) -> str:

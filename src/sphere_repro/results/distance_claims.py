@@ -49,7 +49,7 @@ def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
         run = group[0]
         if run.ablation is not None:
             continue  # the paper's statements are about its method, not about what it leaves out
-        if run.kind == "vae":
+        if run.kind != "sphere":
             found.append(_of_one_model(group, _vae_prior))
         else:
             wanted = ("vae", run.dataset, run.metric)
@@ -190,6 +190,11 @@ def _ratio(
 
 def _chosen_kl(vae: RunScores) -> str:
     """What to say of the VAE's KL weight: so small a weight hardly pulls its latents to the prior."""
+    if vae.kind == "pretrained-vae":
+        return (
+            "the weight of its KL divergence is its authors' choice, and largely decides how far they "
+            "lie apart"
+        )
     weight = "the study's" if vae.kl is None else f"{vae.kl:g}"
     return (
         f"the VAE's KL weight is {weight}, a choice and not the paper's: with a larger one the prior comes "

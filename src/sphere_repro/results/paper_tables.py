@@ -165,7 +165,7 @@ def of_guidance(rows: Sequence[Row]) -> Table:
 
 def of_posterior_hole(rows: Sequence[Row]) -> Table:
     """Reconstructions beside draws, of Sphere Encoders and of VAEs on the same images; draws unguided."""
-    datasets = {row["dataset"] for row in rows if row["model"] == "vae"}
+    datasets = {row["dataset"] for row in rows if row["model"] != "sphere"}
     columns: dict[str, Callable[[Row], bool]] = {
         "reconstructions": lambda row: row["kind"] == "reconstruction",
         "random points, 1 step": lambda row: _steps(row) == 1 and not row["guidance_position"],

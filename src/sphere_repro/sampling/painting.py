@@ -12,7 +12,7 @@ from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.choice import choose
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
-from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder
+from sphere_repro.models.autoencoder import GaussianVae, SphereAutoencoder
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import refine
 from sphere_repro.sphere import spherify
@@ -50,7 +50,7 @@ def painter(
     """
     if job.set == "reconstruction":
         return _reconstructions(checkpoint, source, count)
-    if isinstance(checkpoint.model, VariationalAutoencoder):
+    if isinstance(checkpoint.model, GaussianVae):
         if job.set not in ("prior", "posterior"):
             raise UserError(f"'{job.set}' is not a sample set of a VAE. Use the model of run '{job.run}'.")
         return _draws(checkpoint.model, job.seed, labels, gaussian)
@@ -114,7 +114,7 @@ def _reconstructions(checkpoint: Checkpoint, source: ImageArchive, count: int) -
     return paint
 
 
-def _draws(model: VariationalAutoencoder, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian) -> Paint:
+def _draws(model: GaussianVae, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian) -> Paint:
     """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
     shape, device = (model.shape.tokens, model.shape.token_channels), next(model.parameters()).device
     mean, deviation = gaussian

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sphere_repro.errors import UserError
-from sphere_repro.models.autoencoder import Autoencoder
+from sphere_repro.models.autoencoder import AnyAutoencoder
 from sphere_repro.study.generation import Precision
 
 AMPERE = (8, 0)  # the first GPUs with TF32
@@ -39,15 +39,15 @@ def computing(precision: Precision, device: torch.device, key: str = "sampling.p
         products.allow_tf32, convolutions.allow_tf32 = before
 
 
-def lower(model: Autoencoder, precision: Precision) -> None:
+def lower(model: AnyAutoencoder, precision: Precision) -> None:
     """Cast the weights to bfloat16, as the released evaluation does; what comes out is float32 again.
 
     A no-op for the other precisions.
     """
     if precision != "bfloat16":
         return
-    model.to(torch.bfloat16)
-    for network in (model.encoder, model.decoder):
+    for network in (model.encoder, model.decoder):  # not what a pretrained one's latents are normalised by
+        network.to(torch.bfloat16)
         network.register_forward_pre_hook(_to_bfloat16)
         network.register_forward_hook(_to_float32)
 

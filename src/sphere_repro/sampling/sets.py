@@ -40,7 +40,7 @@ ENCODE_BATCH = 256
 GENERATE_BATCH = 64
 ESTIMATE_PART = 4096  # images: minutes of encoding
 PART = 250  # images: ten minutes of four steps of the largest model
-KINDS = {"sphere": "a Sphere Encoder", "vae": "a VAE"}
+KINDS = {"sphere": "a Sphere Encoder", "vae": "a VAE", "pretrained-vae": "a pretrained VAE"}
 STATE = ".state"
 
 

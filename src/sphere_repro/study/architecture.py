@@ -7,13 +7,16 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.hub import Pretrained
 from sphere_repro.ledger import EACH, by_dataset, ledger
-from sphere_repro.strict import Positive, Strict
+from sphere_repro.strict import Positive, Strict, is_none
 
+Kind = Literal["sphere", "vae", "pretrained-vae"]
 SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
 
 
 MOST_CHANNELS = 65536
+OF_PRETRAINED = ("source", "revision", "subfolder", "sha256")
 
 
 class Size(Strict):
@@ -114,9 +117,9 @@ def resolve_size(size: str | Size) -> Size:
 class Model(Strict):
     """The autoencoder (section 2)."""
 
-    kind: Literal["sphere", "vae"] = Field(
+    kind: Kind = Field(
         "sphere",
-        description="Sphere Encoder or Gaussian VAE baseline",
+        description="Sphere Encoder, Gaussian VAE baseline, or an autoencoder that others trained",
         json_schema_extra=ledger(
             section="figures",
             released="sphere",
@@ -191,8 +194,66 @@ class Model(Strict):
         json_schema_extra=ledger(section="networks", released=True),
     )
 
+    source: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        exclude_if=is_none,
+        description="of a pretrained-vae: OWNER/NAME on the hub, or a folder (./PATH, /PATH) of diffusers",
+        json_schema_extra=ledger(section="figures", reason="names of others"),
+    )
+    revision: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="of a source on the hub: a commit (40 digits), or a branch or tag, which may move on; "
+        "default: its main branch as first fetched",
+        json_schema_extra=ledger(section="figures", reason="a commit never becomes another one"),
+    )
+    subfolder: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="where in the source config.json and the weights lie, e.g. vae",
+        json_schema_extra=ledger(section="figures", reason="names of others"),
+    )
+    sha256: dict[str, str] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="digests of files of the source, by their names; default: those of the first download",
+        json_schema_extra=ledger(section="figures", reason="so that nobody can change what was measured"),
+    )
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        if self.kind == "pretrained-vae":
+            for key in sorted(self.model_fields_set - {"kind", *OF_PRETRAINED}):
+                raise ValueError(
+                    f"{key} has no meaning for a pretrained-vae, which brings its own shapes: remove it"
+                )
+            if self.source is None:
+                raise ValueError(
+                    "source is missing: a pretrained-vae needs OWNER/NAME on the hub, or a folder"
+                )
+            _ = self.pretrained
+            return self
+        for key in OF_PRETRAINED:
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} is of a pretrained-vae: remove it, or set kind to pretrained-vae")
+        return self
+
+    @property
+    def pretrained(self) -> Pretrained:
+        """Which autoencoder of others it is."""
+        assert self.source is not None  # it is one
+        return Pretrained(
+            source=self.source, revision=self.revision, subfolder=self.subfolder, sha256=self.sha256 or {}
+        )
+
     def architecture(self, dataset: Dataset) -> Architecture:
-        """The shapes for `dataset`: d = int(3·H²/g²/ratio), p by the paper's table."""
+        """The shapes for `dataset`: d = int(3·H²/g²/ratio), p by the paper's table.
+
+        Those of a pretrained autoencoder are known only when its files are there.
+        """
+        assert self.kind != "pretrained-vae"
         pixels = dataset.pixels
         patch = self.patch_size or default_patch_size(pixels)
         if pixels % patch:

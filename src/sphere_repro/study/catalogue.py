@@ -108,16 +108,38 @@ def _curated(files: StudyFiles, run: str) -> dict[str, str]:
 
 
 def _posterior_hole(files: StudyFiles, run: str) -> dict[str, str]:
-    baseline, single = files.baseline(run), files.single_step(run)
-    assert baseline and single  # it is asked of paired runs only
-    sphere = {name: path for name, path in files.sets(run).items() if name in ("reconstruction", single)}
-    return {
-        "real": files.archive_of(run),
-        **{f"sphere.{name}": path for name, path in sphere.items()},
+    """Of a Sphere Encoder with its VAE, or of a pretrained VAE with its Sphere Encoder, if it has one."""
+    if run in files.pretrained:
+        run, baseline = files.beside(run) or "", run
+    else:
+        baseline = files.baseline(run) or ""
+    vae = {
+        "real": files.archive_of(baseline),
         **{f"vae.{name}": path for name, path in files.sets(baseline).items()},
-        "scores.sphere": files.scores()[run],
         "scores.vae": files.scores()[baseline],
     }
+    if not run:
+        return vae
+    single = files.single_step(run)
+    sphere = {name: path for name, path in files.sets(run).items() if name in ("reconstruction", single)}
+    return {
+        "real": vae.pop("real"),
+        **{f"sphere.{name}": path for name, path in sphere.items()},
+        "scores.sphere": files.scores()[run],
+        **vae,
+    }
+
+
+def _models(files: StudyFiles, _subject: str) -> dict[str, str]:
+    found = {}
+    for run in files.side_by_side:
+        shown = {"reconstruction", "prior", "posterior"}
+        if run in files.spheres:
+            shown = {"reconstruction", files.single_step(run) or ""}
+        found[f"{run}.real"] = files.archive_of(run)
+        found |= {f"{run}.{name}": path for name, path in files.sets(run).items() if name in shown}
+        found[f"{run}.scores"] = files.scores()[run]
+    return found
 
 
 def _uniformity(files: StudyFiles, run: str) -> dict[str, str]:
@@ -190,7 +212,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "and how often it is right on real images held out, stands above.",
         ),
         "posterior-hole": Kind(
-            lambda files: files.paired,
+            lambda files: [*files.paired, *files.pretrained],
             _posterior_hole,
             "The posterior hole. From left to right: input, reconstruction, decodes of random latents. "
             "The VAE draws them from its standard normal prior and from the estimated posterior "
@@ -198,6 +220,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Encoder both right panels are decodes of random points of the sphere, without guidance where "
             "such a set was drawn. Above each panel stands the Fréchet distance of the whole sample set from "
             "the real images, in the metric that the figure names.",
+        ),
+        "posterior-hole-models": Kind(
+            lambda files: [""] if files.side_by_side else [],
+            _models,
+            "The posterior hole of every model of the study, a row each: inputs, reconstructions, and "
+            "decodes "
+            "of random latents, as in the figure 'posterior-hole'. Models of one dataset show the same "
+            "inputs. "
+            "A pretrained autoencoder's prior is a standard normal in the latents that its configuration "
+            "normalises. On the page of the same name one model is shown at a time, and others are chosen by "
+            "buttons, arrow keys or a swipe.",
+            usual=False,
+            page=True,
         ),
         "uniformity": Kind(
             lambda files: files.judged,

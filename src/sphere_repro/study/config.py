@@ -55,7 +55,11 @@ class Run(Strict):
     dataset: Dataset
     model: Model = Model()
     loss: Loss = Loss()
-    training: Training
+    training: Training | None = Field(
+        None,
+        exclude_if=is_none,
+        description="optimizer, schedule and length; required, except of a pretrained-vae",
+    )
     execution: Execution = Execution()
     sampling: Draws = Draws()
     baseline_of: str | None = Field(
@@ -105,6 +109,10 @@ class Run(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.model.kind == "pretrained-vae":
+            return self._check_pretrained()
+        if self.training is None:
+            raise ValueError("training is missing")
         _ = self.architecture  # raises where the shapes do not fit
         if self.model.kind == "vae":
             for key in CONSISTENCY_KEYS:
@@ -123,8 +131,24 @@ class Run(Strict):
         self._check_released()
         self._check_batch()
         check_terms(self.loss, self.model.kind)
-        check_perceptual_precision(self.loss.perceptual, self.training.precision)
+        check_perceptual_precision(self.loss.perceptual, self.recipe.precision)
         self.loss.perceptual.check_pixels(self.architecture.image_size)
+        return self
+
+    def _check_pretrained(self) -> Self:
+        for key in ("loss", "training", "execution", "released", "replicates", "ablation"):
+            if key in self.model_fields_set and getattr(self, key) is not None:
+                raise ValueError(
+                    f"{key} has no meaning for a pretrained-vae, which is not trained: remove it"
+                )
+        for key in ("generations", "labels"):
+            if key in self.sampling.model_fields_set:
+                raise ValueError(f"sampling.{key} has no meaning for a pretrained-vae: remove it")
+        if self.sampling.weights == "ema":
+            raise ValueError(
+                "sampling.weights has no meaning for a pretrained-vae, which has one set of them"
+            )
+        check_image_sets(self.sampling, self.model.kind, 0)
         return self
 
     def _check_guidance(self) -> None:
@@ -139,14 +163,14 @@ class Run(Strict):
             raise ValueError("sampling.labels: the model is unconditional, so there are no classes to draw")
 
     def _check_execution(self) -> None:
-        if self.execution.world_size > self.training.batch_size:
+        if self.execution.world_size > self.recipe.batch_size:
             raise ValueError(
                 f"execution: {self.execution.world_size} processes cannot share a batch of "
-                f"{self.training.batch_size} images; use fewer, or raise training.batch_size"
+                f"{self.recipe.batch_size} images; use fewer, or raise training.batch_size"
             )
 
     def _check_batch(self) -> None:
-        images, batch = self.dataset.source.images, self.training.batch_size
+        images, batch = self.dataset.source.images, self.recipe.batch_size
         if images is not None:
             images -= held_count(images, self.dataset.held_out)
         if self.released is None and images is not None and batch > images:
@@ -161,6 +185,22 @@ class Run(Strict):
         if self.released is not None and self.replicates > 1:
             raise ValueError("replicates has no meaning for a released checkpoint, which is not trained")
 
+    @property
+    def recipe(self) -> Training:
+        """How it is trained; asked of a run that has a training."""
+        assert self.training is not None
+        return self.training
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether its model is trained here; the others' are imported."""
+        return self.released is None and self.model.kind != "pretrained-vae"
+
+    @property
+    def classes(self) -> int:
+        """Classes that its model knows; 0 where it is unconditional."""
+        return 0 if self.model.kind == "pretrained-vae" else self.architecture.classes
+
     @cached_property
     def architecture(self) -> Architecture:
         return self.model.architecture(self.dataset)
@@ -168,7 +208,7 @@ class Run(Strict):
     @property
     def sets(self) -> tuple[str, ...]:
         """Names of the run's sample sets, in the order of the tables."""
-        if self.model.kind == "vae":
+        if self.model.kind != "sphere":
             return ("reconstruction", "prior", "posterior")
         return ("reconstruction", *(generation.name for generation in self.sampling.generations))
 
@@ -305,7 +345,7 @@ class Study(Strict):
             if run.baseline_of is not None and run.baseline_of not in self.runs:
                 hint = nearest(run.baseline_of, self.runs)
                 raise ValueError(f"runs.{name}.baseline_of: no run is called '{run.baseline_of}'{hint}")
-            if run.baseline_of is not None and run.model.kind != "vae":
+            if run.baseline_of is not None and run.model.kind == "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: only a VAE is a baseline")
             if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")

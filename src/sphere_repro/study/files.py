@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from sphere_repro.data.hub import Pretrained
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run, Study
@@ -150,7 +151,7 @@ class Outside:
 
     Attributes:
         images: by archive; None for the datasets of the table.
-        checkpoints: by run, for those that are not trained.
+        checkpoints: by run, for those that are made of files of one's own.
         references: by archive, for those compared with statistics by others.
         inputs: by place, for images of one's own that image sets begin with.
     """
@@ -175,11 +176,22 @@ class StudyFiles:
     @property
     def trained(self) -> list[str]:
         """Runs that are trained; the others' models are imported."""
-        return [name for name, run in self.study.runs.items() if run.released is None]
+        return [name for name, run in self.study.runs.items() if run.is_trained]
 
     @property
     def imported(self) -> list[str]:
         return [name for name, run in self.study.runs.items() if run.released is not None]
+
+    @property
+    def pretrained(self) -> list[str]:
+        """Runs of autoencoders that others trained."""
+        return [name for name, run in self.study.runs.items() if run.model.kind == "pretrained-vae"]
+
+    @cached_property
+    def fetched(self) -> dict[str, Pretrained]:
+        """What the study takes from a hub of models, by the name of its files."""
+        found = [self.study.runs[name].model.pretrained for name in self.pretrained]
+        return {each.name: each for each in found if not each.local}
 
     @property
     def first(self) -> list[str]:
@@ -231,6 +243,26 @@ class StudyFiles:
     def paired(self) -> list[str]:
         """Runs that have a baseline and a set of one step to show beside it."""
         return [name for name in self.spheres if self.baseline(name) and self.single_step(name)]
+
+    def beside(self, run: str) -> str | None:
+        """The Sphere Encoder that a pretrained VAE is shown beside, where it has a set of one step."""
+        of = self.study.runs[run].baseline_of
+        return of if of is not None and self.single_step(of) else None
+
+    @property
+    def side_by_side(self) -> list[str]:
+        """Models whose posterior holes are shown together, dataset by dataset: those of datasets with a "
+        "VAE."""
+        runs = {name: self.study.runs[name] for name in self.first}
+        datasets = dict.fromkeys(run.dataset.archive for run in runs.values())
+        with_vae = {run.dataset.archive for run in runs.values() if run.model.kind != "sphere"}
+        return [
+            name
+            for archive in datasets
+            for name, run in runs.items()
+            if run.dataset.archive == archive and archive in with_vae and run.ablation is None
+            if run.model.kind != "sphere" or self.single_step(name)
+        ]
 
     def baseline(self, run: str) -> str | None:
         """The run that is shown beside `run`."""
@@ -306,6 +338,11 @@ class StudyFiles:
         if run in self.imported:
             job = jobs.released_job(self.study, run, self.outside.checkpoints.get(run))
             return Step("import_released", run, job, {}, (model, record_of(model)))
+        if run in self.pretrained:
+            wanted = self.study.runs[run].model.pretrained
+            made_of = jobs.pretrained_job(self.study, run, self.outside.checkpoints.get(run))
+            fetched: dict[str, str | list[str]] = {} if wanted.local else {"raw": wanted.record.as_posix()}
+            return Step("import_pretrained", run, made_of, fetched, (model, record_of(model)))
         made = (model, record_of(model), self.places.curves(run))
         return Step("train", run, jobs.train_job(self.study, run), {"data": self.archive_of(run)}, made)
 

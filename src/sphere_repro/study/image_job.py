@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.strict import Strict
+from sphere_repro.study.architecture import Kind
 from sphere_repro.study.config import Study
 from sphere_repro.study.image_sets import Crossover, Edit, Inputs, Interpolation, Reconstruction
 from sphere_repro.study.image_sources import source_of
@@ -26,7 +27,7 @@ class ImagesJob(Strict):
 
     seed: NamedSeed
     run: RunName
-    kind: Literal["sphere", "vae"]
+    kind: Kind
     dataset: Dataset
     weights: Literal["raw", "ema"]
     batch_size: int = Field(ge=1)

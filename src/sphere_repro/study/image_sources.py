@@ -12,7 +12,7 @@ from sphere_repro.study.image_sets import Draws, Edit, ImageSet, Inputs, Interpo
 def check_image_sets(draws: Draws, kind: str, classes: int) -> None:
     """Raises ValueError where a model of this kind and so many classes cannot make a set."""
     for key in ("edits", "crossovers", "interpolations"):
-        if kind == "vae" and getattr(draws, key):
+        if kind != "sphere" and getattr(draws, key):
             raise ValueError(f"sampling.{key} has no meaning for a VAE: remove it")
     for each in draws.image_sets:
         if isinstance(each, Edit | Interpolation):

@@ -12,18 +12,17 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.data.hub import Pretrained
 from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
 from sphere_repro.strict import Strict
-from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.architecture import Architecture, Kind, Model
 from sphere_repro.study.config import Ablation, Run, Study
 from sphere_repro.study.generation import Generation, Precision
 from sphere_repro.study.objective import Loss, check_perceptual_precision, check_terms
 from sphere_repro.study.recipe import Training
 from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
 from sphere_repro.study.scoring import FEWEST, Score, Uniformity
-
-Kind = Literal["sphere", "vae"]
 
 
 class PrepareJob(Strict):
@@ -78,6 +77,18 @@ class ReleasedJob(Strict):
     @property
     def architecture(self) -> Architecture:
         return self.model.architecture(self.dataset)
+
+
+class PretrainedJob(Strict):
+    """Make a run's model of an autoencoder that others trained.
+
+    `content` is the hash of a folder of one's own; the files of a hub are those that were fetched first.
+    """
+
+    run: RunName
+    pretrained: Pretrained
+    dataset: Dataset
+    content: str | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class SampleJob(Strict):
@@ -159,9 +170,10 @@ def train_job(study: Study, name: str) -> TrainJob:
         UserError: the run's model is a released one.
     """
     run = study.runs[name]
-    if run.released is not None:
+    if not run.is_trained:
+        made_of = run.released or run.model.pretrained
         raise UserError(
-            f"runs.{name} is not trained: its model is made of {run.released}. Use 'sphere-repro import'."
+            f"runs.{name} is not trained: its model is made of {made_of}. Use 'sphere-repro import'."
         )
     return TrainJob(
         seed=seed_for(study, name),
@@ -169,7 +181,7 @@ def train_job(study: Study, name: str) -> TrainJob:
         dataset=run.dataset,
         model=run.model,
         loss=run.loss,
-        training=run.training,
+        training=run.recipe,
     )
 
 
@@ -192,6 +204,18 @@ def released_job(study: Study, name: str, content: str | None = None) -> Release
         alpha_max=run.loss.alpha_max,
         content=content,
     )
+
+
+def pretrained_job(study: Study, name: str, content: str | None = None) -> PretrainedJob:
+    """The making of run `name`'s model from an autoencoder that others trained.
+
+    Raises:
+        UserError: the run has no such model.
+    """
+    run = study.runs[name]
+    if run.model.kind != "pretrained-vae":
+        raise UserError(f"runs.{name} is no pretrained-vae: use 'sphere-repro train', or give it that kind.")
+    return PretrainedJob(run=name, pretrained=run.model.pretrained, dataset=run.dataset, content=content)
 
 
 def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
@@ -233,7 +257,7 @@ def reference_job(study: Study, run: Run, extractor: str, content: str | None = 
 
 def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
     run = study.runs[name]
-    generations = {} if run.model.kind == "vae" else {g.name: g for g in run.sampling.generations}
+    generations = {} if run.model.kind != "sphere" else {g.name: g for g in run.sampling.generations}
     return ScoreJob(
         seed=seed_for(study, name),
         run=name,
@@ -273,8 +297,12 @@ def seed_for(study: Study, name: str) -> Seed:
 
 
 def baseline(study: Study, name: str) -> str | None:
-    """The first run that names `name` as the one it is a baseline of."""
-    return next((other for other, run in study.runs.items() if run.baseline_of == name), None)
+    """The first VAE of this study's that names `name` as the one it is a baseline of.
+
+    A pretrained one has another backbone and length: figures show it apart, and its latents are not judged.
+    """
+    own = {other: run.baseline_of for other, run in study.runs.items() if run.model.kind == "vae"}
+    return next((other for other, of in own.items() if of == name), None)
 
 
 def scored_by(score: Score, extractor: str, dataset: Dataset) -> Score:

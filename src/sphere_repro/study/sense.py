@@ -13,7 +13,7 @@ def doubts(study: Study, memory: int | None) -> list[str]:
         study: that may have passed every check.
         memory: bytes that new work may use; None where nobody knows.
     """
-    trained = {name: run for name, run in study.runs.items() if run.released is None}
+    trained = {name: run for name, run in study.runs.items() if run.is_trained}
     found = {name: _latent_bytes(run) for name, run in trained.items() if not is_replicate(name)}
     return [
         f"runs.{name}: the latents of one pass take {needed / 1e9:.3g} GB, more than the "
@@ -26,6 +26,6 @@ def doubts(study: Study, memory: int | None) -> list[str]:
 
 def _latent_bytes(run: Run) -> int:
     """Bytes of one process's latents in float32."""
-    share = -(-run.training.batch_size // run.execution.world_size)
+    share = -(-run.recipe.batch_size // run.execution.world_size)
     images = min(share, run.execution.micro_batch_size or share)
     return 4 * images * run.architecture.latent_dimension
