@@ -14,7 +14,7 @@ from torch import Tensor
 from sphere_repro.data.hub import Pretrained
 from sphere_repro.errors import UserError
 from sphere_repro.models.checkpoint import load_model
-from sphere_repro.models.pretrained import PretrainedVae
+from sphere_repro.models.pretrained import AT_ONCE, PretrainedVae
 from sphere_repro.models.pretrained_import import import_pretrained
 from sphere_repro.strict import parse
 from sphere_repro.study.config import Dataset
@@ -91,6 +91,22 @@ def test_latents_and_images_are_those_of_diffusers(case: str, tmp_path: Path) ->
         torch.testing.assert_close(ours.decode(mean), theirs.decode(wanted.mean).sample, rtol=1e-4, atol=1e-5)
     assert mean.shape == (3, ours.shape.tokens, ours.shape.token_channels)
     assert ours.shape.latent_dimension == mean[0].numel() and ours.shape.classes == 0
+
+
+def test_a_large_batch_passes_in_parts(tmp_path: Path) -> None:
+    """Whatever batch a job asks for: feature maps of convolutions are large."""
+    theirs = saved(tmp_path / "a")
+    ours, seen = opened(tmp_path / "a", tmp_path / "model.safetensors"), []
+    for network in (ours.encoder, ours.decoder):
+        network.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    x = torch.rand((AT_ONCE + 3, 3, 8, 8), generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.no_grad():
+        mean, _ = ours.posterior(x)
+        images = ours.decode(mean)
+        torch.testing.assert_close(
+            images, theirs.decode(theirs.encode(x).latent_dist.mean).sample, rtol=1e-4, atol=1e-5
+        )
+    assert seen == [AT_ONCE, 3, AT_ONCE, 3]
 
 
 def test_the_classes_own_factor_is_told(tmp_path: Path) -> None:
