@@ -119,12 +119,12 @@ def test_the_verb_adds_them_to_the_other_claims(tmp_path: Path) -> None:
     claims([scores], [], path, tmp_path / "claims.json")
     written = json.loads((tmp_path / "claims.json").read_text())
     assert [claim["claim"] for claim in written["claims"]][-2:] == [NAME, NAME]
-    assert len(written["claims"]) == 6
     assert str(path) in written["provenance"]["inputs"]
     text = (tmp_path / "claims.md").read_text()
     assert "within 5 %" in text and "published 10 (released model card)" in text
     claims([scores], [], None, tmp_path / "claims.json")
-    assert NAME not in (tmp_path / "claims.json").read_text()
+    without = (tmp_path / "claims.json").read_text()
+    assert NAME not in without and len(json.loads(without)["claims"]) == len(written["claims"]) - 2
 
 
 def test_a_foreign_table_is_told(tmp_path: Path) -> None:
