@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from sphere_repro.study.config import load_study  # noqa: E402
 from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles  # noqa: E402
 
 DRAWING = ROOT / "docs" / "packages.svg"
+PICTURES = ROOT / "docs" / "pictures"
+# Study → kinds of figures that the demo has no time for; their pictures are copied from its results.
+BEYOND = {"gallery": ("refinement", "guidance"), "ablations-small": ("ablations", "noise-angle")}
 
 
 def fill(text: str, name: str, block: str) -> str:
@@ -43,7 +47,7 @@ def blocks(results: Path) -> dict[str, dict[str, str]]:
             "table": markdown_table(table),
             "claims": (results / "claims.md").read_text(encoding="utf-8"),
         },
-        "docs/figures.md": {"figures": gallery(results)},
+        "docs/figures.md": {"figures": gallery(results), "beyond": beyond()},
         "docs/architecture.md": {"packages": draw_packages.table()},
         "docs/paper.md": {
             "unplaced": unplaced_table(load_expected(ROOT / "params/expected.yaml")),
@@ -77,6 +81,41 @@ def _of_kind(kind: str, figures: list[catalogue.Figure], results: Path) -> str:
     )
 
 
+def beyond() -> str:
+    """The figures of `BEYOND`: how each is made, and the copy of its picture."""
+    parts = []
+    for study, figure in _beyond():
+        name = f"{study}-{figure.name}"
+        command = (
+            f"snakemake --cores all --configfile params/{study}.yaml "
+            f"results/studies/{study}/figures/{figure.name}.png"
+        )
+        words = f"{figure.kind.replace('-', ' ').capitalize()} ({study})"
+        notebook = f"[{figure.kind}](../notebooks/{figure.kind}.ipynb)"
+        beside = f"Numbers: [{name}](pictures/{name}.csv); notebook: {notebook}."
+        picture = f"![{name}](pictures/{name}.png)"
+        parts += [f"## {words}", figure.caption, f"```bash\n{command}\n```", picture, beside]
+    return "\n\n".join(parts)
+
+
+def _beyond() -> list[tuple[str, catalogue.Figure]]:
+    found = []
+    for study, kinds in BEYOND.items():
+        wanted = catalogue.wanted(StudyFiles(load_study(ROOT / "params" / f"{study}.yaml"))).values()
+        found += [(study, figure) for figure in wanted if figure.kind in kinds]
+    return found
+
+
+def copy_pictures() -> None:
+    """Copy what those studies have made here; without their results the copies stay as they are."""
+    for study, figure in _beyond():
+        for suffix in ("png", "csv"):
+            made = ROOT / "results" / "studies" / study / "figures" / f"{figure.name}.{suffix}"
+            if made.is_file():
+                PICTURES.mkdir(exist_ok=True)
+                shutil.copyfile(made, PICTURES / f"{study}-{figure.name}.{suffix}")
+
+
 def filled(page: str, named: dict[str, str]) -> str:
     """The page's text with its blocks."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -88,4 +127,5 @@ def filled(page: str, named: dict[str, str]) -> str:
 if __name__ == "__main__":
     for page, named in blocks(ROOT / "results").items():
         (ROOT / page).write_text(filled(page, named), encoding="utf-8")
+    copy_pictures()
     DRAWING.write_text(draw_packages.drawing(), encoding="utf-8")
