@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import DEVICES
-from sphere_repro.metrics import recognition
+from sphere_repro.metrics import memorisation, recognition
 from sphere_repro.planning import needs, perceptual_cost, times, work
 from sphere_repro.planning.archives import archive_bytes
 from sphere_repro.planning.need import Need
@@ -76,6 +76,8 @@ def test_perceptual_networks_are_counted_again(pixels: int, without: dict[str, f
 
 def test_a_classifier_is_made_of_as_many_images_as_the_planner_says() -> None:
     assert work.JUDGED == recognition.MOST_IMAGES
+    found = (work.PLANTED, work.CONTROLS, work.COMPARED_SIDE)
+    assert found == (memorisation.PLANTED, memorisation.MOST_CONTROLS, memorisation.SIDE)
 
 
 def test_a_limit_is_a_factor_times_the_estimate_within_bounds() -> None:

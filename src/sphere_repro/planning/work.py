@@ -11,15 +11,17 @@ from sphere_repro.study import flops, jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import Step
-from sphere_repro.study.generation import Precision
+from sphere_repro.study.generation import Precision, remembered
 from sphere_repro.study.objective import Perceptual
+from sphere_repro.study.scoring import Score
 
 # Seconds on one processor for each pixel of an image that is decoded, resized or encoded, from above: a PNG
 # of 256 pixels takes 9 ms to write here and 2 ms to read, on a busy machine several times that.
 HANDLING = 0.5e-6
 SMALL = 0.005  # seconds for an image of any size: small files, small resizes
 EXTRACTED = 299  # pixels to which an image is resized before its features are taken, at most
-JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch
+JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch, as the three below
+PLANTED, CONTROLS, COMPARED_SIDE = 200, 10_000, 32  # of metrics.memorisation
 PROCESSOR = 5e10  # FLOP/s of one processor in large products, from below
 PHOTOGRAPHS = 4  # so much larger is what a publisher's images are made of
 # FLOPs of one pass of the paper's perceptual networks: ConvNeXt at 224 pixels, LPIPS for each pixel;
@@ -74,12 +76,13 @@ def work_of(step: Step, study: Study, images: int, processors: int = 1) -> Work:
         case jobs.ScoreJob():
             counts = [drawn(jobs.sample_job(study, job.run, name), images)[0] for name in job.sets]
             found = extracting(job.score.extractor, sum(counts), run)
-            return replace(found, handled=found.handled + sum(comparing(job, n, images) for n in counts))
+            compared = sum(comparing(job, n, images) for n in counts)
+            looked_at = len(remembered(list(job.generations.values()))) * run.sampling.count
+            return replace(
+                found, handled=found.handled + compared + searching(job.score, looked_at, images, run)
+            )
         case jobs.ReferenceJob():
-            count = min(job.score.reference_count or images, images)
-            if job.score.reference is not None:  # features for a classifier alone
-                count = min(images, JUDGED) if job.dataset.source.classes else 0
-            return extracting(job.score.extractor, count, run)
+            return referring(job, images, run)
     raise ValueError(f"{step.rule} is no long job")
 
 
@@ -108,6 +111,27 @@ def extracting(extractor: str, images: int, run: Run) -> Work:
     """Features of so many images: each is read, resized, and passed once."""
     resized = images * HANDLING * EXTRACTED**2
     return Work(flops=images * EXTRACTORS[extractor].flops, handled=handling(images, run) + resized)
+
+
+def referring(job: jobs.ReferenceJob, images: int, run: Run) -> Work:
+    """Features of the real images, of planted copies and of images held out, and the nearest of them."""
+    if job.score.reference is not None:  # features for a classifier alone
+        return extracting(job.score.extractor, min(images, JUDGED) if job.dataset.source.classes else 0, run)
+    count, share = min(job.score.reference_count or images, images), job.dataset.held_out
+    beside = min(PLANTED, count) + round(images * share / (1 - share))
+    found = extracting(job.score.extractor, count + beside, run)
+    return replace(
+        found, handled=found.handled + searching(job.score, min(CONTROLS, count) + beside, images, run)
+    )
+
+
+def searching(score: Score, count: int, images: int, run: Run) -> float:
+    """Seconds of one processor that finds the nearest training images of `count`, by features and by pixels."""
+    if score.reference is not None:
+        return 0.0
+    real = min(score.reference_count or images, images)
+    numbers = EXTRACTORS[score.extractor].dimension + 3 * min(run.dataset.pixels, COMPARED_SIDE) ** 2
+    return 2 * real * count * numbers / PROCESSOR
 
 
 def comparing(job: jobs.ScoreJob, count: int, images: int) -> float:
