@@ -126,7 +126,7 @@ def referring(job: jobs.ReferenceJob, images: int, run: Run) -> Work:
 
 
 def searching(score: Score, count: int, images: int, run: Run) -> float:
-    """Seconds of one processor that finds the nearest training images of `count`, by features and by pixels."""
+    """Seconds of one processor that finds the nearest training images of so many, by features and pixels."""
     if score.reference is not None:
         return 0.0
     real = min(score.reference_count or images, images)
