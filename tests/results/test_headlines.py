@@ -72,6 +72,13 @@ def test_what_is_recognised_stands_beside_its_distance(tmp_path: Path) -> None:
     assert cells(headline_table(write(tmp_path / "t.csv", SPHERE)).splitlines()[2])[-1] == "floor"
 
 
+def test_the_steps_shown_are_those_at_which_schemes_are_compared(tmp_path: Path) -> None:
+    """More steps of the paper's scheme alone have nothing beside them."""
+    more = {"kind": "generation", "steps": 8, "frechet": 100, "strength": "fixed", "noise": "shared"}
+    lines = headline_table(write(tmp_path / "t.csv", [*SPHERE, more])).splitlines()
+    assert cells(lines[2])[3] == "4 steps"
+
+
 def test_the_best_scheme_is_the_nearest_of_as_many_steps(tmp_path: Path) -> None:
     """The 2-step set is nearer and counts for nothing; the paper's own scheme may win."""
     table = write(tmp_path / "t.csv", [row for row in SPHERE if row.get("strength") != "linear"])

@@ -87,8 +87,8 @@ def beyond() -> str:
     for study, figure in _beyond():
         name = f"{study}-{figure.name}"
         command = (
-            f"snakemake --cores all --configfile params/{study}.yaml "
-            f"results/studies/{study}/figures/{figure.name}.png"
+            f"snakemake --cores all results/studies/{study}/figures/{figure.name}.png "
+            f"--configfile params/{study}.yaml"
         )
         words = f"{figure.kind.replace('-', ' ').capitalize()} ({study})"
         notebook = f"[{figure.kind}](../notebooks/{figure.kind}.ipynb)"

@@ -28,9 +28,10 @@ HEADS = (
 def headline_table(table: Path) -> str:
     """One row per run of a table that `fid_table` wrote: its distances ± standard error, by kind of set.
 
-    The many steps are the most that any run has in the paper's scheme (fixed strength, shared noise); the
-    best scheme is the nearest of all with as many steps. A table scored with several measures gets one block
-    for each. A run with several trainings has their mean and the deviation between them.
+    The many steps are those at which most schemes were drawn, the paper's (fixed strength, shared noise)
+    among them; of equals the most steps. The best scheme is the nearest of all with as many steps. A table
+    scored with several measures gets one block for each. A run with several trainings has their mean and the
+    deviation between them.
 
     Raises:
         UserError: the file is missing or is not the table of `fid_table`.
@@ -71,7 +72,7 @@ def verdict_table(claims: Path, table: Path) -> str:
 def _block(measure: str, rows: Sequence[Row]) -> str:
     """The rows of one measure, under a line that names it; the first training's speak for all."""
     rows = [row for row in rows if row["replicate"] == "0"]
-    steps = max((int(row["steps"]) for row in rows if _scheme(row) == ("fixed", "shared")), default=1)
+    steps = _most_compared(rows)
     runs = dict.fromkeys(row["run"] for row in rows)
     cells = [_cells([row for row in rows if row["run"] == run], str(steps)) for run in runs]
     heads = [head.format(steps=steps) for head in HEADS]
@@ -81,6 +82,16 @@ def _block(measure: str, rows: Sequence[Row]) -> str:
         words += " With (n): mean of n trainings ± the standard deviation between them."
     body = [[line[place] for place in shown] for line in cells]
     return f"{words}\n\n{_markdown([heads[place] for place in shown], body, '--:')}"
+
+
+def _most_compared(rows: Sequence[Row]) -> int:
+    """The steps, above 1, of which there are most schemes beside the paper's; 1 where it has no more."""
+    schemes: dict[int, set[tuple[str, ...]]] = {}
+    for row in rows:
+        if row["kind"] == "generation" and int(row["steps"]) > 1:
+            schemes.setdefault(int(row["steps"]), set()).add(_scheme(row))
+    usual = [steps for steps, found in schemes.items() if ("fixed", "shared") in found]
+    return max(usual, key=lambda steps: (len(schemes[steps]), steps), default=1)
 
 
 def _cells(rows: Sequence[Row], steps: str) -> list[str]:
