@@ -150,7 +150,8 @@ def test_a_huge_folder_keeps_most_of_the_time_for_training(
 ) -> None:
     found = look(str(folder))
     many = dataclasses.replace(found, images=100_000)
-    monkeypatch.setattr("sphere_repro.planning.needs.image_count", lambda run, place: many.images)
+    for count in ("image_count", "trained_count"):
+        monkeypatch.setattr(f"sphere_repro.planning.needs.{count}", lambda run, place: many.images)
     made = propose(many, "s", CPU, HALF_AN_HOUR, 2, quick())
     run = made.study.runs["sphere"]
     assert 100 <= run.sampling.count < 20_000 and run.training.epochs < 4
