@@ -3,7 +3,9 @@
 d² = |μ₁ - μ₂|² + Tr(S₁ + S₂ - 2·(S₁·S₂)^½), as Clean-FID's `frechet_distance` defines it. Here the trace of
 the square root comes from eigenvalues: with S₁ = F·Fᵀ, S₁·S₂ has the non-zero eigenvalues of the symmetric
 Fᵀ·S₂·F, so Tr (S₁·S₂)^½ = Σ √λ(Fᵀ·S₂·F). That is exact, also for fewer images than dimensions, and several
-times faster than the general matrix root. Clean-FID's function is the reference in the tests.
+times faster than the general matrix root. With fewer images than F has columns those are the eigenvalues of a
+smaller matrix: that of the products of the images' centred Fᵀ·x with each other. Clean-FID's function is the
+reference in the tests.
 """
 
 from __future__ import annotations
@@ -91,6 +93,8 @@ def frechet_estimate(
         statistics: the generated images.
         groups: int (K, size), disjoint sets of generated images (`statistics.jackknife_groups`).
     """
+    if len(statistics) <= reference.factor.shape[1]:
+        return _estimate_of_few(reference, statistics, groups)
     left = np.setdiff1d(np.arange(len(statistics)), groups.ravel())
     parts = [_sums(reference, statistics, group) for group in groups]
     total = _sums(reference, statistics, left)
@@ -99,6 +103,27 @@ def frechet_estimate(
     offset = statistics.mean - reference.mean
     replicates = np.array([_distance_of_sums(reference, offset, total - part) for part in parts])
     return Estimate(_distance_of_sums(reference, offset, total), jackknife_error(replicates))
+
+
+def _estimate_of_few(
+    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+) -> Estimate:
+    """The same from the products of the images with each other, which are a smaller matrix."""
+    x = statistics.features.astype(np.float64) - statistics.mean  # (n, D)
+    y = x @ reference.factor  # (n, r)
+    products, squares, offset = y @ y.T, np.sum(x * x, axis=1), statistics.mean - reference.mean
+
+    def distance(chosen: NDArray[np.int64]) -> float:
+        count, mean = len(chosen), x[chosen].mean(axis=0)
+        trace = (squares[chosen].sum() - count * float(mean @ mean)) / (count - 1)
+        inner = products[np.ix_(chosen, chosen)]
+        rows = inner.mean(axis=0)
+        centred = inner - rows - rows[:, None] + rows.mean()  # (count, count)
+        return _distance(reference, offset + mean, trace, centred / (count - 1))
+
+    everyone = np.arange(len(statistics))
+    replicates = np.array([distance(np.setdiff1d(everyone, group)) for group in groups])
+    return Estimate(distance(everyone), jackknife_error(replicates))
 
 
 def _sums(reference: FrechetReference, statistics: Statistics, indices: NDArray[np.int64]) -> _Sums:
@@ -117,7 +142,7 @@ def _distance_of_sums(reference: FrechetReference, offset: Array, sums: _Sums) -
 
 
 def _distance(reference: FrechetReference, difference: Array, trace: float, inner: Array) -> float:
-    """d² from μ₁ - μ₂ (D,), Tr S₂ and Fᵀ·S₂·F (r, r)."""
+    """d² from μ₁ - μ₂ (D,), Tr S₂ and Fᵀ·S₂·F (r, r), or a matrix with the same non-zero eigenvalues."""
     eigenvalues = np.linalg.eigvalsh(inner) if inner.size else np.zeros(0)
     root = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()
     return float(difference @ difference + reference.trace + trace - 2.0 * root)
