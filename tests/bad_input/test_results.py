@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bad_input.bench import Bench, archive_of, picture, spoil
+from sphere_repro.sampling.latents import KINDS
 
 
 @pytest.mark.parametrize("kept", [None, 0, 0.5, -1])
@@ -115,7 +116,7 @@ def test_latents_of_another_kind_or_length(bench: Bench, refused: Callable[..., 
         ({"latents": good["latents"].astype(str)}, "not real numbers"),
         ({"latents": good["latents"].astype(complex)}, "not real numbers"),
         ({"labels": good["labels"][:-1]}, "different lengths"),
-        ({name: np.concatenate([array, array]) for name, array in good.items()}, "holds 96 latents"),
+        ({name: np.concatenate([good[name]] * 2) for name in KINDS}, "holds 96 latents"),
         ({"latents": good["latents"].astype(float) * 1e200}, "has no direction"),
     ):
         np.savez(path, **(good | changes))

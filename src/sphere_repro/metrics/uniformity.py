@@ -228,11 +228,11 @@ def uniformity(
         UserError: a file is missing, broken or of the wrong form, or was made for another count or dataset.
     """
     inputs = {"latents": latents} | ({"baseline": baseline} if baseline else {})
-    angles = None if alpha_max is None else read_noised(latents, alpha_max)
     nulls: dict[Any, Any] = {}
     records: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
     files = {name: read_latents(path, settings, classes) for name, path in inputs.items()}
+    angles = None if alpha_max is None else read_noised(latents, alpha_max)
     clouds = _clouds(files["latents"], files.get("baseline"), run, baseline_run, seed)
     for cloud in progress(clouds, label="uniformity", unit="cloud", total=len(inputs) + 2):
         records.append(examine(cloud, classes, settings.null_draws, seed, nulls))
