@@ -335,7 +335,7 @@ def test_a_misspelt_name_and_a_missing_network_are_sentences(
     gone = f"http://127.0.0.1:{closed_port()}/afhq.zip"
     file = SOURCES["animal-faces"].files[0].model_copy(update={"url": gone, "repacked": ()})
     replicas.offer(monkeypatch, "animal-faces", files=(file,))
-    monkeypatch.setattr(Patience.__init__, "__defaults__", (20.0, 60.0, 1, 0.0))  # ask once only
+    monkeypatch.setattr("sphere_repro.data.download.Patience", lambda: Patience(attempts=1, pause=0))
     assert main(["download", "animal-faces", "--raw", str(tmp_path / "animal-faces")]) == 2
     said = capsys.readouterr().err
     assert gone in said and str(tmp_path / "animal-faces" / "afhq.zip") in said and "Traceback" not in said

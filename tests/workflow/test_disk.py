@@ -67,7 +67,8 @@ def test_a_full_disk_costs_no_training(checkout, finished):
     assert (checkout / "results/fid_table.csv").read_bytes() == (
         finished / "results/fid_table.csv"
     ).read_bytes()
-    assert not list((checkout / "kept").glob("**/.*"))
+    left = {path.name for path in (checkout / "kept").glob("**/.*")}
+    assert left <= {".snakemake_timestamp"}  # Snakemake's own, in folders that are outputs
 
 
 def test_a_full_disk_under_the_training_state(checkout, finished):

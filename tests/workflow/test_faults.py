@@ -103,7 +103,9 @@ def parts(folder: Path) -> set[Path]:
     return {path for path in folder.glob("**/.*.part*") if ".dvc" not in path.parts}
 
 
-@pytest.mark.parametrize("command", [WORKFLOW, DVC], ids=["workflow", "dvc"])
+@pytest.mark.parametrize(
+    "command", [[*WORKFLOW, "results/fid_table.csv"], [*DVC, "tables"]], ids=["workflow", "dvc"]
+)
 def test_a_killed_command_is_taken_up_again(unfinished, finished, command):
     for moment in MOMENTS:
         strike(unfinished, command, moment, signal.SIGKILL)
@@ -111,13 +113,14 @@ def test_a_killed_command_is_taken_up_again(unfinished, finished, command):
 
 
 def test_a_killed_training_is_taken_up_again(unfinished, finished):
+    command = [*WORKFLOW, "results/smoke/digits/model.safetensors"]
     for moment in ("mid-epoch", "checkpoint", "checkpoint"):
-        begun = start(unfinished, WORKFLOW)
+        begun = start(unfinished, command)
         reach(begun, unfinished, lambda: training(unfinished) and MOMENTS[moment](unfinished), moment)  # noqa: B023
         for process in training(unfinished):
             process.kill()
         assert begun.wait(PATIENCE) == 1
-    finish(unfinished, WORKFLOW, finished)
+    finish(unfinished, command, finished)
 
 
 def training(folder: Path) -> list[psutil.Process]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sphere_repro.study.replicates import run_of
-
 if TYPE_CHECKING:
     from sphere_repro.study.config import Run
     from sphere_repro.study.files import StudyFiles
@@ -13,6 +11,13 @@ if TYPE_CHECKING:
 
 PAPERS = ("fixed", "shared")  # strength and noise of the paper's scheme
 ANGLE = "alpha-max"  # the axis of ablations that changes the largest noise angle
+
+
+def run_of(name: str) -> str:
+    """The run of which `name` is a training."""
+    from sphere_repro.study import replicates  # here: the help names figures, and would wait for pydantic
+
+    return replicates.run_of(name)
 
 
 def of_run(files: StudyFiles, run: str) -> dict[str, str]:
