@@ -86,3 +86,17 @@ def test_the_documents_say_what_was_measured() -> None:
             assert f"| {name} | {steps} | {apart} | {scored} |" in text
             assert abs(exact["frechet"] - half["frechet"]) < 1.2 * exact["frechet_se"]
             assert half["mean_difference"] < 1 / 3 + 0.01
+
+
+def test_the_page_on_performance_says_what_was_measured() -> None:
+    text = (ROOT / "docs/performance.md").read_text()
+    training = json.loads((ROOT / "benchmarks/training.json").read_text())
+    for name, report in training.items():
+        if "plain" in report["variants"]:
+            plain, ours = report["variants"]["plain"], report["variants"]["eager"]
+            seconds = f"{plain['seconds_per_step']:.3f} | {ours['seconds_per_step']:.3f}"
+            assert f"| {name} | {seconds} | {ours['speed_over_plain']:.2f} |" in text
+    for name, report in json.loads((ROOT / "benchmarks/perceptual.json").read_text()).items():
+        for precision, row in report["precisions"].items():
+            assert f"| {name} | {precision} | {100 * row['loss_differs_by']:.2g} % |" in text
+            assert f"| {row['gradient_cosine']:.4f} | {row['shared_over_apart']:.2f} |" in text
