@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.integrity import recorded_content
 from sphere_repro.strict import Strict, is_none, quoted
 
 FETCHED = Path("data/pretrained")
@@ -154,11 +155,7 @@ def planned_content(place: Path, record: Path) -> str | None:
     """
     if not missing(place):
         return content(place)
-    try:
-        found = read_json(record)["job"]["content"]
-    except (UserError, KeyError, TypeError):
-        return None
-    return None if found is None else str(found)
+    return recorded_content(record)
 
 
 def verified(wanted: Pretrained) -> dict[str, str]:

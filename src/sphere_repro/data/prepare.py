@@ -18,11 +18,12 @@ from sphere_repro.data.pictures import Pictures
 from sphere_repro.data.publishers import images_of
 from sphere_repro.data.report import Report
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import atomic_output, read_json, write_json
+from sphere_repro.machine.files import atomic_output, write_json
 from sphere_repro.machine.locks import only_one
 from sphere_repro.machine.progress import progress
 from sphere_repro.provenance.code import code_hash
 from sphere_repro.provenance.hashes import file_hash, value_hash
+from sphere_repro.provenance.integrity import recorded_content
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.provenance.stamps import known_hash
 
@@ -115,11 +116,7 @@ def planned_content(dataset: Dataset, prepared: Path) -> str | None:
         at_hand = place.exists()
     if at_hand:
         return own_content(dataset)
-    try:
-        found = read_json(prepared / f"{dataset.archive}.json")["job"]["content"]
-    except (UserError, KeyError, TypeError):
-        return None
-    return str(found)
+    return recorded_content(prepared / f"{dataset.archive}.json")
 
 
 def _brought_along(images: Images, dataset: Dataset, out: Path) -> Report | None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
-from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs
+from sphere_repro.results.scores import RunScores, SetScore, distance_columns, metric_label, of_runs
 from sphere_repro.results.trainings import in_words, read_means
 
 POSITIONS = {
@@ -40,12 +40,7 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
             "steps": steps,
             "position": score.guidance_position if score.guidance else "none",
             "scale": score.guidance_scale or 1.0,
-            "measure": metric_label(run.metric),
-            "images": score.count,
-            "distance": score.frechet,
-            "standard error": score.frechet_se,
-            "trainings": score.trainings,
-            "deviation between trainings": score.deviation,
+            **distance_columns(score, run.metric),
         }
         for steps, panel in panels(run).items()
         for score in dict.fromkeys(score for curve in panel.values() for score in curve)

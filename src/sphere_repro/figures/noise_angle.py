@@ -17,7 +17,15 @@ from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
 from sphere_repro.machine.files import read_json
-from sphere_repro.results.scores import RunScores, SetScore, judged_set, metric_label, of_runs, set_label
+from sphere_repro.results.scores import (
+    RunScores,
+    SetScore,
+    distance_columns,
+    judged_set,
+    metric_label,
+    of_runs,
+    set_label,
+)
 from sphere_repro.results.trainings import in_words, read_means
 
 MODEL = "model."  # before the names of the records of models among the inputs
@@ -51,12 +59,7 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
             "angle (degrees)": angle.degrees,
             "noise-to-signal ratio": angle.ratio,
             "run": angle.run.run,
-            "measure": metric_label(angle.run.metric),
-            "images": score.count,
-            "distance": score.frechet,
-            "standard error": score.frechet_se,
-            "trainings": score.trainings,
-            "deviation between trainings": score.deviation,
+            **distance_columns(score, angle.run.metric),
         }
         for name, curve in curves(found).items()
         for angle, score in curve

@@ -17,7 +17,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
 from sphere_repro.figures.samples import open_alike, read, spread
-from sphere_repro.results.scores import RunScores, SetScore, metric_label, of_runs
+from sphere_repro.results.scores import RunScores, SetScore, distance_columns, metric_label, of_runs
 from sphere_repro.results.trainings import in_words, read_means
 
 SCORES = "scores"  # how the names of scores files begin among the inputs; the others are sample sets
@@ -51,12 +51,7 @@ def numbers(inputs: Mapping[str, Path]) -> pd.DataFrame:
             "noise": scheme[1],
             "steps": score.steps,
             "guidance": score.guidance or "none",
-            "measure": metric_label(run.metric),
-            "images": score.count,
-            "distance": score.frechet,
-            "standard error": score.frechet_se,
-            "trainings": score.trainings,
-            "deviation between trainings": score.deviation,
+            **distance_columns(score, run.metric),
         }
         for scheme, curve in curves(run).items()
         for score in curve

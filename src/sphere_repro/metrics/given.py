@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sphere_repro.data import folder
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import read_json
 from sphere_repro.metrics.statistics import Statistics
 from sphere_repro.provenance.hashes import value_hash
+from sphere_repro.provenance.integrity import recorded_content
 
 CONTENTS = Path(".state/contents")
 SYMMETRY = 1e-5  # of the covariance's largest entry: float32 is enough for it
@@ -39,11 +39,7 @@ def planned_content(place: Path, record: Path) -> str | None:
     """
     if place.expanduser().is_file():
         return content(place)
-    try:
-        found = read_json(record)["job"]["content"]
-    except (UserError, KeyError, TypeError):
-        return None
-    return None if found is None else str(found)
+    return recorded_content(record)
 
 
 def read_given(place: Path, dimension: int) -> Statistics:

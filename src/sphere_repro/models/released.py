@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sphere_repro.data import folder
 from sphere_repro.errors import UserError
-from sphere_repro.machine.files import read_json
 from sphere_repro.provenance.hashes import value_hash
+from sphere_repro.provenance.integrity import recorded_content
 from sphere_repro.study.jobs import ReleasedJob
 
 CONTENTS = Path(".state/contents")
@@ -85,11 +85,7 @@ def planned_content(place: Path, record: Path) -> str | None:
     """
     if not missing(place):
         return content(place)
-    try:
-        found = read_json(record)["job"]["content"]
-    except (UserError, KeyError, TypeError):
-        return None
-    return None if found is None else str(found)
+    return recorded_content(record)
 
 
 def import_run(job: ReleasedJob, out: Path) -> dict[str, Path]:

@@ -27,6 +27,19 @@ def write_record(path: Path, record: Mapping[str, Any], files: Iterable[Path] = 
     write_json(path, found | {"seal": value_hash(found)})
 
 
+def recorded_content(record: Path) -> str | None:
+    """The hash of what came from outside, as the record of what was made of it tells; None where it does not.
+
+    Args:
+        record: JSON that holds its job.
+    """
+    try:
+        found = read_json(record)["job"]["content"]
+    except (UserError, KeyError, TypeError):
+        return None
+    return None if found is None else str(found)
+
+
 def refuse_edited(path: Path) -> None:
     """Complain of a record that was edited, or that describes a file which was edited or cut short.
 

@@ -272,6 +272,18 @@ def read_uniformity(path: Path) -> dict[str, Any]:
     return {**data, "clouds": clouds}
 
 
+def distance_columns(score: SetScore, metric: str) -> dict[str, Any]:
+    """What the numbers behind a figure say of a set: its distance (mean over trainings) and its errors."""
+    return {
+        "measure": metric_label(metric),
+        "images": score.count,
+        "distance": score.frechet,
+        "standard error": score.frechet_se,
+        "trainings": score.trainings,
+        "deviation between trainings": score.deviation,
+    }
+
+
 def metric_label(metric: str) -> str:
     """The metric's name on an axis; only distances of Inception features are called FID."""
     parts = metric.split("-")
