@@ -141,10 +141,13 @@ def snakemake(folder: Path, *arguments: str, study: str = SMOKE, check: bool = F
 
 
 def pending(folder: Path, *arguments: str, study: str = SMOKE) -> set[str]:
-    """The jobs that a dry run would carry out: rule, or rule of run or figure, without the targets."""
+    """The jobs that a dry run would carry out: rule, or rule of run or figure, without the targets.
+
+    Rules that are alike and numbered (`samples_1`) go by one name.
+    """
     text = snakemake(folder, "-n", *arguments, study=study, check=True).stdout
     jobs = set()
-    for name, block in re.findall(r"^rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE):
+    for name, block in re.findall(r"^rule (\w+?)(?:_\d+)?:\n((?:    .*\n)*)", text, re.MULTILINE):
         wildcards = re.search(r"wildcards: (.*)", block)
         found = re.search(r"(?:run|figure)=([\w-]+)", wildcards.group(1)) if wildcards else None
         jobs.add(f"{name} {found.group(1)}" if found else name)

@@ -73,12 +73,12 @@ def test_a_study_on_the_cluster_gives_what_one_machine_gives(cluster, checkout):
     done = cluster(scores, plan={"train": {"time_is_up_when": ".state/digits-*.pt"}})
     assert done.returncode == 0, done.stdout + done.stderr
     found = {job["rule"]: job for job in fake_slurm.jobs(cluster.folder)}
-    assert sorted(found) == ["prepare", "reference", "sample", "score", "train"]
+    assert sorted(found) == ["prepare", "reference", "samples_1", "score", "train"]
     assert {job["state"] for job in fake_slurm.jobs(cluster.folder)} == {"COMPLETED"}
 
     for rule, partition, memory, minutes in (  # all are small: the least of profiles/slurm/limits.yaml
         ("train", "gpu", "32000", "60"),
-        ("sample", "gpu", "32000", "60"),
+        ("samples_1", "gpu", "32000", "60"),
         ("reference", "gpu", "32000", "60"),
         ("score", "gpu", "64000", "60"),
         ("prepare", "cpu", "32000", "60"),
@@ -147,6 +147,7 @@ def test_one_training_on_two_machines_inside_one_job(cluster, checkout):
 def test_a_set_of_two_processes_goes_on_in_another_turn(cluster, checkout):
     """The time is up after the first part; the bytes are those of one process at once."""
     images = "results/cluster/digits/samples/generation-1.zip"
+    one_by_one(checkout)
     write_study(checkout, sampling={"count": 5000, "batch_size": 50, "processes": 2})
     done = cluster(images, plan={"sample": {"time_is_up_when": ".state/sample/digits.generation-1-*/0*.zip"}})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -164,7 +165,31 @@ def test_a_set_of_two_processes_goes_on_in_another_turn(cluster, checkout):
     assert (checkout / images).read_bytes() == before
 
 
-@pytest.mark.parametrize("rule", ["prepare", "score", "reference", "encode"])
+def one_by_one(checkout):
+    """Have each set drawn by a job of its own, as large ones are."""
+    path = checkout / "src/sphere_repro/study/samples_job.py"
+    path.write_text(path.read_text().replace("TOGETHER = 10**13", "TOGETHER = 0"))
+
+
+def test_sets_drawn_in_one_job_go_on_in_another_turn(cluster, checkout):
+    """The time is up when a first set waits for the others."""
+    sets = [f"results/cluster/digits/samples/{name}.zip" for name in ("reconstruction", "generation-1")]
+    write_study(checkout, sampling={"count": 2000, "batch_size": 50})
+    done = cluster(*sets, plan={"samples_1": {"time_is_up_when": ".state/samples/*/*.json"}})
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = fake_slurm.jobs(cluster.folder)[-1]
+    assert (found["rule"], found["state"], found["restarts"]) == ("samples_1", "COMPLETED", 1)
+    log = (checkout / "logs/samples/digits.log").read_text()
+    assert "samples: interrupted" in log and "2 of 2 sets drawn" in log
+    assert not list((checkout / ".state/samples").iterdir())
+    before = [(checkout / name).read_bytes() for name in sets]
+    local = snakemake(checkout, *sets, "--force", study=STUDY)
+    assert local.returncode == 0, local.stderr
+    assert "2 of 2 sets drawn" in (checkout / "logs/samples/digits.log").read_text()
+    assert [(checkout / name).read_bytes() for name in sets] == before
+
+
+@pytest.mark.parametrize("rule", ["prepare", "score", "reference", "encode", "samples"])
 def test_every_long_job_asks_for_another_turn(rule):
     """What each keeps is tested where it is made."""
     assert cli.verbs()[rule].takes_turns
@@ -204,8 +229,12 @@ def test_the_default_study_is_planned_for_the_cluster(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr
-    found = set(re.findall(r"^rule (\w+):\n(?:    .*\n)*?    resources: .*slurm_partition=(\w+)", text, re.M))
-    on_gpus = {"train", "sample", "encode", "reference", "score"}
+    found = set(
+        re.findall(
+            r"^rule (\w+?)(?:_\d+)?:\n(?:    .*\n)*?    resources: .*slurm_partition=(\w+)", text, re.M
+        )
+    )
+    on_gpus = {"train", "samples", "encode", "reference", "score"}
     assert {rule for rule, partition in found if partition == "gpu"} == on_gpus
     assert {partition for rule, partition in found if rule not in on_gpus} == {"cpu"}
 

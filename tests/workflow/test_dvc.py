@@ -52,7 +52,7 @@ def test_dvc_first_then_snakemake_has_nothing_to_do(tmp_path, finished):
 def test_workers_and_threads_change_nothing(finished, tmp_path):
     """The finished study was made by two workers; here there is one, and jobs may have two threads."""
     folder = copy_checkout(tmp_path)
-    rules = ("prepare", "train", "sample", "images", "encode", "reference", "score")
+    rules = ("prepare", "train", "samples_1", "samples_2", "images", "encode", "reference", "score")
     threads = [f"{rule}=2" for rule in rules]
     run(
         folder,
@@ -100,7 +100,7 @@ def test_a_changed_run_is_run_again_alone_and_back_again_is_free(clone):
     run(clone, "dvc", "pull", "-q")
     change(clone, sampling__count=60)
     jobs = pending(clone)
-    assert {"sample digits", "score digits", "fid_table"} <= jobs
+    assert {"samples digits", "score digits", "fid_table"} <= jobs
     assert not {job for job in jobs if job.startswith(("train", "prepare", "reference", "encode"))}
     assert not {job for job in jobs if job.endswith("digits-vae")}
     before = contents(clone)

@@ -28,7 +28,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
     ),
     "mid-epoch": lambda folder: any(folder.glob(".state/*.pt")),
     "checkpoint": lambda folder: any(folder.glob(".state/.*.part*")),
-    "sampling": lambda folder: any(folder.glob("results/smoke/*/samples/*.zip")),
+    "sampling": lambda folder: any(folder.glob(".state/samples/*/*.zip")),
     "scoring": lambda folder: any(folder.glob("results/smoke/reference/*.npz")),
 }
 

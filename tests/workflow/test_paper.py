@@ -204,7 +204,7 @@ def test_it_is_remade_for_another_checkpoint_alone(checkout):
     assert pending(checkout, *TARGETS, study=STUDY) == set()  # as in a clone
     (checkout / PTH).write_bytes((checkout / "away.pth").read_bytes() + b" ")
     jobs = pending(checkout, *TARGETS, study=STUDY)
-    assert {f"import_released {RELEASED}", f"sample {RELEASED}", f"score {RELEASED}", "fid_table"} <= jobs
+    assert {f"import_released {RELEASED}", f"samples {RELEASED}", f"score {RELEASED}", "fid_table"} <= jobs
     assert not {job for job in jobs if job.startswith("train") or "cifar10" in job}
 
 

@@ -74,9 +74,58 @@ def test_one_parameter_of_one_run_reaches_only_what_follows_from_it(workspace):
     changed["runs"]["digits"]["sampling"]["count"] = 60
     (workspace / "params/changed.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
     jobs = pending(workspace, study="params/changed.yaml")
-    assert {"sample digits", "score digits", "fid_table"} <= jobs
+    assert {"samples digits", "score digits", "fid_table"} <= jobs
     assert not any(job.startswith(("train", "prepare", "reference", "encode", "uniformity")) for job in jobs)
-    assert not {"sample digits-vae", "score digits-vae"} & jobs
+    assert not {"samples digits-vae", "score digits-vae"} & jobs
+
+
+def changed_steps(folder):
+    """The smoke study with another number of steps in one set; as a study of its own."""
+    changed = yaml.safe_load((folder / SMOKE).read_text())
+    changed["runs"]["digits"]["sampling"]["generations"] = [{"steps": 1}, {"steps": 3}]
+    (folder / "params/changed.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+    return "params/changed.yaml"
+
+
+def test_one_set_of_other_parameters_is_drawn_alone(workspace):
+    """One job draws the sets of a run; those that stand keep their bits and their records."""
+    samples = workspace / "results/smoke/digits/samples"
+    before = {path.name: path.read_bytes() for path in samples.iterdir()}
+    study = changed_steps(workspace)
+    assert "uniformity digits" not in pending(workspace, study=study)
+    snakemake(workspace, "tables", study=study, check=True)
+    assert "1 of 3 sets drawn" in (workspace / "logs/samples/digits.log").read_text()
+    assert {name: (samples / name).read_bytes() for name in before} == before
+    assert (samples / "generation-3-fixed-shared.zip").is_file()
+    wanted = "results/smoke/digits/samples/generation-1.zip"
+    snakemake(workspace, wanted, "--force", study=study, check=True)
+    assert "1 of 3 sets drawn" in (workspace / "logs/samples/digits.log").read_text()
+    assert (workspace / wanted).read_bytes() == before["generation-1.zip"]
+
+
+def test_a_failed_job_leaves_the_sets_that_stood_and_loses_none_that_it_drew(workspace):
+    """Snakemake deletes or restores what a failed job leaves: finished sets wait where it does not look."""
+    samples = workspace / "results/smoke/digits/samples"
+    before = {path.name: path.read_bytes() for path in samples.iterdir()}
+    study = changed_steps(workspace)
+    (samples / "reconstruction.zip").unlink()
+    module = workspace / "src/sphere_repro/commands/sample.py"
+    whole = module.read_text()
+    broken = whole.replace(
+        "    return timed(", '    if "-3-" in job.set:\n        raise UserError("broken")\n    return timed('
+    )
+    module.write_text(broken)
+    failed = snakemake(workspace, "tables", study=study)
+    assert failed.returncode == 1 and "broken" in failed.stdout + failed.stderr
+    kept = {path.name: path.read_bytes() for path in samples.iterdir()}
+    assert kept == {name: before[name] for name in before if name != "reconstruction.zip"}
+    (waiting,) = workspace.glob(".state/samples/*/reconstruction.zip")
+    assert waiting.read_bytes() == before["reconstruction.zip"]
+    drawn = waiting.with_suffix(".json").read_bytes()
+    module.write_text(whole)
+    snakemake(workspace, "tables", study=study, check=True)
+    assert (samples / "reconstruction.json").read_bytes() == drawn
+    assert (samples / "reconstruction.zip").read_bytes() == before["reconstruction.zip"]
 
 
 def test_several_trainings_of_a_run_only_add_jobs(workspace):
@@ -91,7 +140,7 @@ def test_several_trainings_of_a_run_only_add_jobs(workspace):
         "notebook distance-by-steps",
     }
     jobs = pending(workspace, study="params/changed.yaml")
-    assert jobs == {"train digits_r1", "sample digits_r1", "score digits_r1", *compared}
+    assert jobs == {"train digits_r1", "samples digits_r1", "score digits_r1", *compared}
     snakemake(workspace, "tables", study="params/changed.yaml", check=True)
     rows = list(csv.DictReader((workspace / "results/fid_table.csv").open()))
     found = {(row["run"], row["replicate"], row["set"]): row for row in rows}
@@ -179,8 +228,8 @@ def test_results_of_another_revision_are_never_taken(workspace):
     record = json.loads(path.read_text())
     record["job"]["count"] = 50
     write_record(path, record, [path.with_suffix(".zip")])
-    assert {"sample digits", "score digits", "fid_table"} <= pending(workspace)
-    assert {"sample digits", "score digits", "fid_table"} <= pending(workspace)  # a dry run changes nothing
+    assert {"samples digits", "score digits", "fid_table"} <= pending(workspace)
+    assert {"samples digits", "score digits", "fid_table"} <= pending(workspace)  # a dry run changes nothing
     snakemake(workspace, check=True)
     assert json.loads(path.read_text())["job"]["count"] == 64
     assert pending(workspace) == set()
@@ -192,7 +241,7 @@ def test_results_of_other_parameters_are_never_taken_without_snakemakes_records(
     study["runs"]["digits"]["training"]["batch_size"] = 32
     (workspace / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
     jobs = pending(workspace)
-    assert {"train digits", "sample digits", "score digits", "fid_table"} <= jobs
+    assert {"train digits", "samples digits", "score digits", "fid_table"} <= jobs
     assert "train digits-vae" not in jobs
 
 

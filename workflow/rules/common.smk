@@ -1,4 +1,5 @@
 # The only Python of the workflow: the study, its files, and what each job needs to know of Snakemake.
+import functools
 import os
 import re
 import shlex

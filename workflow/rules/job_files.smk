@@ -1,8 +1,6 @@
 # What each result was made by, held against what the study asks for today.
-import time
-
-from sphere_repro.machine.files import read_json, write_text
-from sphere_repro.provenance import integrity
+from sphere_repro.machine.files import read_json
+from sphere_repro.provenance import integrity, job_file
 
 
 def made_by(record):
@@ -22,21 +20,25 @@ def refuse_edited(record):
         stop(error)
 
 
+def keep_job_file(step, stands):
+    job_file.keep(
+        Path(JOBS, step.record),
+        jobs.as_text(step.job),
+        stands=stands,
+        found=Path(step.record).exists(),
+    )
+
+
 # Snakemake's own records may be missing (dvc exp run --temp, a clone without them), or belong to other results
 # than those that lie there (dvc checkout of another revision). So each job is an input file as well: older than
 # everything where the result says of itself that it was made by this very job, else new, and with a content that
-# no checksum recorded before can match. Old results never pass for those of new parameters.
-for record, step in STEPS.items():
-    job_file = Path(JOBS, record)
-    text = jobs.as_text(step.job)
-    present = job_file.read_text(encoding="utf-8") if job_file.is_file() else ""
-    if made_by(record) == step.job.model_dump(mode="json"):
+# no checksum recorded before can match. Old results never pass for those of new parameters. (Jobs that Snakemake
+# starts on a cluster read this as well, and leave the files to who started them.)
+for record, step in STEPS.items() if workflow.is_main_process else ():
+    stands = made_by(record) == step.job.model_dump(mode="json")
+    if stands:
         refuse_edited(record)
-        if present != text:
-            write_text(job_file, text)
-        os.utime(job_file, (1, 1))
-    elif Path(record).exists() or not present.startswith(f"{text}\n"):
-        write_text(job_file, f"{text}\nno result of this job at {time.time_ns()}\n")
+    keep_job_file(step, stands)
 
 for place in ("results", places.apart):
     for path in (

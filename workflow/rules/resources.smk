@@ -18,9 +18,14 @@ def minutes(path, processors=lambda wildcards: 1):
 
     def found(wildcards):
         step = STEPS.get(record_of(path.format(**wildcards)))
-        return asked.minutes(step, processors(wildcards)) if step else None
+        return asked.minutes(step, processors=processors(wildcards)) if step else None
 
     return found
+
+
+def steps_together(wildcards):
+    """The sample sets of a run that one job draws."""
+    return [STEPS[record_of(path)] for path in files.sets(wildcards.run).values()]
 
 
 def sampling_of(wildcards):

@@ -56,9 +56,9 @@ class Limits(Strict):
             raise ValueError(f"least_hours {self.least_hours:g} is more than most_hours {self.most_hours:g}")
         return self
 
-    def minutes(self, work: Work) -> int:
-        """The time limit of a job, whole minutes."""
-        needed = self.factor * (seconds(work, DEVICES[self.device]) + START) / 60
+    def minutes(self, *works: Work) -> int:
+        """The time limit, whole minutes, of a job that does `works` one after another."""
+        needed = self.factor * (sum(seconds(work, DEVICES[self.device]) for work in works) + START) / 60
         return math.ceil(min(max(needed, 60 * self.least_hours), 60 * self.most_hours))
 
 
@@ -103,18 +103,29 @@ class Asked:
     folder: Path = Path()
     _counts: dict[str, int | None] = field(default_factory=dict)
 
-    def minutes(self, step: Step, processors: int = 1) -> int:
-        """The time limit of a job, whole minutes; the most where nobody knows how much it does."""
-        images = self._images(step)
-        if images is None or self._of_unknown_shapes(step):
-            return math.ceil(60 * self.limits.most_hours)
-        return self.limits.minutes(work_of(step, self.study, images, processors))
+    def minutes(self, *steps: Step, processors: int = 1) -> int:
+        """The time limit, whole minutes, of one job that carries out `steps`.
 
-    def disk_mb(self, step: Step) -> int | None:
-        """Megabytes of disk that drawing a set takes at most; None where nobody knows."""
-        images = self._images(step)
-        assert isinstance(step.job, SampleJob)
-        return None if images is None else math.ceil(set_bytes(step.job, images) / MEGA)
+        The most where nobody knows how much one of them does.
+        """
+        works = []
+        for step in steps:
+            images = self._images(step)
+            if images is None or self._of_unknown_shapes(step):
+                return math.ceil(60 * self.limits.most_hours)
+            works.append(work_of(step, self.study, images, processors))
+        return self.limits.minutes(*works)
+
+    def disk_mb(self, *steps: Step) -> int | None:
+        """Megabytes of disk that drawing so many sets in one job takes at most; None where nobody knows."""
+        needed = 0
+        for step in steps:
+            images = self._images(step)
+            if images is None:
+                return None
+            assert isinstance(step.job, SampleJob)
+            needed += set_bytes(step.job, images)
+        return math.ceil(needed / MEGA)
 
     def _of_unknown_shapes(self, step: Step) -> bool:
         """Whether a pretrained autoencoder works, whose FLOPs nobody knows before its files are there."""

@@ -188,7 +188,7 @@ def sampling(job: jobs.SampleJob, run: Run, images: int) -> Work:
 def sampled(job: jobs.SampleJob, shape: Architecture, images: int) -> Work:
     """FLOPs of a sample set of a dataset of `images`."""
     count, _ = drawn(job, images)
-    cost = count * flops.forward_flops(shape, calls(job))
+    cost = count * flops.forward_flops(shape, flops.set_calls(job.set, job.generation))
     if job.set == "posterior":  # its mean and deviation are those of all training images
         cost += images * flops.encoder_call(shape).forward
     kinds: Mapping[Precision, tuple[int, int]] = {
@@ -204,13 +204,6 @@ def drawn(job: jobs.SampleJob, images: int) -> tuple[int, int]:
     """How many images a set has, and how many pass through the networks before the last step."""
     count = min(job.count, images) if job.set == "reconstruction" else job.count
     return count, count if job.set != "posterior" else images
-
-
-def calls(job: jobs.SampleJob) -> flops.Calls:
-    """How often each network is called for one image of a set."""
-    if job.generation is not None:
-        return flops.generation_calls(job.generation)
-    return flops.Calls(encoder=int(job.set == "reconstruction"), decoder=1)
 
 
 def set_bytes(job: jobs.SampleJob, images: int) -> int:

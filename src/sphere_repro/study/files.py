@@ -18,6 +18,7 @@ from sphere_repro.study.config import Run, Study
 from sphere_repro.study.generation import remembered, single_step
 from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate
+from sphere_repro.study.samples_job import drawn_together
 
 DEFAULT_STUDY = "params/demo.yaml"
 PREPARED = "data/prepared"
@@ -192,6 +193,11 @@ class StudyFiles:
         """What the study takes from a hub of models, by the name of its files."""
         found = [self.study.runs[name].model.pretrained for name in self.pretrained]
         return {each.name: each for each in found if not each.local}
+
+    @cached_property
+    def together(self) -> list[str]:
+        """Runs whose sample sets one job draws; those of the others are a job each."""
+        return [name for name, run in self.study.runs.items() if drawn_together(run)]
 
     @property
     def first(self) -> list[str]:

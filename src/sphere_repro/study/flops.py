@@ -135,6 +135,13 @@ def generation_calls(generation: Generation) -> Calls:
     )
 
 
+def set_calls(name: str, generation: Generation | None) -> Calls:
+    """How often each network is called for one image of the sample set `name`."""
+    if generation is not None:
+        return generation_calls(generation)
+    return Calls(encoder=int(name == "reconstruction"), decoder=1)
+
+
 def forward_flops(shape: Architecture, calls: Calls) -> int:
     """Forward calls for one image."""
     return calls.encoder * encoder_call(shape).forward + calls.decoder * decoder_call(shape).forward

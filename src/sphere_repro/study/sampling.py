@@ -58,7 +58,8 @@ class Sampling(Strict):
         ge=1,
         le=MOST_PROCESSES,
         exclude_if=lambda value: value == 1,
-        description="processes that share each set, on GPUs one each; changes no image",
+        description="processes that share each set, on GPUs one each; changes no image; "
+        "small sets (some minutes of a processor) are drawn by one",
         json_schema_extra=ledger(unit="processes", reason="no image depends on it"),
     )
     generations: Generations = Field(
