@@ -15,7 +15,10 @@ def test_figures_and_their_files(asked: Callable[..., tuple[Any, ...]]) -> None:
     given = asked(
         "figure", "samples", "real=a.zip", "x=odd=name.zip", "--subject", "digits", "--out", "o.png"
     )
-    assert given == ("samples", {"real": Path("a.zip"), "x": Path("odd=name.zip")}, "digits", Path("o.png"))
+    inputs = {"real": Path("a.zip"), "x": Path("odd=name.zip")}
+    assert given == ("samples", inputs, "digits", Path("o.png"), None)
+    given = asked("figure", "samples", "--out", "o.png", "--notebook", "a.ipynb", "--executed", "b.ipynb")
+    assert given == ("samples", {}, "", Path("o.png"), (Path("a.ipynb"), Path("b.ipynb")))
     for item in ("real", "=a.zip", "real="):
         with pytest.raises(UserError, match="not of the form KEY=PATH"):
             asked("figure", "samples", item, "--out", "o.png")

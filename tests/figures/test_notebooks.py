@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
+from sphere_repro.figures import style
 from sphere_repro.study import catalogue
 from sphere_repro.study.config import load_study
 from sphere_repro.study.files import StudyFiles
@@ -36,6 +37,7 @@ def test_valid_and_without_outputs(name: str) -> None:
     notebook = read(name)
     nbformat.validate(notebook)
     assert [cell["id"] for cell in notebook["cells"]] == ["about", "setup", "parameters", "figure", "table"]
+    assert "\nfigure = " in source(notebook, "figure")  # what becomes the figure's files
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None
@@ -82,5 +84,5 @@ def test_a_notebook_shows_its_figure_and_its_table(tmp_path: Path) -> None:
         exec(source(notebook, "figure"), space)
     finally:
         display.display = original
-    assert shown[0].data.startswith(b"\x89PNG")
+    assert shown[0].data.startswith(b"\x89PNG") and shown[0].data == style.png(space["figure"])
     assert eval(source(notebook, "table"), space).loc["digits", "steps"] == 2

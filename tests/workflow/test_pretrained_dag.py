@@ -101,7 +101,5 @@ def test_from_a_hub_and_a_folder_to_figures(tmp_path: Path, monkeypatch: pytest.
     saved(folder / "mine", scaling_factor=0.9)  # another autoencoder: its run is made anew, no other
     again = pending(folder, study=STUDY)
     assert {"import_pretrained own", "sample own", "score own"} <= again
-    assert not any(
-        job.endswith(("from-hub", "digits")) for job in again if not job.startswith(("figure", "notebook"))
-    )
+    assert not any(job.endswith(("from-hub", "digits")) for job in again if not job.startswith("figure"))
     assert StudyFiles(load_study(folder / STUDY)).fetched

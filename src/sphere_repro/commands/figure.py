@@ -1,4 +1,4 @@
-"""`sphere-repro figure`: draw a figure from result files."""
+"""`sphere-repro figure`: draw a figure from result files, and run its notebook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from sphere_repro.commands.files import pairs
 from sphere_repro.commands.records import times
 from sphere_repro.commands.verb import Verb
-from sphere_repro.machine.files import write_text
+from sphere_repro.errors import UserError
 from sphere_repro.provenance import code
 from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.integrity import write_record
@@ -25,23 +25,41 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--subject", default="", help="what the title names, e.g. the run")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write; a PDF lies beside it")
+    parser.add_argument(
+        "--notebook", type=Path, help="the figure's notebook: run it, and take the figure from it"
+    )
+    parser.add_argument("--executed", type=Path, help="where the executed notebook is written")
 
 
 def run(o: argparse.Namespace) -> str:
-    return figure(o.name, pairs(o), o.subject, o.out)
+    if (o.notebook is None) != (o.executed is None):
+        raise UserError(
+            "figure needs --notebook and --executed together: the source, and where it is written."
+        )
+    return figure(o.name, pairs(o), o.subject, o.out, (o.notebook, o.executed) if o.notebook else None)
 
 
-def figure(name: str, inputs: Mapping[str, Path], subject: str, out: Path) -> str:
-    """Draw one figure from result files; beside the PNG a PDF, and the numbers behind it as CSV."""
-    from sphere_repro.figures import style
-    from sphere_repro.figures.draw import draw, numbers
+def figure(
+    name: str, inputs: Mapping[str, Path], subject: str, out: Path, notebook: tuple[Path, Path] | None = None
+) -> str:
+    """Draw one figure from result files; beside the PNG a PDF, and the numbers behind it as CSV.
 
+    With a `notebook`, source and executed, the figure is the one that it shows.
+    """
     started = time.time()
-    drawn, table = draw(name, inputs, subject), out.with_suffix(".csv")
-    write_text(table, numbers(name, inputs).to_csv())
-    pictures = style.save(drawn, out)
-    origin = provenance_of({"figure": name}, inputs=inputs, code=code.FIGURE, sha256=file_hash(out))
-    write_record(out.with_suffix(".json"), origin | times(started), [*pictures, table])
+    read = dict(inputs)
+    if notebook:
+        from sphere_repro.figures import notebook as notebooks
+
+        notebooks.run(name, inputs, subject, out, notebook)
+        read["notebook"] = notebook[0]
+    else:
+        from sphere_repro.figures.draw import draw, write
+
+        write(name, inputs, draw(name, inputs, subject), out)
+    origin = provenance_of({"figure": name}, inputs=read, code=code.FIGURE, sha256=file_hash(out))
+    files = [out, out.with_suffix(".pdf"), out.with_suffix(".csv")]
+    write_record(out.with_suffix(".json"), origin | times(started), files)
     return f"figure {name}: {out}"
 
 

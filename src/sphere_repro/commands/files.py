@@ -8,7 +8,7 @@ from pathlib import Path
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import check_writable
 
-OUTPUTS = ("out", "curves", "metrics")
+OUTPUTS = ("out", "curves", "metrics", "executed")
 
 
 def pairs(options: argparse.Namespace) -> dict[str, Path]:

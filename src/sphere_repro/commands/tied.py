@@ -1,4 +1,4 @@
-"""`sphere-repro tied`: run a command that ends with its parent, for the workflow's rules."""
+"""`sphere-repro tied`: run a command that ends with its parent."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def run(o: argparse.Namespace) -> str:
     os.execvp(o.command[0], o.command)
 
 
-VERB = Verb("tied", "run a command that ends with its parent (for rules)", add_options, run, torch=False)
+VERB = Verb("tied", "run a command that ends with its parent", add_options, run, torch=False)

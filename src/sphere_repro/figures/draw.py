@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from sphere_repro.errors import UserError, nearest
+from sphere_repro.figures import style
+from sphere_repro.machine.files import write_text
 from sphere_repro.study.catalogue import KINDS
 
 
@@ -47,6 +49,20 @@ def _module(kind: str) -> ModuleType:
     if kind not in KINDS:
         raise UserError(f"No figure is called '{kind}'{nearest(kind, KINDS)}.")
     return importlib.import_module(f"sphere_repro.figures.{kind.replace('-', '_')}")
+
+
+def write(kind: str, inputs: Mapping[str, Path], drawn: Figure, out: Path) -> list[Path]:
+    """Write a drawn figure as PNG to `out`, and beside it a PDF and the numbers behind it as CSV.
+
+    Returns:
+        The three files.
+
+    Raises:
+        UserError: no such figure, or an input is missing or broken.
+    """
+    table = out.with_suffix(".csv")
+    write_text(table, numbers(kind, inputs).to_csv())
+    return [*style.save(drawn, out), table]
 
 
 def page(kind: str, inputs: Mapping[str, Path], subject: str = "") -> str:
