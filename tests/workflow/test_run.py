@@ -66,15 +66,21 @@ def run_py(
 def test_arguments_reach_snakemake_as_they_are(shared: Path) -> None:
     words = ["--configfile", "params/my study's {x} $y.yaml", "--cores", "all"]
     done = run_py(shared, *words)
-    assert done.returncode == 0 and done.stdout.splitlines()[:4] == words
-    assert done.stdout.splitlines()[4:] == ["site:1", f"{shared}/.state/told"]
+    assert done.returncode == 0 and done.stdout.splitlines()[:5] == ["--logger=progress", *words]
+    assert done.stdout.splitlines()[5:] == ["site:1", f"{shared}/.state/told"]
+
+
+@pytest.mark.parametrize("words", [["--logger", "mine"], ["--logger=mine"]])
+def test_another_log_replaces_the_quiet_one(shared: Path, words: list[str]) -> None:
+    done = run_py(shared, *words)
+    assert done.stdout.splitlines()[: len(words) + 1] == [*words, "site:1"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_gives_one_notice(shared: Path, number: int) -> None:
     refuse = f"import fcntl\ndef refused(*_): raise OSError({number}, 'refused')\nfcntl.flock = refused"
     done = run_py(shared, "--cores", "1", before=refuse)
-    assert done.returncode == 0 and done.stdout.startswith("--cores\n1\n")
+    assert done.returncode == 0 and done.stdout.startswith("--logger=progress\n--cores\n1\n")
     assert done.stderr.count("\n") == 1 and "has no locks" in done.stderr
 
 
@@ -89,7 +95,7 @@ def test_the_second_user_of_a_shared_checkout_is_not_shut_out(shared: Path) -> N
     lock.chmod(0o644)
     become = f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})"
     done = run_py(shared, "-n", before=become)
-    assert done.returncode == 0 and done.stdout.startswith("-n\n"), done.stderr
+    assert done.returncode == 0 and done.stdout.startswith("--logger=progress\n-n\n"), done.stderr
     with lock.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(subprocess.TimeoutExpired) as waited:

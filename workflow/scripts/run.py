@@ -4,7 +4,9 @@ Adds to a bare call:
 - a lock that the kernel frees when its holder dies: a second call waits and a killed one leaves nothing
   behind; while it is held, a lock of Snakemake's own is stale unless a bare snakemake is at work;
 - an end with the parent: killed make or dvc leaves no workflow behind (Linux);
-- an environment without the user's own packages, and with a place for caches where HOME cannot be written.
+- an environment without the user's own packages, and with a place for caches where HOME cannot be written;
+- a quiet log: a line for each finished job, with the time to go, and at the end where the time went
+  (workflow/progress; --logger of your own replaces it).
 """
 
 from __future__ import annotations
@@ -100,6 +102,15 @@ def start_telling() -> None:
     os.environ[TOLD] = str(NOTICES.absolute())
 
 
+def quiet_log(arguments: list[str]) -> list[str]:
+    """The option that switches on the log of this checkout, where no other one is asked for."""
+    if any(word.partition("=")[0] == "--logger" for word in arguments):
+        return []
+    folders = [str(ROOT / "workflow/progress"), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    return ["--logger=progress"]
+
+
 def main(arguments: list[str]) -> None:
     print_anything()
     if sys.platform.startswith("linux"):
@@ -115,7 +126,7 @@ def main(arguments: list[str]) -> None:
         notice(str(error))
         raise SystemExit(2) from error
     remove_stale_lock(arguments)
-    command = at_home(["snakemake", *arguments])
+    command = at_home(["snakemake", *quiet_log(arguments), *arguments])
     os.execvp(command[0], command)
 
 
