@@ -34,7 +34,10 @@ SCORE = (
     "results/degenerate.py", "results/nearest.py", "results/recognised.py", "results/variety.py", "seeds.py",
     "study/generation.py", "study/scoring.py", "training/perceptual.py",
 )  # fmt: skip
-UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
+UNIFORMITY = (
+    "data/choice.py", "metrics/prior_gap.py", "metrics/spherification.py", "metrics/two_samples.py",
+    "metrics/uniformity.py", "sampling/latents.py",
+)  # fmt: skip
 FIGURE = ("figures/",)
 TABLE = (
     "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",
