@@ -298,6 +298,10 @@ class StudyFiles:
         """The run's sample sets: name → file."""
         return {name: self.places.sample(run, name) for name in self.study.runs[run].sets}
 
+    def drawn(self, run: str) -> dict[str, str]:
+        """The same, and images on the way from the posterior to the prior, where the run has some."""
+        return {name: self.places.sample(run, name) for name in self.study.runs[run].drawn}
+
     def scores(self, extractor: str | None = None) -> dict[str, str]:
         """Scores of every run: run → file; by the study's main extractor unless another is named."""
         chosen = extractor or self.study.score.extractor
@@ -350,7 +354,7 @@ class StudyFiles:
         return {"model": self.places.model(run), "data": self.archive_of(run)}
 
     def _samples(self, run: str) -> Iterator[Step]:
-        for name, path in self.sets(run).items():
+        for name, path in self.drawn(run).items():
             job = jobs.sample_job(self.study, run, name)
             yield Step("sample", run, job, self._drawn_from(run), (path, record_of(path)))
 
@@ -378,7 +382,7 @@ class StudyFiles:
             "data": self.archive_of(run),
             "reference": reference,
             "about": record_of(reference),
-            "sets": list(self.sets(run).values()),
+            "sets": list(self.drawn(run).values()),
         }
         job = jobs.score_job(self.study, run, extractor)
         made = (self.places.scores(run, extractor), self.places.neighbours(run, extractor))
