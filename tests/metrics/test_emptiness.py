@@ -212,7 +212,7 @@ def test_paths_of_another_study_are_refused(
 
 def test_scores_without_it_are_named(vae: ScoreInputs, tmp_path: Path) -> None:
     report = scored(vae, tmp_path / "scores.json")
-    report.pop("emptiness")
+    report["emptiness"]["measures"].pop("local")
     (tmp_path / "scores.json").write_text(json.dumps(report))
     with pytest.raises(UserError, match="says nothing of empty images"):
         read_emptiness(tmp_path / "scores.json")

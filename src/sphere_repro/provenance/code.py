@@ -43,9 +43,11 @@ UNIFORMITY = (
 )  # fmt: skip
 FIGURE = ("figures/",)
 TABLE = (
-    "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",
+    "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/emptiness.py",
+    "results/expected.py",
     "results/image_numbers.py", "results/image_sets.py", "results/memorisation_table.py",
     "results/nearest.py", "results/pace.py", "results/paper_tables.py", "results/passes.py",
+    "results/prior_gap_claims.py", "results/prior_gap_tables.py",
     "results/recognised.py", "results/structure.py", "results/table_formats.py", "results/table_rows.py",
     "results/tables.py", "results/trainings.py",
 )  # fmt: skip

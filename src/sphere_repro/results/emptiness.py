@@ -11,6 +11,7 @@ from sphere_repro.machine.files import read_json
 from sphere_repro.results.nearest import HELD_OUT, NOISE, TRAINING, WORDS
 
 MEASURES = ("distance", "local")
+PRIOR_PATH_WORDS = "from the posterior to the prior"
 HEADS = {
     "distance": "distance to the nearest training image",
     "local": "the same over that image's own fifth nearest",
@@ -53,14 +54,15 @@ class Found:
 
 
 def read_emptiness(scores: Path) -> Found | None:
-    """What a scores file says of empty images; None where nothing was looked for (statistics by others).
+    """What a scores file says of empty images; None where nothing was looked for (statistics by
+    others, too few real images).
 
     Raises:
         UserError: the file is missing or is no scores file of today.
     """
     data = read_json(scores)
     try:
-        about = data["emptiness"]
+        about = data.get("emptiness")
         if about is None:
             return None
         named = {key: str(data[key]) for key in ("run", "kind", "dataset", "metric")}

@@ -283,6 +283,13 @@ class StudyFiles:
         found = {run: self.study.runs[run].dataset.name for run in self.judged if self.remembered(run)}
         return [run for run, dataset in found.items() if self.study.score.reference_of(dataset) is None]
 
+    @property
+    def held_against_real(self) -> list[str]:
+        """Runs, of each the first training, of which images that are nothing are counted: whose reference
+        holds features."""
+        named = {run: self.study.runs[run].dataset.name for run in self.first}
+        return [run for run, dataset in named.items() if self.study.score.reference_of(dataset) is None]
+
     @cached_property
     def archives(self) -> dict[str, Run]:
         """Every prepared archive, with the first run that reads it."""
