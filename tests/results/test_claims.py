@@ -9,19 +9,9 @@ from typing import Any
 
 import pytest
 from image_results import PASSES, images_record, looped, pictures, write_images
-from study_results import (
-    add_emptiness,
-    angles,
-    cloud,
-    emptiness,
-    gap,
-    sphere,
-    thrice,
-    uniformity,
-    vae,
-    varied,
-)
+from study_results import angles, cloud, sphere, thrice, uniformity, vae, varied
 
+from prior_results import add_emptiness, emptiness, gap
 from sphere_repro.errors import UserError
 from sphere_repro.results.claims import claims
 from sphere_repro.results.scores import RunScores, read_scores

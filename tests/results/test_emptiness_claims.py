@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study_results import add_emptiness, emptiness, sphere, trained, vae
+from study_results import sphere, trained, vae
 from test_claims import write_scores
 
+from prior_results import add_emptiness, emptiness
 from sphere_repro.results.emptiness_claims import emptiness_claims
 from sphere_repro.results.scores import RunScores, read_scores
 from sphere_repro.results.statements import Claim

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from study_results import cloud, gap, uniformity
+from study_results import cloud, uniformity
 
+from prior_results import gap
 from sphere_repro.results.prior_gap_claims import prior_gap_claims
 from sphere_repro.results.statements import Claim
 from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED

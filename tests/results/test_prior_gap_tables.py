@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from study_results import add_emptiness, cloud, emptiness, gap, sphere, uniformity, vae
+from study_results import cloud, sphere, uniformity, vae
 from test_claims import write_scores
 
+from prior_results import add_emptiness, emptiness, gap
 from sphere_repro.results.prior_gap_tables import of_posterior_gap, of_prior_emptiness
 from sphere_repro.results.table_formats import Measured, as_csv, as_latex, as_markdown
 

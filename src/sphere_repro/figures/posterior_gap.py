@@ -27,6 +27,7 @@ SCORES = "scores."  # before the names of runs among the inputs
 STYLES = {"distance": "-", "local": "--"}
 MARKS = {"distance": "o", "local": "s"}
 ROW = 2.9  # inches
+PRIOR = "prior\n(one step)"
 AXES = {"quadratic": "AUC", "neighbours": "AUC", "mmd": "MMD²", "wasserstein": "deviations of the prior"}
 
 
@@ -69,7 +70,8 @@ def read(inputs: Mapping[str, Path]) -> Shown:
     if "result" in inputs:
         result = read_uniformity(Path(inputs["result"]))
         runs = {"latents": result["run"], "baseline": result.get("baseline_run")}
-        gaps = {str(runs[key]): gap for key, gap in (result.get("prior_gap") or {}).items() if gap}
+        said = result.get("prior_gap") or {}
+        gaps = {str(run): said[key] for key, run in runs.items() if said.get(key)}
     named = {key.removeprefix(SCORES): Path(path) for key, path in inputs.items() if key.startswith(SCORES)}
     found = {run: each for run, path in named.items() if (each := read_emptiness(path))}
     if not gaps and not found:
@@ -136,6 +138,8 @@ def _statistic(axes: Axes, shown: Shown, name: str) -> None:
     axes.grid(axis="y")
     if AXES[name] == "AUC":
         axes.set_ylim(0.4, 1.03)
+    else:
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
 
 
 def _marks() -> list[Any]:
@@ -150,9 +154,8 @@ def _marks() -> list[Any]:
 
 def _sets(axes: Axes, shown: Shown) -> None:
     """The share of each set that is nothing, with its interval, and what chance gives."""
-    names = list(
-        dict.fromkeys(_kind(found, name) for found in shown.images.values() for name in _order(found))
-    )
+    kinds = [_kind(found, name) for found in shown.images.values() for name in _order(found)]
+    names = sorted(dict.fromkeys(kinds), key=lambda kind: kind == PRIOR)  # of equals the order stays
     runs = list(shown.images)
     for index, (run, found) in enumerate(shown.images.items()):
         for number, measure in enumerate(MEASURES):
@@ -182,7 +185,7 @@ def _order(found: Found) -> list[str]:
 
 def _kind(found: Found, name: str) -> str:
     """What a set is called that both kinds of models have: draws of the prior."""
-    return "prior, one step" if name == found.prior else set_label(name).replace(" ", "\n")
+    return PRIOR if name == found.prior else set_label(name).replace(" ", "\n")
 
 
 def _chance(axes: Axes, shown: Shown) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sphere_repro.results.emptiness import HEADS, MEASURES, PRIOR_PATH_WORDS, read_emptiness
 from sphere_repro.results.nearest import NOISE, WORDS
@@ -22,9 +23,11 @@ def of_posterior_gap(paths: Sequence[Path]) -> Table:
     for path in paths:
         found = read_uniformity(path)
         runs = {"latents": found["run"], "baseline": found.get("baseline_run")}
-        for key, gap in (found.get("prior_gap") or {}).items():
-            for sample, words in SAMPLES.items() if gap else ():
-                lines += [_line(str(runs[key]), words, gap, sample, name) for name in (JUDGED, *OTHERS)]
+        for key, run in runs.items():
+            if not (gap := (found.get("prior_gap") or {}).get(key)):
+                continue
+            for sample, words in SAMPLES.items():
+                lines += [_line(str(run), words, gap, sample, name) for name in (JUDGED, *OTHERS)]
     title = (
         "Latents of training images against as many draws of the prior. The effect is the AUC of a "
         "classifier (0.5: alike), of the kernel MMD² its share of the mean kernel within the samples (0: "
@@ -34,7 +37,7 @@ def of_posterior_gap(paths: Sequence[Path]) -> Table:
     return Table(title, lines)
 
 
-def _line(run: str, words: str, gap: dict, sample: str, name: str) -> Line:  # type: ignore[type-arg]
+def _line(run: str, words: str, gap: Mapping[str, Any], sample: str, name: str) -> Line:
     found = gap[sample][name]
     error = f"{found['se']:.6g}" if "se" in found else ""
     return {
