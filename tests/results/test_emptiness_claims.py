@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,17 @@ def test_a_measure_that_misses_noise_decides_nothing(tmp_path: Path) -> None:
     found = judged(tmp_path, [0.3, 0.31], [0.9, 0.91], [0.1, 0.9], noise=0.5)
     assert {claim.verdict for claim in found.values()} == {UNDECIDED}
     assert all("'local' finds 50 % of the images of noise" in claim.note for claim in found.values())
+
+
+@pytest.mark.parametrize("alike", ["prior", "reconstruction"])
+def test_sets_that_say_nothing_decide_nothing(tmp_path: Path, alike: str) -> None:
+    path = write_scores(tmp_path / "vae.json", vae())
+    add_emptiness(path, emptiness("prior", {"prior": 0.9}, [0.1, 0.9]))
+    run = read_scores(path)
+    assert emptiness_claims([run])[0].verdict == HOLDS
+    records = [replace(each, doubt="alike" if each.set == alike else "") for each in run.records]
+    (claim,) = emptiness_claims([replace(run, records=tuple(records))])
+    assert claim.verdict == UNDECIDED and f"{alike}: alike" in claim.note
 
 
 def test_without_paths_or_a_vae_there_are_no_claims(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def _empty(group: Group, measure: str) -> Trained:
     for run, found in group:
         assert found.prior is not None
         counted, score = found.sets[found.prior][measure], run.find(found.prior)
-        shares.append(share(counted["empty"], counted["count"], score.doubt if score else ""))
+        doubt = f"{run.run} {score.set}: {score.doubt}" if score and score.doubt else ""
+        shares.append(share(counted["empty"], counted["count"], doubt))
     value, deviation = over([each.value for each in shares])
     sampling = error_of_mean([each.se for each in shares])
     doubt = "; ".join(dict.fromkeys(each.doubt for each in shares if each.doubt))
@@ -83,7 +84,10 @@ def _empty(group: Group, measure: str) -> Trained:
 
 
 def _grows(run: RunScores, found: Found) -> Claim:
-    """Both ends of the paths of one VAE, the first training."""
+    """Both ends of the paths of one VAE, the first training.
+
+    An end says nothing where the set that is drawn alike says nothing: reconstructions, or prior draws.
+    """
     name = "emptiness-grows-to-the-prior"
     assert found.path is not None
     measures, notes = _fit(found)
@@ -91,9 +95,11 @@ def _grows(run: RunScores, found: Found) -> Claim:
     tested = []
     for measure in MEASURES:
         along = found.path["measures"][measure]
-        for end, place in (("posterior", 0), ("prior", -1)):
-            counted = along["shares"][place]
-            numbers[f"{measure}, {end}"] = share(round(counted["share"] * counted["count"]), counted["count"])
+        for end, place, alike in (("posterior", 0, "reconstruction"), ("prior", -1, "prior")):
+            counted, beside = along["shares"][place], run.find(alike)
+            doubt = f"{alike}: {beside.doubt}" if beside and beside.doubt else ""
+            empty = round(counted["share"] * counted["count"])
+            numbers[f"{measure}, {end}"] = share(empty, counted["count"], doubt)
         growth = along["growth"]
         number = Number(growth["value"], growth["se"], growth["paths"] - 1)
         numbers[f"{measure}, growth"] = number
