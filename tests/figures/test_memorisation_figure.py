@@ -26,7 +26,8 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     write_archive(tmp_path / "one.zip", np.concatenate([real[:20] ^ np.uint8(1), fresh]), None)
     archive, indices = ImageArchive(tmp_path / "real.zip"), np.arange(60)
     training = {"features": generator.normal(size=(60, 9)).astype(np.float32), "pixels": m.pixels(archive)}
-    groups = m.controls(training, {name: each[:30] for name, each in training.items()}, None)
+    copies = {name: each[:30] for name, each in training.items()}
+    groups = m.controls(training, copies, copies, None)
     memory = m.Memory(groups, indices, training["pixels"], 60, "cpu")
     drawn = np.concatenate([training["features"][:20] + np.float32(1e-3), generator.normal(size=(20, 9))])
     found = memory.look(

@@ -119,7 +119,7 @@ def test_what_chance_gives_is_one_in_a_hundred(apart: int) -> None:
     for _ in range(40):
         points = generator.normal(size=(400 + apart, 6)).astype(np.float32)
         training, others = ({"features": part, "pixels": part} for part in (points[apart:], points[:apart]))
-        found = m.controls(training, training, others if apart else None)
+        found = m.controls(training, training, training, others if apart else None)
         limits = m.thresholds(found)
         shares.append((limits.chance["features"] < limits.below["features"]).mean())
     assert np.mean(shares) == pytest.approx(
@@ -218,7 +218,7 @@ def test_a_reference_without_controls_is_told(scored: Path, tmp_path: Path) -> N
     with np.load(scored / "ref.npz") as found:
         kept = {name: found[name] for name in found.files if not name.startswith("near.")}
     np.savez(tmp_path / "ref.npz", **kept)
-    with pytest.raises(UserError, match="no controls of memorisation"):
+    with pytest.raises(UserError, match="lacks controls of memorisation"):
         m.Memory.of(tmp_path / "ref.npz", ImageArchive(scored / "real.zip"), 0.25, "cpu")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,6 +151,10 @@ def test_verb_tells_uniform_from_not(tmp_path: Path) -> None:
     assert p["baseline"] < 0.03 > p["pixels"]
     assert [group["class"] for group in clouds["latents"]["classes"]] == [0, 1, 2]
     assert clouds["latents"]["overall"]["count"] == 60
+    gaps: Any = result["prior_gap"]
+    assert {name: gap["prior"] for name, gap in gaps.items()} == {"latents": "sphere", "baseline": "normal"}
+    areas = {name: gap["gap"]["quadratic"]["value"] for name, gap in gaps.items()}
+    assert areas["latents"] < 0.7 < 0.99 < areas["baseline"]  # the VAE's lie on a unit sphere, far within
     with np.load(tmp_path / "out.npz") as stored:
         assert stored["pixels"].shape == (4, 60, 3)
         assert stored["baseline_labels"].tolist() == [index % 3 for index in range(60)]

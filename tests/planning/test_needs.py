@@ -22,6 +22,7 @@ from sphere_repro.data.prepare import own_content
 from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.features import make_extractor
+from sphere_repro.metrics.memorisation import NOISE_IMAGES
 from sphere_repro.metrics.recognition import arrays_of, train_judge
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count
@@ -116,16 +117,18 @@ def test_every_job_stands_once(tmp_path: Path) -> None:
         "digits sample reconstruction",
         "digits sample generation-1",
         "digits sample generation-4-fixed-shared",
+        "digits sample prior-path",
         "digits images 1 image set",
         "digits encode digits-8px",
         "digits reference digits-8px",
-        "digits score 3 sets",
+        "digits score 4 sets",
         "digits-vae train digits-8px",
         "digits-vae sample reconstruction",
         "digits-vae sample prior",
         "digits-vae sample posterior",
+        "digits-vae sample prior-path",
         "digits-vae encode digits-8px",
-        "digits-vae score 3 sets",
+        "digits-vae score 4 sets",
     ]
     assert not any(need.done for need in found)
 
@@ -175,6 +178,7 @@ def test_sample_sets(tmp_path: Path) -> None:
     encode, decode = flops.encoder_call(vae).forward, flops.decoder_call(vae).forward
     folder = "results/smoke/digits-vae/samples"
     assert found[f"{folder}/prior.json"].flops == 64 * decode
+    assert found[f"{folder}/prior-path.json"].flops == 6 * (encode + 3 * decode)  # six paths of three points
     assert found[f"{folder}/posterior.json"].flops == 64 * decode + 1797 * encode
 
 
@@ -182,8 +186,9 @@ def test_scoring(tmp_path: Path) -> None:
     found = planned(SMOKE, tmp_path)
     lite = scoring_needs.EXTRACTORS["efficientnet-lite0"]
     reference = found["results/smoke/reference/digits-8px.efficientnet-lite0.json"]
-    assert reference.images == 2 * 128 and reference.flops == 2 * 128 * lite.flops  # and planted copies
-    assert found["results/smoke/digits/scores.efficientnet-lite0.json"].images == 3 * 64
+    images = 2 * 128 + NOISE_IMAGES  # and planted copies
+    assert reference.images == images and reference.flops == images * lite.flops
+    assert found["results/smoke/digits/scores.efficientnet-lite0.json"].images == 3 * 64 + 18
 
 
 def test_every_extractor_has_its_reference_and_scores(tmp_path: Path) -> None:
@@ -193,9 +198,11 @@ def test_every_extractor_has_its_reference_and_scores(tmp_path: Path) -> None:
         planned(Study.model_validate(raw), tmp_path),
         scoring_needs.EXTRACTORS["inception-legacy"],
     )
-    assert found["results/smoke/reference/digits-8px.inception-legacy.json"].flops == 256 * inception.flops
+    assert found["results/smoke/reference/digits-8px.inception-legacy.json"].flops == (
+        (256 + NOISE_IMAGES) * inception.flops
+    )
     for run in ("digits", "digits-vae"):
-        assert found[f"results/smoke/{run}/scores.inception-legacy.json"].flops == 3 * 64 * inception.flops
+        assert found[f"results/smoke/{run}/scores.inception-legacy.json"].flops == 210 * inception.flops
     assert set(found) > set(planned(SMOKE, tmp_path))
 
 
@@ -447,4 +454,4 @@ def test_parts_and_result_lie_on_the_disk_together(tmp_path: Path) -> None:
     assert need.working == need.disk > 0
     assert other.working - other.disk == 2 * 8 * SMOKE.runs["digits-vae"].architecture.latent_dimension
     score = planned(SMOKE, tmp_path)["results/smoke/digits/scores.efficientnet-lite0.json"]
-    assert score.working == 3 * 64 * 1280 * 4
+    assert score.working == (3 * 64 + 18) * 1280 * 4

@@ -11,6 +11,7 @@ import pytest
 from image_results import PASSES, images_record, looped, pictures, write_images
 from study_results import angles, cloud, sphere, thrice, uniformity, vae, varied
 
+from prior_results import add_emptiness, emptiness, gap
 from sphere_repro.errors import UserError
 from sphere_repro.results.claims import claims
 from sphere_repro.results.scores import RunScores, read_scores
@@ -43,7 +44,13 @@ def looped_runs(folder: Path) -> list[Path]:
 def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     runs = thrice(sphere(), vae(), varied("loss-terms", ALONE, 300))
     files = [write_scores(tmp_path / f"{number}.json", run) for number, run in enumerate(runs)]
+    for path, run in zip(files, runs, strict=True):
+        if run.kind == "vae":
+            add_emptiness(path, emptiness("prior", {"prior": 0.9}, [0.1, 0.9]))
+        elif run.ablation is None:
+            add_emptiness(path, emptiness("generation-1", {"generation-1": 0.3}))
     judged = uniformity(cloud("latents", 0.0, 1.0)) | angles(0.01, 0.01)
+    judged |= {"baseline_run": "digits-vae", "prior_gap": {"latents": gap(0.55), "baseline": gap(0.99)}}
     (tmp_path / "u.json").write_text(json.dumps(judged | {"clouds": list(judged["clouds"].values())}))
     images = looped_runs(tmp_path)
     for name in ("one", "two"):
@@ -60,7 +67,7 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "one/claims.csv").open()))
     assert [row["verdict"] for row in rows] == [claim["verdict"] for claim in found]
     table = (tmp_path / "one/claims.md").read_text()
-    assert table.count("**holds**") == 8 and "80 ± 1.4" in table
+    assert table.count("**holds**") == 12 and "80 ± 1.4" in table
 
 
 def test_broken_scores_are_named(tmp_path: Path) -> None:

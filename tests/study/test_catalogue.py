@@ -53,7 +53,8 @@ def test_names_tell_figures_apart(files: StudyFiles) -> None:
 
 def test_a_study_has_the_figures_that_it_asks_for() -> None:
     study = load_study(ROOT / "params/demo.yaml")
-    kinds = ("samples", "samples-curated", "posterior-hole", "uniformity", "globes", "spherification")
+    hole = ("posterior-hole", "posterior-gap")
+    kinds = ("samples", "samples-curated", *hole, "uniformity", "globes", "spherification")
     of_runs = [f"{kind}-{run}" for kind in kinds for run in ("digits", "photo-patches")]
     of_runs.remove("samples-curated-photo-patches")  # there are no classes
     found = [*catalogue.wanted(StudyFiles(study))]

@@ -15,6 +15,7 @@ from sphere_repro.data.sources import SOURCES
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Study, load_study
+from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.scoring import Score
 
@@ -113,12 +114,15 @@ def test_every_set_of_the_projects_studies_has_a_job(name: str) -> None:
 
     study = load_study(ROOT / "params" / f"{name}.yaml")
     for run_name, run in study.runs.items():
-        for set_name in run.sets:
+        for set_name in run.drawn:
             job = jobs.sample_job(study, run_name, set_name)
             assert (job.generation is not None) == set_name.startswith("generation")
             assert job.generation is None or job.generation.name == set_name
+            assert job.prior_path == (run.sampling.prior_path if set_name == PRIOR_PATH else None)
+            assert job.prior_path is None or job.count == job.prior_path.images
         scored = jobs.score_job(study, run_name, study.score.extractor)
-        assert scored.sets == run.sets and scored.kind == run.model.kind
+        assert scored.sets == run.drawn and scored.kind == run.model.kind
+        assert scored.prior_path == run.sampling.prior_path
         assert set(scored.generations) == {s for s in run.sets if s.startswith("generation")}
         if run.is_trained:
             assert jobs.train_job(study, run_name).architecture == run.architecture

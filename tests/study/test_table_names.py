@@ -15,8 +15,8 @@ def of(name: str) -> list[str]:
 def test_a_study_has_the_tables_of_its_results() -> None:
     scores = [f"scores-{name}" for name in ("cifar10-32px", "animal-faces-256px")]
     assert of("paper")[:2] == scores
-    last = ["schemes", "guidance", "cost", "posterior-hole", "uniformity", "memorisation", "image-sets"]
-    assert of("paper")[4:] == last
+    last = ["schemes", "guidance", "cost", "posterior-hole", "uniformity", "posterior-gap", "prior-emptiness"]
+    assert of("paper")[4:] == [*last, "memorisation", "image-sets"]
     assert "guidance" not in of("demo") and "posterior-hole" in of("demo")
     assert "image-sets" in of("demo") and "image-sets" not in of("ablations-small")
     assert not {"posterior-hole", "guidance"} & {*of("cifar10-small")}
@@ -28,6 +28,8 @@ def test_each_axis_of_ablations_has_a_table() -> None:
         *(f"ablation-{axis}" for axis in axes),
         "cost",
         "uniformity",
+        "posterior-gap",
+        "prior-emptiness",
         "memorisation",
     ]
     assert not any(name.startswith("ablation-") for name in of("demo"))

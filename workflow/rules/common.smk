@@ -107,10 +107,12 @@ def figure_code(wildcards):
         for name in (
             "cost",
             "degenerate",
+            "emptiness",
             "image_sets",
             "noise_angle_claim",
             "pace",
             "passes",
+            "prior_gap_claims",
             "projections",
             "recognised",
             "scores",

@@ -94,6 +94,7 @@ rule paper_tables:
                 for name in (
                     "ablation_table",
                     "cost",
+                    "emptiness",
                     "image_numbers",
                     "image_sets",
                     "memorisation_table",
@@ -101,6 +102,8 @@ rule paper_tables:
                     "pace",
                     "paper_tables",
                     "passes",
+                    "prior_gap_claims",
+                    "prior_gap_tables",
                     "structure",
                     "table_formats",
                     "trainings",

@@ -33,7 +33,7 @@ def run(o: argparse.Namespace) -> str:
     lines = [f"{o.study}: study '{study.study}', {len(first)} runs"]
     for name, run in first.items():
         lines.append(
-            f"  {name}: {run.dataset.archive}, {run.model.kind}{_made_of(run)}, sets {', '.join(run.sets)}"
+            f"  {name}: {run.dataset.archive}, {run.model.kind}{_made_of(run)}, sets {', '.join(run.drawn)}"
         )
         shown = [each.set for each in run.sampling.image_sets]
         lines += [f"    image sets: {', '.join(shown)}"] if shown else []

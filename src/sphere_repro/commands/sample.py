@@ -53,7 +53,7 @@ def run(o: argparse.Namespace) -> str:
     from sphere_repro.study import jobs
 
     def derive(study: Study) -> SampleJob:
-        sets = study.runs[o.run].sets
+        sets = study.runs[o.run].drawn
         if o.set is None:
             raise UserError(f"sample needs --set NAME; run '{o.run}' has {', '.join(sets)}.")
         if o.set not in sets:

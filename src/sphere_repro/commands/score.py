@@ -66,6 +66,7 @@ def score(
         ablation=job.ablation,
         state=state,
         held_out=job.dataset.held_out,
+        prior_path=job.prior_path,
     )
     with gpus.device(device) as chosen:
         started = time.time()

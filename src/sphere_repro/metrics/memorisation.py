@@ -8,7 +8,7 @@ distance is below all but one in a hundred of those that training images have to
 
 Two controls say what that is worth: images that the model never saw (held out; without any, training images
 against the others), whose share is what chance gives, and training images with slight noise, which must be
-found.
+found. Images of nothing but noise lie beside them, as the control of `emptiness`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,23 @@ from sphere_repro.data.choice import choose
 from sphere_repro.data.dataset import held_count
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output
-from sphere_repro.results.nearest import COPIES, HELD_OUT, MEASURES, PREFIX, TRAINING, Near, read_near
+from sphere_repro.results.nearest import (
+    COPIES,
+    HELD_OUT,
+    MEASURES,
+    NOISE,
+    PREFIX,
+    TRAINING,
+    Near,
+    read_near,
+)
 from sphere_repro.seeds import derive
 
 NEIGHBOURS = 50  # nearest training images that one image is held against
 QUANTILE = 0.01  # of training images' relative distances: what lies below is a near duplicate
 SIDE = 32  # pixels to which larger images are averaged before they are compared
-PLANTED, NOISE = 200, 4.0  # copies of training images, and the deviation of their noise in grey levels
+PLANTED, DEVIATION = 200, 4.0  # copies of training images, and the deviation of their noise in grey levels
+NOISE_IMAGES = 100
 MOST_CONTROLS = 10_000  # training images that are held against the others
 CONFIDENCE = 0.95
 QUERIES, POINTS = 256, 8192  # images of a block of distances
@@ -63,7 +73,7 @@ class PlantedCopies:
     def read(self, index: int) -> Array:
         """Copy `index` as uint8 (H, H, 3)."""
         image = self.archive.read(int(self.indices[index])).astype(np.float64)
-        noise = np.random.default_rng(derive("planted copies", index)).normal(0, NOISE, image.shape)
+        noise = np.random.default_rng(derive("planted copies", index)).normal(0, DEVIATION, image.shape)
         return (image + noise).round().clip(0, 255).astype(np.uint8)
 
 
@@ -73,8 +83,24 @@ def planted_copies(archive: ImageArchive, indices: NDArray[np.int64]) -> tuple[P
     return PlantedCopies(archive, indices[places]), places
 
 
+@dataclass(frozen=True)
+class NoiseImages:
+    """Images of independent uniform pixels, of a side in pixels; the i-th by its place alone."""
+
+    side: int
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return NOISE_IMAGES
+
+    def read(self, index: int) -> Array:
+        """Image `index` as uint8 (H, H, 3)."""
+        generator = np.random.default_rng(derive("images of noise", index))
+        return generator.integers(0, 256, (self.side, self.side, 3), dtype=np.uint8)
+
+
 def pixels(
-    images: ImageArchive | PlantedCopies, indices: NDArray[np.int64] | None = None
+    images: ImageArchive | PlantedCopies | NoiseImages, indices: NDArray[np.int64] | None = None
 ) -> NDArray[np.uint8]:
     """Images as uint8 (n, 3·S²), averaged to S = `SIDE` pixels where they are larger."""
     chosen = np.arange(len(images)) if indices is None else indices
@@ -107,23 +133,40 @@ def nearest(
         scale: what distances are multiplied with.
         device: that computes.
     """
-    centre = points[:: max(1, len(points) // 1000)].astype(np.float32).mean(0)  # products of small numbers
-    count = min(NEIGHBOURS, len(points) - (own is not None))
-    if count < 2:
+    if len(points) - (own is not None) < 2:
         raise ValueError(f"{len(points)} images have no two others")
+    distances, indices = ranked(queries, points, NEIGHBOURS, own=own, device=device)
+    distances = distances * scale
+    others = distances[:, 1:].mean(1)
+    relative = np.divide(distances[:, 0], others, out=np.ones_like(others), where=others > 0)
+    return Near(distances[:, 0].astype(np.float32), relative.astype(np.float32), indices[:, 0])
+
+
+def ranked(
+    queries: Array,
+    points: Array,
+    most: int,
+    *,
+    own: NDArray[np.int64] | None = None,
+    device: torch.device | str = "cpu",
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distances of each query to its `most` nearest points (all, where there are fewer), and which they are.
+
+    Arguments as of `nearest`; both (n, k), the nearest first.
+    """
+    centre = points[:: max(1, len(points) // 1000)].astype(np.float32).mean(0)  # products of small numbers
+    count = min(most, len(points) - (own is not None))
     found = []
     for start in range(0, len(queries), QUERIES):
         block = _centred(queries[start : start + QUERIES], centre, device)
         mine = None if own is None else own[start : start + QUERIES]
         candidates = _candidates(block, points, centre, count, mine, device)
         close = _centred(points[candidates.ravel()], centre, device).reshape(*candidates.shape, -1)
-        exact = torch.linalg.vector_norm(block[:, None] - close, dim=-1).cpu().numpy() * scale
+        exact = torch.linalg.vector_norm(block[:, None] - close, dim=-1).cpu().numpy()
         order = np.lexsort((candidates, exact))
         found.append((np.take_along_axis(exact, order, 1), np.take_along_axis(candidates, order, 1)))
     distances, indices = (np.concatenate(each) for each in zip(*found, strict=True))
-    others = distances[:, 1:].mean(1)
-    relative = np.divide(distances[:, 0], others, out=np.ones_like(others), where=others > 0)
-    return Near(distances[:, 0].astype(np.float32), relative.astype(np.float32), indices[:, 0])
+    return distances, indices
 
 
 def _candidates(
@@ -176,7 +219,12 @@ def look(
 
 
 def controls(
-    training: Views, planted: Views, held_out: Views | None, *, device: torch.device | str = "cpu"
+    training: Views,
+    planted: Views,
+    noise: Views,
+    held_out: Views | None,
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, dict[str, Near]]:
     """What the controls' nearest training images are: group → measure; indices are places in `training`."""
     asked = choose(len(training["features"]), MOST_CONTROLS)
@@ -184,6 +232,7 @@ def controls(
     found = {
         TRAINING: look(some, training, own=asked, device=device),
         COPIES: look(planted, training, device=device),
+        NOISE: look(noise, training, device=device),
     }
     return found | ({HELD_OUT: look(held_out, training, device=device)} if held_out else {})
 
@@ -228,19 +277,28 @@ def thresholds(groups: Controls) -> Thresholds:
     if HELD_OUT in groups:
         chance = {measure: groups[HELD_OUT][measure].relative for measure in MEASURES}
         return Thresholds({m: float(np.quantile(training[m], QUANTILE)) for m in MEASURES}, HELD_OUT, chance)
-    total = len(training["features"])
-    first = choose(total, total // 2)
-    second = np.setdiff1d(np.arange(total), first)
+    first, second = halves(len(training["features"]))
     below = {m: float(np.quantile(training[m][first], QUANTILE)) for m in MEASURES}
     return Thresholds(below, TRAINING, {m: training[m][second] for m in MEASURES})
 
 
+def halves(total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of two halves of so many controls: one fixes a threshold, the other is counted by it."""
+    first = choose(total, total // 2)
+    return first, np.setdiff1d(np.arange(total), first)
+
+
 def share(relative: Array, below: float) -> dict[str, float | int]:
-    """Near duplicates among images, with the share's Clopper-Pearson interval."""
+    """Near duplicates among images, with the share's interval."""
     near, count = int((relative < below).sum()), len(relative)
-    interval = stats.binomtest(near, count).proportion_ci(CONFIDENCE, method="exact")
+    return {"near": near, **share_of(near, count)}
+
+
+def share_of(hits: int, count: int) -> dict[str, float | int]:
+    """A share of `count` images with its Clopper-Pearson interval."""
+    interval = stats.binomtest(hits, count).proportion_ci(CONFIDENCE, method="exact")
     ends = {"low": float(interval.low), "high": float(interval.high)}
-    return {"near": near, "count": count, "share": near / count, **ends}
+    return {"count": count, "share": hits / count, **ends}
 
 
 def described(groups: Controls, limits: Thresholds, *, looked_at: int, trained_on: int) -> dict[str, Any]:
@@ -259,7 +317,7 @@ def described(groups: Controls, limits: Thresholds, *, looked_at: int, trained_o
         "neighbours": NEIGHBOURS,
         "quantile": QUANTILE,
         "confidence": CONFIDENCE,
-        "planted_noise": NOISE,
+        "planted_noise": DEVIATION,
         "measures": {
             measure: {
                 "below": limits.below[measure],
@@ -292,7 +350,8 @@ class Memory:
         trained: int,
         device: torch.device | str,
     ) -> None:
-        self.indices, self.small, self.device = indices, small, device
+        self.groups, self.indices, self.small, self.device = groups, indices, small, device
+        self.looked: dict[str, Near] = {}  # at a set's images, in features
         self.limits = thresholds(groups)
         self.described = described(groups, self.limits, looked_at=len(indices), trained_on=trained)
         self.arrays = as_arrays(groups, np.arange(int(indices.max()) + 1))  # they are the archive's already
@@ -307,9 +366,10 @@ class Memory:
         groups = read_near(reference)
         with np.load(reference, allow_pickle=False) as archive:
             indices = archive[IMAGES] if IMAGES in archive.files else np.arange(0)
-        if not {TRAINING, COPIES} <= groups.keys() or not len(indices):
+        if not {TRAINING, COPIES, NOISE} <= groups.keys() or not len(indices):
             raise UserError(
-                f"Reference {reference} holds no controls of memorisation. Delete it and make it again."
+                f"Reference {reference} lacks controls of memorisation or emptiness: it was made by an older "
+                "version. Delete it and make it again."
             )
         trained = len(real) - held_count(len(real), share)
         return cls(groups, indices, pixels(real, indices), trained, device)
@@ -328,4 +388,5 @@ class Memory:
         queries: Views = {"features": features, "pixels": pixels(images)}
         near = look(queries, {"features": training, "pixels": self.small}, device=self.device)
         self.arrays |= as_arrays({name: near}, self.indices)
+        self.looked[name] = near["features"]
         return of_set(near, self.limits)

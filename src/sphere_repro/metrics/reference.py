@@ -82,7 +82,8 @@ def make_reference(
     distance between two random halves of them: what a perfect model would get with that many images.
     Of the share that is held out (`choice.held_out`) none is among them: the reference is of images that
     models are trained on. Beside the features lie the nearest neighbours of what samples are held against
-    (`memorisation`): training images, those that are held out, and copies of training images with noise.
+    (`memorisation`): training images, those that are held out, copies of training images with noise, and
+    images of noise alone.
     Features are kept in parts in the folder `state` (None: nowhere) until all are there.
     Where the images have classes, a classifier of them is kept with the features (`recognition`).
 
@@ -143,10 +144,12 @@ def _near(
     """What the controls of memorisation lie nearest to among the images of `indices`, for the npz."""
     network = functools.partial(extract, extractor=extractor, batch_size=score.batch_size, device=device)
     copies, _ = memorisation.planted_copies(archive, indices)
+    noise = memorisation.NoiseImages(archive.resolution)
     others = held_out(len(archive), share, archive.labels)
     found = memorisation.controls(
         {"features": features, "pixels": memorisation.pixels(archive, indices)},
         {"features": network(copies, label="planted copies"), "pixels": memorisation.pixels(copies)},
+        {"features": network(noise, label="images of noise"), "pixels": memorisation.pixels(noise)},
         {
             "features": network(archive, indices=others, label="images held out"),
             "pixels": memorisation.pixels(archive, others),

@@ -17,6 +17,8 @@ from sphere_repro.data.frequencies import NOTED, difference
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
+from sphere_repro.metrics import emptiness
+from sphere_repro.metrics.emptiness import Emptiness
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
@@ -36,7 +38,8 @@ from sphere_repro.results.recognised import accuracy_of, unrecognised
 from sphere_repro.results.variety import variety
 from sphere_repro.seeds import derive
 from sphere_repro.study.config import Ablation
-from sphere_repro.study.generation import Generation, remembered
+from sphere_repro.study.generation import Generation, remembered, single_step
+from sphere_repro.study.prior_path import PRIOR_PATH, PriorPath
 from sphere_repro.study.replicates import Seed
 from sphere_repro.study.scoring import Score
 
@@ -56,6 +59,8 @@ class ScoreInputs:
         ablation: what the run varies; None where it varies nothing.
         state: folder in which the sets' features are kept until all are scored; None: nowhere.
         held_out: share of the real images that the run was not trained on.
+        prior_path: how the set of that name was drawn, where there is one: it is scored by what is empty
+            along the way, and by nothing else.
     """
 
     run: str
@@ -68,6 +73,7 @@ class ScoreInputs:
     ablation: Ablation | None = None
     state: Path | None = None
     held_out: float = 0.0
+    prior_path: PriorPath | None = None
 
 
 def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, device: torch.device | str) -> str:
@@ -80,7 +86,9 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     where that classifier hardly sees the classes itself), and generated ones the images that it is surest of,
     which a curated figure shows. Where classes
     occur in other frequencies than among the real images, `class_difference` says for which share. How
-    different a set's images are from one another stands beside that of the real ones. The random choices
+    different a set's images are from one another stands beside that of the real ones. `emptiness` is the
+    share of a set's images that lie farther from every training image than real ones do, and `prior_path` how
+    that grows on the way from the posterior to the prior. The random choices
     (jackknife groups, kernel subsets, the score's parts) follow from `seed` alone.
 
     Returns:
@@ -90,7 +98,7 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
         UserError: the reference was made from other images or with another extractor, an archive is broken, a
             set is unknown or too small, or the network's weights are missing.
     """
-    details = {name: _details(name, inputs.generations) for name in inputs.sets}
+    details = {name: _details(name, inputs.generations) for name in inputs.sets if name != PRIOR_PATH}
     real = ImageArchive(inputs.real)
     archives = {name: ImageArchive(path) for name, path in inputs.sets.items()}
     statistics = load_statistics(inputs.reference)
@@ -103,8 +111,10 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     judge = judge_of(inputs.reference, reference)
     scorer = _Scorer(score, extractor, device, statistics, derive(*seed), judge)
     memory = Memory.of(inputs.reference, real, inputs.held_out, device) if len(statistics) else None
+    empty = _emptiness(memory, statistics, device)
     looked_at = _looked_at(inputs) if memory else []
     records, half_done = [], _kept(inputs, extractor, score, provenance)
+    along = archives.pop(PRIOR_PATH, None)
     for name, archive in archives.items():
         close = None
         if name == "reconstruction":
@@ -114,6 +124,9 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
         measured, features = scorer.measure(archive, label, half_done.get(name), generated=generated)
         if memory and name in looked_at:
             measured["memorisation"] = memory.look(name, features, archive, statistics.features)
+        if memory and empty and (not generated or name in looked_at):
+            near = memory.looked.get(name)
+            measured["emptiness"] = empty.of_set(empty.look(features) if near is None else near)
         apart = difference(real.labels, archive.labels)
         noted = {"class_difference": round(apart, 4)} if apart >= NOTED else {}
         alike = _variety(archive, real, name, inputs.held_out)
@@ -129,6 +142,10 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
         "floor": reference["floor"],
         "classifier": reference["classifier"],
         "memorisation": memory.described if memory else None,
+        "emptiness": {**empty.described, "prior": _prior(inputs)} if empty else None,
+        "prior_path": scorer.path(along, inputs, empty, half_done.get(PRIOR_PATH))
+        if along and empty
+        else None,
         "records": records,
         "provenance": provenance,
     }
@@ -223,6 +240,33 @@ class _Scorer:
         }
         return measured, features
 
+    def path(
+        self, archive: ImageArchive, inputs: ScoreInputs, empty: Emptiness, kept: Kept | None
+    ) -> dict[str, Any]:
+        """What is empty on the way from the posterior to the prior.
+
+        Raises:
+            UserError: the archive holds other paths than the job says.
+        """
+        asked = inputs.prior_path
+        if asked is None or len(archive) != asked.images:
+            wanted = "no paths" if asked is None else f"{asked.paths} paths of {asked.points} points"
+            raise UserError(
+                f"{archive.path} holds {len(archive)} images, but the run has {wanted}. Draw it again from "
+                "the study that is scored."
+            )
+        label = f"{inputs.run} {PRIOR_PATH}"
+        features = extract(
+            archive,
+            self.extractor,
+            batch_size=self.score.batch_size,
+            device=self.device,
+            label=label,
+            kept=kept,
+        )
+        found = empty.of_paths(empty.look(features), asked.points)
+        return {"paths": asked.paths, "points": asked.places, "measures": found}
+
     def _kernel_distance(self, features: NDArray[np.float32]) -> dict[str, float | None]:
         """None where the reference is of moments alone."""
         if not len(self.statistics):
@@ -274,6 +318,21 @@ def _looked_at(inputs: ScoreInputs) -> list[str]:
     """Sets whose images' nearest neighbours are looked for."""
     settings = [Generation.model_validate(inputs.generations[name]) for name in inputs.generations]
     return [name for name in remembered(settings) if name in inputs.sets]
+
+
+def _emptiness(memory: Memory | None, statistics: Statistics, device: torch.device | str) -> Emptiness | None:
+    """None where the reference is of moments alone, or of too few images."""
+    if memory is None or len(statistics) < emptiness.FEWEST:
+        return None
+    return Emptiness.of(memory.groups, memory.indices, statistics.features, device)
+
+
+def _prior(inputs: ScoreInputs) -> str | None:
+    """The set of prior draws: a VAE's, or random points of the sphere, decoded once."""
+    if inputs.kind != "sphere":
+        return "prior"
+    found = single_step(Generation.model_validate(each) for each in inputs.generations.values())
+    return found.name if found else None
 
 
 def _variety(

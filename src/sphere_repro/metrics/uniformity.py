@@ -21,6 +21,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output, write_json
 from sphere_repro.machine.progress import progress
 from sphere_repro.metrics import spherification
+from sphere_repro.metrics.prior_gap import prior_gap
 from sphere_repro.provenance.code import UNIFORMITY
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.sampling.latents import Latents, read_latents, read_noised
@@ -214,7 +215,8 @@ def uniformity(
 
     Clouds, in this order: the run's latents, the baseline's latents (where given), the raw pixels of the same
     images (values in [-1, 1], not centred) and true uniform points of the latents' dimension; all points are
-    brought to unit length.
+    brought to unit length. `prior_gap` says how far the run's latents, and the baseline's, are from the prior
+    that each model is sampled from.
 
     Args:
         latents: latents.npz of the run, as `encode_set` writes it with the same settings.
@@ -245,6 +247,15 @@ def uniformity(
     names = files["latents"].class_names
     named = {"class_names": list(names)} if names and classes else {}
     result = {"run": run, "baseline_run": baseline_run, **parameters, **named, "clouds": records}
+    result["prior_gap"] = {
+        name: prior_gap(
+            found.latents,
+            "sphere" if name == "latents" else "normal",
+            permutations=settings.null_draws,
+            seed=seed,
+        )
+        for name, found in progress(files.items(), label="prior gap", unit="model", total=len(files))
+    }
     if angles is not None:
         result["spherification"] = spherification.judge(angles, files["latents"].latents.shape[1])
     write_json(out, result | {"provenance": origin})

@@ -69,7 +69,7 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
         content = released.planned_content(Path(run.released), folder / record)
         done = _is_done(folder, jobs.released_job(study, name, content), record)
         yield _import(name, run, record, done)
-    for item in run.sets:
+    for item in run.drawn:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
         yield _sample(sample, run, images, record, _is_done(folder, sample, record))
     if not is_replicate(name):  # whose latents are not judged, nor their images shown
@@ -110,7 +110,7 @@ def _of_pretrained(study: Study, name: str, images: int, folder: Path) -> Iterat
             "images and their disk are",
         ),
     )
-    for item in run.sets:
+    for item in run.drawn:
         sample, record = jobs.sample_job(study, name, item), record_of(places.sample(name, item))
         count, seen = drawn(sample, images)
         disk = archive_bytes(count, run.dataset.pixels)

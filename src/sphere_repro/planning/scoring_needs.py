@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sphere_repro.metrics.classifier import SIDE
-from sphere_repro.metrics.memorisation import MOST_CONTROLS, PLANTED
+from sphere_repro.metrics.memorisation import MOST_CONTROLS, NOISE_IMAGES, PLANTED
 from sphere_repro.metrics.memorisation import SIDE as COMPARED_SIDE
 from sphere_repro.metrics.neighbours import CHUNK_MIB
 from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
@@ -13,6 +13,7 @@ from sphere_repro.results.nearest import MEASURES
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Run
 from sphere_repro.study.generation import remembered
+from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.scoring import Score
 
 NEAR_BYTES = len(MEASURES) * (2 * FLOAT + DOUBLE)  # an image's nearest: two distances and an index
@@ -21,14 +22,15 @@ NEAR_BYTES = len(MEASURES) * (2 * FLOAT + DOUBLE)  # an image's nearest: two dis
 def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, done: bool) -> Need:
     """What features of `images` real images need, or of as many as the job asks for.
 
-    And of those that samples are held against beside them: planted copies, and images that are held out.
+    And of those that samples are held against beside them: planted copies, noise, images that are held out.
     """
     network, compared = EXTRACTORS[job.score.extractor], _compared_with(job.score, images)
     size, classes = network.dimension, job.dataset.source.classes
     judged = min(compared or images, MOST_IMAGES) if classes else 0
     count = compared or judged  # features that are taken: of statistics by others for the classes alone
     share = job.dataset.held_out
-    beside = min(PLANTED, compared) + round(images * share / (1 - share)) if compared else 0
+    others = min(PLANTED, compared) + NOISE_IMAGES + round(images * share / (1 - share))
+    beside = others if compared else 0
     near = (min(MOST_CONTROLS, compared) + beside) * NEAR_BYTES + DOUBLE * compared
     return Need(
         run=name,
@@ -53,10 +55,12 @@ def of_reference(name: str, job: jobs.ReferenceJob, images: int, record: str, do
 def of_score(job: jobs.ScoreJob, run: Run, images: int, record: str, done: bool) -> Need:
     """What scoring all sets of a run needs, whose dataset has `images`."""
     network, largest = EXTRACTORS[job.score.extractor], run.sampling.count
-    count = sum(min(largest, images) if item == "reconstruction" else largest for item in job.sets)
+    along = job.prior_path.images if job.prior_path else 0
+    sets = [item for item in job.sets if item != PRIOR_PATH]
+    count = along + sum(min(largest, images) if item == "reconstruction" else largest for item in sets)
     searched = _compared_with(job.score, images)
     looked_at = remembered(list(job.generations.values())) if searched else []
-    near = (len(looked_at) * largest + min(MOST_CONTROLS, searched) + PLANTED) * NEAR_BYTES
+    near = (len(looked_at) * largest + min(MOST_CONTROLS, searched) + PLANTED + NOISE_IMAGES) * NEAR_BYTES
     known = FLOAT * _compared_with(job.score, images) * network.dimension
     return Need(
         run=job.run,

@@ -21,7 +21,7 @@ HANDLING = 0.5e-6
 SMALL = 0.005  # seconds for an image of any size: small files, small resizes
 EXTRACTED = 299  # pixels to which an image is resized before its features are taken, at most
 JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch, as the three below
-PLANTED, CONTROLS, COMPARED_SIDE = 200, 10_000, 32  # of metrics.memorisation
+PLANTED, NOISE_IMAGES, CONTROLS, COMPARED_SIDE = 200, 100, 10_000, 32  # of metrics.memorisation
 PROCESSOR = 5e10  # FLOP/s of one processor in large products, from below
 PHOTOGRAPHS = 4  # so much larger is what a publisher's images are made of
 # FLOPs of one pass of the paper's perceptual networks: ConvNeXt at 224 pixels, LPIPS for each pixel;
@@ -118,7 +118,7 @@ def referring(job: jobs.ReferenceJob, images: int, run: Run) -> Work:
     if job.score.reference is not None:  # features for a classifier alone
         return extracting(job.score.extractor, min(images, JUDGED) if job.dataset.source.classes else 0, run)
     count, share = min(job.score.reference_count or images, images), job.dataset.held_out
-    beside = min(PLANTED, count) + round(images * share / (1 - share))
+    beside = min(PLANTED, count) + NOISE_IMAGES + round(images * share / (1 - share))
     found = extracting(job.score.extractor, count + beside, run)
     return replace(
         found, handled=found.handled + searching(job.score, min(CONTROLS, count) + beside, images, run)
@@ -191,6 +191,8 @@ def sampled(job: jobs.SampleJob, shape: Architecture, images: int) -> Work:
     cost = count * flops.forward_flops(shape, flops.set_calls(job.set, job.generation))
     if job.set == "posterior":  # its mean and deviation are those of all training images
         cost += images * flops.encoder_call(shape).forward
+    if job.prior_path is not None:  # of each path the first end is encoded
+        cost += job.prior_path.paths * flops.encoder_call(shape).forward
     kinds: Mapping[Precision, tuple[int, int]] = {
         "float32": (0, 0),
         "bfloat16": (cost, 0),

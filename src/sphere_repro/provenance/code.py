@@ -18,6 +18,7 @@ IMPORT = ("models/", "seeds.py", "study/architecture.py")
 SAMPLE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "data/loading.py", "models/",
     "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
+    "study/prior_path.py",
 )  # fmt: skip
 IMAGES = (
     *SAMPLE,
@@ -28,18 +29,25 @@ IMAGES = (
 )
 SCORE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/classifier.py",
-    "metrics/features.py", "metrics/frechet.py", "metrics/given.py", "metrics/inception", "metrics/kernel.py",
+    "metrics/emptiness.py", "metrics/features.py", "metrics/frechet.py", "metrics/given.py",
+    "metrics/inception", "metrics/kernel.py",
     "metrics/memorisation.py", "metrics/neighbours.py", "metrics/recognition.py",
     "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
-    "results/degenerate.py", "results/nearest.py", "results/recognised.py", "results/variety.py", "seeds.py",
-    "study/generation.py", "study/scoring.py", "training/perceptual.py",
+    "results/degenerate.py", "results/emptiness.py", "results/nearest.py", "results/recognised.py",
+    "results/variety.py", "seeds.py", "study/generation.py", "study/prior_path.py", "study/scoring.py",
+    "training/perceptual.py",
 )  # fmt: skip
-UNIFORMITY = ("metrics/spherification.py", "metrics/uniformity.py", "sampling/latents.py")
+UNIFORMITY = (
+    "data/choice.py", "metrics/prior_gap.py", "metrics/spherification.py", "metrics/two_samples.py",
+    "metrics/uniformity.py", "sampling/latents.py",
+)  # fmt: skip
 FIGURE = ("figures/",)
 TABLE = (
-    "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/expected.py",
+    "results/ablation_table.py", "results/cost.py", "results/degenerate.py", "results/emptiness.py",
+    "results/expected.py",
     "results/image_numbers.py", "results/image_sets.py", "results/memorisation_table.py",
     "results/nearest.py", "results/pace.py", "results/paper_tables.py", "results/passes.py",
+    "results/prior_gap_claims.py", "results/prior_gap_tables.py",
     "results/recognised.py", "results/structure.py", "results/table_formats.py", "results/table_rows.py",
     "results/tables.py", "results/trainings.py",
 )  # fmt: skip

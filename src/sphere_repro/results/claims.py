@@ -15,10 +15,12 @@ from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.results.copies_claim import copies_claim
 from sphere_repro.results.degenerate import unmoved
-from sphere_repro.results.distance_claims import score_claims
+from sphere_repro.results.distance_claims import chosen_kl, score_claims
+from sphere_repro.results.emptiness_claims import emptiness_claims
 from sphere_repro.results.image_claims import image_claims
 from sphere_repro.results.nearest import read_memorisation
 from sphere_repro.results.noise_angle_claim import noise_angle_claim
+from sphere_repro.results.prior_gap_claims import prior_gap_claims
 from sphere_repro.results.scores import model_record, read_scores, read_uniformity
 from sphere_repro.results.statements import TEXTS, Claim
 from sphere_repro.results.together import number_tested, together
@@ -55,6 +57,9 @@ def claims(
     judged = [read_uniformity(path) for path in uniformity_files]
     found += [uniformity_claim(data, still) for data in judged]
     found += [claim for data in judged if (claim := noise_angle_claim(data)) is not None]
+    weights = {run.run: chosen_kl(run) for run in scores if run.kind != "sphere"}
+    found += [claim for data in judged for claim in prior_gap_claims(data, still, weights)]
+    found += emptiness_claims(scores)
     looked = [(run, read_memorisation(run.path)) for run in scores if not is_replicate(run.run)]
     found += [
         copies_claim(memory, {record.set: record.doubt for record in run.records})

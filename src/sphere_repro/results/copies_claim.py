@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
 from sphere_repro.results.nearest import COPIES, MEASURES, Memorisation
 from sphere_repro.results.scores import set_label
 from sphere_repro.results.statements import LEAST_FOUND, MOST_COPIES, Claim, claim_of
-from sphere_repro.results.verdicts import UNDECIDED, Number, decide, difference, every
+from sphere_repro.results.verdicts import UNDECIDED, Number, decide, difference, every, share
 
 
 def copies_claim(found: Memorisation, doubts: Mapping[str, str]) -> Claim:
@@ -23,7 +21,7 @@ def copies_claim(found: Memorisation, doubts: Mapping[str, str]) -> Claim:
     tested, notes = [], [f"control: {found.control}"]
     for measure in MEASURES:
         about = found.about["measures"][measure]
-        chance = _share(about["control"])
+        chance = share(about["control"]["near"], about["control"]["count"])
         numbers[f"{measure}, {found.about['control']}"] = chance
         fit = about[COPIES]["share"] >= LEAST_FOUND
         if not fit:
@@ -32,7 +30,8 @@ def copies_claim(found: Memorisation, doubts: Mapping[str, str]) -> Claim:
                 "would miss others: not judged by them"
             )
         for name, measures in found.sets.items():
-            own = _share(measures[measure], f"{name}: {doubts[name]}" if doubts.get(name) else "")
+            counted, doubt = measures[measure], f"{name}: {doubts[name]}" if doubts.get(name) else ""
+            own = share(counted["near"], counted["count"], doubt)
             numbers[f"{measure}, {set_label(name)}"] = own
             excess = difference(own, chance)
             tested += [Number(MOST_COPIES - excess.value, excess.se)] if fit else []
@@ -45,10 +44,3 @@ def copies_claim(found: Memorisation, doubts: Mapping[str, str]) -> Claim:
     verdict = every(decide(each) for each in tested) if tested else UNDECIDED
     name, told = "samples-are-no-copies", "; ".join(notes)
     return claim_of(name, found.run, found.dataset, found.metric, verdict, numbers, told, tested)
-
-
-def _share(counted: Mapping[str, Any], doubt: str = "") -> Number:
-    """A share with a standard error that is not 0 where none, or all, are (Agresti and Coull 1998)."""
-    count = counted["count"]
-    middle = (counted["near"] + 2) / (count + 4)
-    return Number(counted["share"], math.sqrt(middle * (1 - middle) / (count + 4)), doubt=doubt)

@@ -127,7 +127,7 @@ def _vae_prior(run: RunScores) -> Claim:
         "ratio": exponential(log_ratio),
     }
     excess = shifted(log_ratio, -math.log(FAR_WORSE))
-    note = joined(said_of(pair), _chosen_kl(run))
+    note = joined(said_of(pair), chosen_kl(run))
     name, verdict = "vae-prior-far-worse", decide(excess)
     return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, [excess])
 
@@ -161,7 +161,7 @@ def _sphere_prior(group: Sequence[RunScores], baseline: Sequence[RunScores] | No
     tested = [shifted(smaller, -math.log(FAR_WORSE)), nearer] if nearer and smaller else []
     verdict = every(decide(excess) for excess in tested) if known else UNDECIDED
     told = trainings.words((run.run, of_one), (vae.run, of_prior))
-    note = joined(said_of(scored), told, _chosen_kl(vae))
+    note = joined(said_of(scored), told, chosen_kl(vae))
     return claim_of(name, run.run, run.dataset, run.metric, verdict, numbers, note, tested)
 
 
@@ -188,7 +188,7 @@ def _ratio(
     return Trained(value, of_mean.se, of_mean.freedom, len(ratios), deviation)
 
 
-def _chosen_kl(vae: RunScores) -> str:
+def chosen_kl(vae: RunScores) -> str:
     """What to say of the VAE's KL weight: so small a weight hardly pulls its latents to the prior."""
     if vae.kind == "pretrained-vae":
         return (

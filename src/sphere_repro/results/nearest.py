@@ -13,8 +13,13 @@ from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 
 MEASURES = ("features", "pixels")
-HELD_OUT, TRAINING, COPIES = "held-out", "training", "planted"  # groups that are controls
-WORDS = {HELD_OUT: "images held out", TRAINING: "training images, leave-one-out", COPIES: "planted copies"}
+HELD_OUT, TRAINING, COPIES, NOISE = "held-out", "training", "planted", "noise"  # groups that are controls
+WORDS = {
+    HELD_OUT: "images held out",
+    TRAINING: "training images, leave-one-out",
+    COPIES: "planted copies",
+    NOISE: "images of noise",
+}
 PREFIX = "near."  # of arrays in a file
 
 

@@ -17,6 +17,7 @@ from sphere_repro.results.cost import of_cost
 from sphere_repro.results.degenerate import NO_SPREAD
 from sphere_repro.results.image_numbers import image_set_cells
 from sphere_repro.results.memorisation_table import of_memorisation
+from sphere_repro.results.prior_gap_tables import of_posterior_gap, of_prior_emptiness
 from sphere_repro.results.rivals import Rival, load_rivals
 from sphere_repro.results.scores import RunScores, read_uniformity, set_label
 from sphere_repro.results.table_formats import Cell, Line, Measured, Table, as_csv, as_latex, as_markdown
@@ -27,7 +28,7 @@ from sphere_repro.study.paper_tables import ABLATION, FORMATS
 from sphere_repro.study.replicates import name_of
 
 Row = Mapping[str, str]
-OTHERS = ("uniformity", "image-sets", "memorisation", "cost")
+OTHERS = ("uniformity", "posterior-gap", "prior-emptiness", "image-sets", "memorisation", "cost")
 USUAL = ("fixed", "shared")  # the paper's scheme
 
 
@@ -86,6 +87,10 @@ def _of(name: str, sources: Sources) -> Table:
     rows = sources.rows
     if name == "uniformity":
         return of_uniformity(sources.uniformity)
+    if name == "posterior-gap":
+        return of_posterior_gap(sources.uniformity)
+    if name == "prior-emptiness":
+        return of_prior_emptiness([run.path for run in sources.runs if run.ablation is None])
     if name == "image-sets":
         return of_image_sets(sources.images)
     if name == "memorisation":

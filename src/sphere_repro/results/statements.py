@@ -15,6 +15,7 @@ LARGEST_MEAN_COSINE = 0.01  # uniform in effect: a mean direction no longer than
 LARGEST_ANISOTROPY = 2.0  # uniform in effect: at least half of the dimensions used
 MOST_COPIES = 0.01  # near duplicates among samples, beyond what chance gives: one in a hundred
 LEAST_FOUND = 0.9  # of planted copies, or the measure cannot be trusted
+TOLD_APART = 0.64  # AUC of what Cohen (1988) calls a medium effect: half a deviation between two normals
 LARGEST_LAW_DISTANCE = 0.05  # by which shares of angles may miss their law
 FEWEST_UNITS = 4  # images or paths: of fewer, how far they differ is hardly known
 FEWEST_PASSES = 10  # as many as the paper's page shows
@@ -68,6 +69,32 @@ TEXTS = {
         f"mean cosine of two latents at most {LARGEST_MEAN_COSINE:g} (mean direction at most 0.1 long) and "
         f"anisotropy at most {LARGEST_ANISOTROPY:g}, as a whole and on average over the classes; counts only "
         "where true uniform points pass and raw pixels fail the same test",
+    ),
+    "vae-posterior-is-not-its-prior": (
+        "The latents of a VAE's training images are not distributed as its prior.",
+        "a cross-validated classifier (kernel ridge regression, quadratic kernel) tells posterior draws of "
+        f"training images from draws of the standard normal with an AUC above {TOLD_APART:g}; counts only "
+        "where it does not tell two samples of the prior apart so well, and finds a planted gap",
+    ),
+    "sphere-latents-are-like-its-prior": (
+        "Latents of the Sphere Encoder are hardly told from random points of the sphere, where those of a "
+        "VAE are told from its prior.",
+        f"the AUC of the same classifier is below {TOLD_APART:g} for the Sphere Encoder's latents against "
+        "uniform points, and above it for the VAE's; counts only with both controls of both models; each "
+        "model is judged by itself",
+    ),
+    "vae-prior-is-emptier": (
+        "More of a VAE's prior decodes to nothing than of the Sphere Encoder's.",
+        "the share of images farther from every training image than 95 % of real images are is larger among "
+        "the VAE's prior samples than among the Sphere Encoder's one-step samples (unguided), by the "
+        "distance to the nearest training image and by the local one, of which those count that find "
+        f"{100 * LEAST_FOUND:g} % of images of noise; the deviation between trainings is the error, and with "
+        "one training each nothing is decided",
+    ),
+    "emptiness-grows-to-the-prior": (
+        "On the way from a VAE's posterior to its prior, images turn to nothing.",
+        "the same share is larger at the end of paths from posterior draws of training images to prior draws "
+        f"than at their beginning, by both measures (differences within paths, at least {FEWEST_UNITS})",
     ),
     "samples-are-no-copies": (
         "Samples are no copies of training images.",

@@ -80,6 +80,12 @@ def difference(first: Number, second: Number) -> Number:
     return Number(first.value - second.value, se, min(first.freedom, second.freedom))
 
 
+def share(hits: int, count: int, doubt: str = "") -> Number:
+    """A share of `count` with a standard error that is not 0 where none, or all, are (Agresti-Coull)."""
+    middle = (hits + 2) / (count + 4)
+    return Number(hits / count, math.sqrt(middle * (1 - middle) / (count + 4)), doubt=doubt)
+
+
 def shifted(number: Number, by: float) -> Number:
     """A number plus an exact one."""
     return Number(number.value + by, number.se, number.freedom)

@@ -28,7 +28,7 @@ from sphere_repro.provenance.code import SAMPLE
 from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
 from sphere_repro.provenance.maker import NOT_IN_MODELS, maker
-from sphere_repro.sampling import estimates, precision, refine
+from sphere_repro.sampling import estimates, precision, prior_path, refine
 from sphere_repro.sampling.opened import open_model
 from sphere_repro.sampling.painting import STANDARD, Gaussian, Paint, generations, painter
 from sphere_repro.sampling.parts import left_to_make, make_share
@@ -97,7 +97,7 @@ def draw(job: SampleJob, files: Files, device: torch.device, world: World | None
         precision.lower(checkpoint.model, job.precision)
         count = min(job.count, len(source)) if job.set == "reconstruction" else job.count
         labels = _asked_labels(job, source, checkpoint.model.shape.classes, count)
-        painter(job, checkpoint, source, labels, count)  # a set that the model has not is told at once
+        _painter(job, checkpoint, source, labels, count)  # a set that the model has not is told at once
         ranges = Ranges(count, job.batch_size, PART)
         fixes = fixed_by(job, files, world)
         kept, sums = (_kept(job, files.state, fixes, device, of) for of in ("", "estimate"))
@@ -108,7 +108,7 @@ def draw(job: SampleJob, files: Files, device: torch.device, world: World | None
 
             def drawing() -> Callable[[int], None]:
                 gaussian = estimate() if estimate else STANDARD
-                return _drawing(painter(job, checkpoint, source, labels, count, gaussian), ranges, kept)
+                return _drawing(_painter(job, checkpoint, source, labels, count, gaussian), ranges, kept)
 
             make_share(left, drawing, world, label)
             if not world.leads:
@@ -121,6 +121,19 @@ def draw(job: SampleJob, files: Files, device: torch.device, world: World | None
             for parts in (kept, sums):
                 parts.remove()
         return Drawn(count, kept.maker["machine"], machines if len(machines) > 1 else [])
+
+
+def _painter(
+    job: SampleJob,
+    checkpoint: Checkpoint,
+    source: ImageArchive,
+    labels: np.ndarray | None,
+    count: int,
+    gaussian: Gaussian = STANDARD,
+) -> Paint:
+    if job.prior_path is not None:
+        return prior_path.prior_paths(checkpoint, source, job.seed, job.prior_path)
+    return painter(job, checkpoint, source, labels, count, gaussian)
 
 
 def _estimate(
@@ -186,6 +199,8 @@ def _asked_labels(job: SampleJob, source: ImageArchive, classes: int, count: int
     """Labels int64 (count,) of the images that are drawn; None without classes."""
     if not classes:
         return None
+    if job.prior_path is not None:
+        return prior_path.labels(source, job.prior_path)
     indices = np.arange(count)
     if job.labels == "balanced":
         return frequencies.balanced(indices, classes)

@@ -147,6 +147,20 @@ def _uniformity(files: StudyFiles, run: str) -> dict[str, str]:
     return {"result": result, "points": f"{result.removesuffix('.json')}.npz"}
 
 
+def _gapped(files: StudyFiles) -> list[str]:
+    """Sphere Encoders whose latents are judged, and pretrained VAEs held against real images."""
+    return [*files.judged, *(run for run in files.pretrained if run in files.held_against_real)]
+
+
+def _posterior_gap(files: StudyFiles, run: str) -> dict[str, str]:
+    """Latents of a Sphere Encoder and its VAE, and both models' scores; of a pretrained VAE scores alone."""
+    pretrained = run in files.pretrained
+    runs = [files.beside(run), run] if pretrained else [run, files.baseline(run)]
+    found = {} if pretrained else {"result": files.places.uniformity(run)}
+    scores = files.scores()
+    return found | {f"scores.{name}": scores[name] for name in runs if name in files.held_against_real}
+
+
 def _memorisation(files: StudyFiles, run: str) -> dict[str, str]:
     sets = files.sets(run)
     return {
@@ -233,6 +247,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "buttons, arrow keys or a swipe.",
             usual=False,
             page=True,
+        ),
+        "posterior-gap": Kind(
+            _gapped,
+            _posterior_gap,
+            "How far the latents of training images are from the prior, and what that does to images. Above, "
+            "four statistics of the latents against as many draws of the prior (of a VAE posterior draws "
+            "against a standard normal, of the Sphere Encoder encoded images against random points of the "
+            "sphere), beside two controls and the values that random exchanges give; an AUC is a "
+            "classifier's on points that it was not trained on, 0.5 where it only guesses. Below, the share "
+            "of images that lie farther from every training image, in features, than 95 % of real images do: "
+            "of the sets, and along paths from posterior draws of training images to draws of the prior, "
+            "with 95 % intervals. The dotted line is what real images give. A pretrained VAE's latents are "
+            "not examined.",
         ),
         "uniformity": Kind(
             lambda files: files.judged,

@@ -23,6 +23,7 @@ from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_sets import Draws
 from sphere_repro.study.image_sources import check_image_sets, check_sources
 from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_perceptual_precision, check_terms
+from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.recipe import Execution, Training
 from sphere_repro.study.replicates import MOST_REPLICATES, is_replicate, name_of
 from sphere_repro.study.scoring import Score, Uniformity
@@ -211,6 +212,11 @@ class Run(Strict):
         if self.model.kind != "sphere":
             return ("reconstruction", "prior", "posterior")
         return ("reconstruction", *(generation.name for generation in self.sampling.generations))
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Those, and the set that is scored by what is empty along its paths, where it is asked for."""
+        return (*self.sets, PRIOR_PATH) if self.sampling.prior_path else self.sets
 
     def generation(self, name: str) -> Generation:
         return next(generation for generation in self.sampling.generations if generation.name == name)

@@ -289,6 +289,13 @@ class StudyFiles:
         found = {run: self.study.runs[run].dataset.name for run in self.judged if self.remembered(run)}
         return [run for run, dataset in found.items() if self.study.score.reference_of(dataset) is None]
 
+    @property
+    def held_against_real(self) -> list[str]:
+        """Runs, of each the first training, of which images that are nothing are counted: whose reference
+        holds features."""
+        named = {run: self.study.runs[run].dataset.name for run in self.first}
+        return [run for run, dataset in named.items() if self.study.score.reference_of(dataset) is None]
+
     @cached_property
     def archives(self) -> dict[str, Run]:
         """Every prepared archive, with the first run that reads it."""
@@ -303,6 +310,10 @@ class StudyFiles:
     def sets(self, run: str) -> dict[str, str]:
         """The run's sample sets: name → file."""
         return {name: self.places.sample(run, name) for name in self.study.runs[run].sets}
+
+    def drawn(self, run: str) -> dict[str, str]:
+        """The same, and images on the way from the posterior to the prior, where the run has some."""
+        return {name: self.places.sample(run, name) for name in self.study.runs[run].drawn}
 
     def scores(self, extractor: str | None = None) -> dict[str, str]:
         """Scores of every run: run → file; by the study's main extractor unless another is named."""
@@ -356,7 +367,7 @@ class StudyFiles:
         return {"model": self.places.model(run), "data": self.archive_of(run)}
 
     def _samples(self, run: str) -> Iterator[Step]:
-        for name, path in self.sets(run).items():
+        for name, path in self.drawn(run).items():
             job = jobs.sample_job(self.study, run, name)
             yield Step("sample", run, job, self._drawn_from(run), (path, record_of(path)))
 
@@ -384,7 +395,7 @@ class StudyFiles:
             "data": self.archive_of(run),
             "reference": reference,
             "about": record_of(reference),
-            "sets": list(self.sets(run).values()),
+            "sets": list(self.drawn(run).values()),
         }
         job = jobs.score_job(self.study, run, extractor)
         made = (self.places.scores(run, extractor), self.places.neighbours(run, extractor))

@@ -15,11 +15,12 @@ from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.hub import Pretrained
 from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
-from sphere_repro.strict import Strict
+from sphere_repro.strict import Strict, is_none
 from sphere_repro.study.architecture import Architecture, Kind, Model
 from sphere_repro.study.config import Ablation, Run, Study
 from sphere_repro.study.generation import Generation, Precision
 from sphere_repro.study.objective import Loss, check_perceptual_precision, check_terms
+from sphere_repro.study.prior_path import PRIOR_PATH, PriorPath
 from sphere_repro.study.recipe import Training
 from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
 from sphere_repro.study.scoring import FEWEST, Score, Uniformity
@@ -105,6 +106,7 @@ class SampleJob(Strict):
     generation: Generation | None
     labels: Literal["balanced", "dataset"] = Field("balanced", exclude_if=lambda value: value == "balanced")
     precision: Precision = Field("float32", exclude_if=lambda value: value == "float32")
+    prior_path: PriorPath | None = Field(None, exclude_if=is_none)
 
 
 class EncodeJob(Strict):
@@ -142,6 +144,7 @@ class ScoreJob(Strict):
     sets: tuple[str, ...]
     generations: dict[str, Generation]
     ablation: Ablation | None = Field(None, exclude_if=lambda value: value is None)
+    prior_path: PriorPath | None = Field(None, exclude_if=is_none)
 
 
 class UniformityJob(Strict):
@@ -221,6 +224,7 @@ def pretrained_job(study: Study, name: str, content: str | None = None) -> Pretr
 def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
     run = study.runs[name]
     generation = run.generation(set_name) if set_name.startswith("generation") else None
+    along = run.sampling.prior_path if set_name == PRIOR_PATH else None
     return SampleJob(
         seed=seed_for(study, name),
         run=name,
@@ -228,11 +232,12 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
         dataset=run.dataset,
         set=set_name,
         weights=run.sampling.weights,
-        count=run.sampling.count,
+        count=along.images if along else run.sampling.count,
         batch_size=run.sampling.batch_size,
         generation=generation,
-        labels="balanced" if set_name == "reconstruction" else run.sampling.labels,
+        labels="balanced" if set_name in ("reconstruction", PRIOR_PATH) else run.sampling.labels,
         precision=run.sampling.precision,
+        prior_path=along,
     )
 
 
@@ -264,9 +269,10 @@ def score_job(study: Study, name: str, extractor: str) -> ScoreJob:
         dataset=run.dataset,
         kind=run.model.kind,
         score=scored_by(study.score, extractor, run.dataset),
-        sets=run.sets,
+        sets=run.drawn,
         generations=generations,
         ablation=run.ablation,
+        prior_path=run.sampling.prior_path,
     )
 
 

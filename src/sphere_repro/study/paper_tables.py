@@ -21,6 +21,8 @@ def table_names(files: StudyFiles) -> list[str]:
         "cost": bool(files.spheres),
         "posterior-hole": bool(files.paired),
         "uniformity": bool(files.judged),
+        "posterior-gap": bool(files.judged),
+        "prior-emptiness": any(files.study.runs[run].ablation is None for run in files.held_against_real),
         "memorisation": bool(files.held_against_training),
         "image-sets": bool(files.judged_images),
     }

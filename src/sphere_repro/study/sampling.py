@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from sphere_repro.ledger import EACH, by_dataset, ledger
-from sphere_repro.strict import MOST_BATCH, MOST_IMAGES, MOST_PROCESSES, Strict
+from sphere_repro.strict import MOST_BATCH, MOST_IMAGES, MOST_PROCESSES, Strict, is_none
 from sphere_repro.study.generation import Generation, Precision
 from sphere_repro.study.generation_grid import GRID, Generations
+from sphere_repro.study.prior_path import PriorPath
 
 
 class Sampling(Strict):
@@ -67,6 +68,13 @@ class Sampling(Strict):
         min_length=1,
         description="sets of generated images; a list in place of one value is one set for each of them",
         json_schema_extra=GRID,
+    )
+
+    prior_path: PriorPath | None = Field(
+        None,
+        exclude_if=is_none,
+        description="images on the way from the posterior to the prior; default: none",
+        json_schema_extra=ledger(reason="not in the paper: where a prior begins to decode to nothing"),
     )
 
     @field_validator("generations")
