@@ -114,6 +114,7 @@ def figure_code(wildcards):
             "recognised",
             "scores",
             "structure",
+            "trade_off",
             "trainings",
             "variety",
         )
