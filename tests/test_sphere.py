@@ -90,6 +90,8 @@ def test_hard_cases_reach_beyond_one_and_only_where_chosen() -> None:
     hard = sphere.harden(radii, choice, choice, probability=0.1, angles=(80.0, 85.0))
     ratio = math.tan(math.radians(85)) / math.tan(math.radians(80)) - 1
     assert hard.tolist() == pytest.approx([1 + 0.05 * ratio, 1.0, 1 + 0.1 * ratio, 0.25], rel=1e-5)
+    still = sphere.harden(radii, choice, choice, probability=0.0, angles=(0.0, 5.0))  # no noise at all
+    assert torch.equal(still, radii)
     none = sphere.harden(radii, torch.zeros(4), torch.zeros(4), probability=0.0, angles=(80.0, 85.0))
     assert torch.equal(none, radii)
 

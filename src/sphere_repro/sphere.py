@@ -85,14 +85,16 @@ def harden(
         strength: (B,) uniform draws that place a hard case in the range beyond 1 (the released code
             uses c itself, so that only the lowest tenth of the range occurs).
         probability: q.
-        angles: (α_max, α_hard) in degrees.
+        angles: (α_max, α_hard) in degrees; α_max above 0 where there are hard cases.
 
     Returns:
         (B,) radii; a hard one is 1 + strength·(tan α_hard / tan α_max - 1).
     """
+    if probability == 0:
+        return radii
     largest, hard = (angle_to_sigma(angle) for angle in angles)
     beyond = 1 + strength * (hard / largest - 1)
-    return torch.where(choice <= probability, beyond, radii) if probability > 0 else radii
+    return torch.where(choice <= probability, beyond, radii)
 
 
 def mix(corners: Tensor, weights: Tensor) -> Tensor:

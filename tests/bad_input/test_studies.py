@@ -79,6 +79,10 @@ def test_the_largest_and_smallest_numbers_train_or_are_told(
 
 def test_an_angle_without_noise(bench: Bench, refused: Callable[..., str]) -> None:
     bench.with_study(in_run("loss", "alpha_max", value=1e-300))
+    refused(
+        bench.command("train"), "runs.digits.loss.alpha_max: is 1e-300: set it to 0 (no noise), or to 0.001"
+    )
+    bench.with_study(in_run("loss", "alpha_max", value=-1))
     refused(bench.command("train"), "runs.digits.loss.alpha_max: input should be greater than or equal")
 
 

@@ -51,7 +51,12 @@ def test_parameters_are_those_of_the_demo(name: str) -> None:
     cell = next(cell for cell in notebook["cells"] if cell["metadata"].get("tags") == ["parameters"])
     found: dict[str, Any] = {}
     exec("".join(cell["source"]), found)
-    elsewhere = {"ablations": "ablations-small", "noise-angle": "ablations-small", "guidance": "gallery"}
+    elsewhere = {
+        "ablations": "ablations-small",
+        "noise-angle": "ablations-small",
+        "guidance": "gallery",
+        "trade-off": "holes-small",
+    }
     study = elsewhere.get(name, "demo")
     figures = catalogue.figures(StudyFiles(load_study(ROOT / f"params/{study}.yaml")))
     figure = next(figure for figure in figures.values() if figure.kind == name)

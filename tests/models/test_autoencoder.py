@@ -91,7 +91,7 @@ def test_models_that_differ_in_one_place_share_the_other_weights(tiny_shape):
     assert len(drawn) > 1 and not any(torch.equal(drawn[0], other) for other in drawn[1:])
 
 
-@pytest.mark.parametrize("kind", ["sphere", "vae"])
+@pytest.mark.parametrize("kind", ["sphere", "vae", "autoencoder"])
 @pytest.mark.parametrize("head", ["linear", "conv"])
 @pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("classes", [0, 3])

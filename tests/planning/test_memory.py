@@ -42,6 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "uneven": {"layers": (0, 5)},
     "unconditional": {"classes": 0, "pixel_head": "linear"},
     "vae": {"kind": "vae"},
+    "autoencoder": {"kind": "autoencoder"},
 }
 
 
@@ -61,7 +62,7 @@ def test_what_a_real_step_keeps(name: str, half: bool) -> None:
 
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("name", ["conditional", "deep", "unconditional", "vae"])
+@pytest.mark.parametrize("name", ["conditional", "deep", "unconditional", "vae", "autoencoder"])
 def test_the_peak_of_a_real_step(name: str, checkpointing: bool, half: bool) -> None:
     shape = architecture(**VARIANTS[name])
     model = build(shape)

@@ -30,7 +30,7 @@ def test_known_recipes_are_those_of_the_studies() -> None:
     assert reach.LEAST.product == pytest.approx(least)
 
 
-@pytest.mark.parametrize("study", ["paper", "demo", "ablations", "ablations-small"])
+@pytest.mark.parametrize("study", ["paper", "demo", "ablations", "ablations-small", "holes-small"])
 def test_known_studies_are_not_warned_of(study: str) -> None:
     assert reach.warnings(found(study).values()) == []
 

@@ -60,7 +60,8 @@ def test_verb_writes_json_and_both_tables(tmp_path: Path) -> None:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     about = json.loads((tmp_path / "one/claims.json").read_text())
     found = about["claims"]
-    without = ("published", "decoder", "editing", "interpolation", "crossover", "samples")
+    without = ("published", "decoder", "editing", "interpolation", "crossover", "samples", "vae-trade")
+    without += ("sphere-beyond",)
     assert [claim["claim"] for claim in found] == [n for n in TEXTS if not n.startswith(without)]
     assert {str(path) for path in images} <= about["provenance"]["inputs"].keys()
     assert found[0]["numbers"]["difference"] == {"value": 80.0, "se": pytest.approx(2**0.5)}

@@ -28,7 +28,7 @@ from sphere_repro.sampling.latents import read_latents, read_noised
 from sphere_repro.sampling.noising import noised
 from sphere_repro.sampling.sets import draw_generation
 from sphere_repro.sphere import spherify
-from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.architecture import KIND_NAMES, Architecture, Model
 from sphere_repro.study.generation import Generation, Guidance
 from sphere_repro.study.jobs import EncodeJob, SampleJob
 from sphere_repro.study.scoring import Uniformity
@@ -43,7 +43,7 @@ def shape_of(kind: str, *, conditional: bool = True) -> Architecture:
 
     model = Model.model_validate(
         {
-            "kind": "vae" if kind == "vae" else "sphere",
+            "kind": {"bare": "sphere"}.get(kind, kind),
             "encoder": SIZE,
             "decoder": SIZE,
             "pixel_head": "conv",
@@ -70,15 +70,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model files by kind: raw and ema weights differ."""
     folder = tmp_path_factory.mktemp("models")
     found = {}
-    for name in ("sphere", "vae", "bare"):
-        shape = shape_of("vae" if name == "vae" else "sphere", conditional=name != "bare")
+    for name in ("sphere", "vae", "autoencoder", "bare"):
+        shape = shape_of(name, conditional=name != "bare")
         found[name] = folder / f"{name}.safetensors"
         save_model(
             found[name],
             lively_state(shape, 1),
             lively_state(shape, 2),
             shape,
-            0.0 if name == "vae" else 70.0,
+            0.0 if name in ("vae", "autoencoder") else 70.0,
         )
     return found
 
@@ -92,7 +92,7 @@ def sample_job(set_name: str, kind: str = "sphere", **changes: Any) -> SampleJob
         {
             "seed": 5,
             "run": "tiny",
-            "kind": "vae" if kind == "vae" else "sphere",
+            "kind": {"bare": "sphere"}.get(kind, kind),
             "dataset": {"name": "digits"},
             "set": set_name,
             "weights": "raw",
@@ -109,7 +109,7 @@ def encode_job(kind: str = "sphere", **changes: Any) -> EncodeJob:
         {
             "seed": 5,
             "run": "tiny",
-            "kind": "vae" if kind == "vae" else "sphere",
+            "kind": {"bare": "sphere"}.get(kind, kind),
             "dataset": {"name": "digits"},
             "weights": "raw",
             "count": 40,
@@ -125,6 +125,9 @@ SETS = [
     ("vae", "reconstruction"),
     ("vae", "prior"),
     ("vae", "posterior"),
+    ("autoencoder", "reconstruction"),
+    ("autoencoder", "prior"),
+    ("autoencoder", "posterior"),
 ]
 
 
@@ -205,7 +208,7 @@ def test_a_run_by_another_name_draws_the_same(
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
+@pytest.mark.parametrize("kind", ["sphere", "vae", "autoencoder", "bare"])
 def test_a_reconstruction_is_of_the_image_chosen(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -316,10 +319,30 @@ def test_posterior_decodes_draws_from_the_estimate(
     assert abs(ImageArchive(tmp_path / "a.zip").load() - expected).max() <= 1
 
 
+def test_latents_of_a_plain_autoencoder_have_no_noise(
+    models: dict[str, Path], digits_archive: Path, tmp_path: Path
+) -> None:
+    """They are its code, bit for bit, whatever the seed; the estimate is of them."""
+    kind = "autoencoder"
+    encode_set(encode_job(kind, count=COUNT), models[kind], digits_archive, tmp_path / "a.npz", CPU)
+    with np.load(tmp_path / "a.npz") as stored:
+        latents, labels = stored["latents"], torch.from_numpy(stored["labels"])
+    other = encode_job(kind, count=COUNT, seed=6)
+    encode_set(other, models[kind], digits_archive, tmp_path / "b.npz", CPU)
+    assert np.array_equal(np.load(tmp_path / "b.npz")["latents"], latents)
+    x = to_unit(torch.from_numpy(ImageArchive(digits_archive).load()).permute(0, 3, 1, 2))
+    with torch.no_grad():
+        code = load_model(models[kind]).model.encoder(x, labels).flatten(1)
+    np.testing.assert_allclose(latents, code.numpy(), atol=1e-6)
+    mean, deviation = estimated(models[kind], digits_archive, tmp_path / "sums", 7, 21)
+    np.testing.assert_allclose(mean.flatten(), latents.astype(np.float64).mean(0), atol=1e-5)
+    np.testing.assert_allclose(deviation.flatten(), latents.astype(np.float64).std(0), atol=1e-5)
+
+
 # -- latents
 
 
-@pytest.mark.parametrize("kind", ["sphere", "vae", "bare"])
+@pytest.mark.parametrize("kind", ["sphere", "vae", "autoencoder", "bare"])
 def test_latents_file(models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str) -> None:
     assert encode_set(encode_job(kind, count=80), models[kind], digits_archive, tmp_path / "a.npz", CPU) == 80
     encode_set(encode_job(kind, count=80), models[kind], digits_archive, tmp_path / "b.npz", CPU)
@@ -338,7 +361,7 @@ def test_latents_file(models: dict[str, Path], digits_archive: Path, tmp_path: P
     pixels = real.load()[indices].transpose(0, 3, 1, 2).reshape(80, -1)
     np.testing.assert_allclose(arrays["pixels"], pixels / 127.5 - 1, atol=1e-6)
     assert arrays["pixels"].min() == -1 and arrays["pixels"].max() == 1
-    if kind != "vae":
+    if kind not in ("vae", "autoencoder"):
         np.testing.assert_allclose(np.linalg.norm(arrays["latents"], axis=1), np.sqrt(128), rtol=1e-5)
 
 
@@ -411,6 +434,7 @@ def test_unlabelled_images_have_zero_labels(models: dict[str, Path], tmp_path: P
     ("kind", "name", "words"),
     [
         ("vae", "generation-1", "'generation-1' is not a sample set of a VAE"),
+        ("autoencoder", "generation-1", "'generation-1' is not a sample set of a plain autoencoder"),
         ("sphere", "prior", "'prior' is not a sample set of a Sphere Encoder"),
         ("sphere", "posterior", "'posterior' is not a sample set of a Sphere Encoder"),
     ],
@@ -423,13 +447,13 @@ def test_sets_of_the_other_kind(
     assert not (tmp_path / "a.zip").exists()
 
 
-@pytest.mark.parametrize(("kind", "other"), [("sphere", "vae"), ("vae", "sphere")])
+@pytest.mark.parametrize(("kind", "other"), [("sphere", "vae"), ("vae", "sphere"), ("vae", "autoencoder")])
 def test_model_of_the_other_kind(
     models: dict[str, Path], digits_archive: Path, tmp_path: Path, kind: str, other: str
 ) -> None:
     """Reconstructions and latents can be had of either kind: the job says of which."""
     out = tmp_path / "a.out"
-    words = f"is {sets.KINDS[other]}, but run 'tiny' is {sets.KINDS[kind]}"
+    words = f"is {KIND_NAMES[other]}, but run 'tiny' is {KIND_NAMES[kind]}"
     with pytest.raises(UserError, match=words):
         draw_set(sample_job("reconstruction", kind), models[other], digits_archive, out, CPU)
     with pytest.raises(UserError, match=words):

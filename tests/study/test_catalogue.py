@@ -13,7 +13,17 @@ from sphere_repro.study import catalogue
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import StudyFiles
 
-STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small", "gallery"]
+STUDIES = [
+    "demo",
+    "smoke",
+    "paper",
+    "released",
+    "ablations",
+    "ablations-small",
+    "gallery",
+    "holes",
+    "holes-small",
+]
 
 
 @pytest.fixture(params=STUDIES)

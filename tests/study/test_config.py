@@ -17,7 +17,7 @@ from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.sources import SOURCES
 from sphere_repro.errors import UserError
 from sphere_repro.strict import parse
-from sphere_repro.study import config
+from sphere_repro.study import config, jobs
 from sphere_repro.study.architecture import (
     MOST_CHANNELS,
     SIZES,
@@ -250,7 +250,7 @@ def test_unknown_and_missing_keys(tmp_path: Path, study: Any, words: list[str]) 
         ("model__patch_size", 0),
         ("model__encoder_mixer_depth", -1),
         ("loss__alpha_max", 90),
-        ("loss__alpha_max", 0),
+        ("loss__alpha_max", -1),
         ("loss__lat_con", -0.1),
         ("loss__label_dropout", 1.1),
         ("loss__hard_cases", {"probability": -0.1}),
@@ -363,6 +363,37 @@ def test_a_vae_has_no_consistency_terms(tmp_path: Path, key: str) -> None:
     value = {} if key == "hard_cases" else 0.5
     study = changed(model__kind="vae", loss={"pix_recon_perceptual": 0, key: value})
     refused(tmp_path, study, f"loss.{key} has no meaning for a VAE: remove it")
+
+
+@pytest.mark.parametrize(("key", "value"), [("kl", 0.1), ("kl", 0), ("lat_con", 0.5), ("alpha_max", 80)])
+def test_a_plain_autoencoder_reconstructs_and_nothing_else(tmp_path: Path, key: str, value: float) -> None:
+    loss = {"pix_recon_perceptual": 0}
+    study = load(tmp_path, changed(model__kind="autoencoder", loss=loss))
+    assert study.runs["a"].sets == ("reconstruction", "prior", "posterior")
+    wrong = changed(model__kind="autoencoder", loss=loss | {key: value})
+    refused(tmp_path, wrong, f"loss.{key} has no meaning for a plain autoencoder: remove it")
+
+
+def test_a_plain_autoencoder_is_no_vae_to_figures_and_claims(tmp_path: Path) -> None:
+    """It may name the run that it is a baseline of; what is called a VAE is one."""
+    both = changed(model__kind="autoencoder", loss={"pix_recon_perceptual": 0}, baseline_of="b")
+    both["runs"]["b"] = changed()["runs"]["a"]
+    study = load(tmp_path, both)
+    assert study.runs["a"].baseline_of == "b" and jobs.baseline(study, "b") is None
+    both["runs"]["a"]["baseline_of"], both["runs"]["b"]["baseline_of"] = None, "b"
+    refused(tmp_path, both, "runs.b.baseline_of: a Sphere Encoder is no baseline")
+
+
+def test_no_noise_at_all(tmp_path: Path) -> None:
+    """A spherified autoencoder; what is no angle and would not be told from rounding is refused."""
+    none = {"hard_cases": {"probability": 0}, "pix_recon_perceptual": 0, "pix_con_perceptual": 0}
+    study = load(tmp_path, changed(loss={"alpha_max": 0, **none}))
+    assert study.runs["a"].loss.alpha_max == 0 and jobs.noise_angle(study.runs["a"]) is None
+    assert jobs.encode_job(study, "a").alpha_max is None
+    tiny = changed(loss={"alpha_max": 1e-4, **none})
+    refused(tmp_path, tiny, "runs.a.loss.alpha_max", "set it to 0 (no noise), or to 0.001 degrees at least")
+    hard = changed(loss={"alpha_max": 0, **none, "hard_cases": {"probability": 0.1}})
+    refused(tmp_path, hard, "loss.hard_cases.probability must be 0 where loss.alpha_max is 0")
 
 
 def test_a_vae_needs_none_of_them(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import ROOT
 from sphere_repro.study import catalogue, curves, jobs
 from sphere_repro.study.config import load_study
@@ -48,6 +50,37 @@ def test_the_angle_is_read_from_the_models_own_records() -> None:
     several = catalogue.figures(of("ablations"))["noise-angle"].inputs
     assert "angle-75_r2" in several and "model.angle-75_r2" not in several
     assert "reconstruction-alone" not in several
+
+
+@pytest.mark.parametrize(("name", "sphere"), [("holes", "animal-faces-base"), ("holes-small", "sphere")])
+def test_a_trade_off_is_of_vaes_and_what_stands_beside_them(name: str, sphere: str) -> None:
+    files = of(name)
+    found = catalogue.figures(files)[f"trade-off-{sphere}"].inputs
+    roles = [key.partition(".")[0] for key in found]
+    assert [roles.count(role) for role in ("sphere", "spherified", "autoencoder", "vae", "model")] == [
+        3, 1, 1, 7, 7,
+    ]  # fmt: skip
+    assert f"sphere.{sphere}_r2" in found and "spherified.spherified" in found
+    weights = {files.study.runs[run].loss.kl for run in files.first}
+    assert len(weights - {0}) == 7 and max(weights) / min(weights - {0}) >= 1e5
+
+
+def test_one_weight_is_no_trade_off() -> None:
+    for name in ("demo", "paper", "ablations"):
+        assert curves.weighed(of(name)) == []
+
+
+@pytest.mark.parametrize("name", ["holes", "holes-small"])
+def test_models_of_a_trade_off_differ_in_nothing_but_their_kind_and_weight(name: str) -> None:
+    runs = {run: each for run, each in of(name).study.runs.items() if each.ablation is None}
+    shapes = {
+        each.architecture.model_copy(update={"kind": "sphere"}).model_dump_json() for each in runs.values()
+    }
+    lengths = {(each.recipe.epochs, each.recipe.batch_size, each.dataset) for each in runs.values()}
+    assert len(shapes) == len(lengths) == 1
+    vaes = [each for each in runs.values() if each.model.kind != "sphere"]
+    same = {each.loss.model_copy(update={"kl": 0.0}).model_dump_json() for each in vaes}
+    assert len(same) == 1 and len({each.recipe.model_dump_json() for each in vaes}) == 1
 
 
 def test_the_gallery_is_of_the_demos_model() -> None:

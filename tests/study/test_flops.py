@@ -51,6 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no mixer": {"encoder_mixer_depth": 0, "decoder_mixer_depth": 0},
     "deep mixer": {"encoder_mixer_depth": 4, "decoder_mixer_depth": 1},
     "vae": {"kind": "vae"},
+    "autoencoder": {"kind": "autoencoder"},
 }
 
 
@@ -78,6 +79,8 @@ LOSSES: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
     "unconditional": ({"classes": 0}, {}),
     "vae": ({"kind": "vae"}, {"kl": 1}),
     "vae without kl": ({"kind": "vae"}, {}),
+    "autoencoder": ({"kind": "autoencoder"}, {}),
+    "spherified": ({}, {"alpha_max": 0, "hard_cases": {"probability": 0}, "pix_con_l1": 0, "lat_con": 0}),
     "vae, kl alone": ({"kind": "vae"}, {"kl": 1, "pix_recon_l1": 0}),
 }
 

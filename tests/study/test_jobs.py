@@ -19,7 +19,7 @@ from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.scoring import Score
 
-STUDIES = ("smoke", "demo", "paper", "ablations", "ablations-small")
+STUDIES = ("smoke", "demo", "paper", "ablations", "ablations-small", "holes", "holes-small")
 DERIVE: dict[str, Callable[[Study], Strict]] = {
     "prepare": lambda study: jobs.prepare_job(study.runs["digits"]),
     "train": lambda study: jobs.train_job(study, "digits"),

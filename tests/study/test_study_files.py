@@ -20,7 +20,7 @@ from sphere_repro.study.files import (
 )
 from sphere_repro.study.jobs import as_text
 
-STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small"]
+STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small", "holes", "holes-small"]
 
 
 @pytest.fixture(params=STUDIES)

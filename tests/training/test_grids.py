@@ -18,7 +18,7 @@ from sphere_repro.study.jobs import SampleJob
 from sphere_repro.training.grids import GAP, LEAST, MOST, Grid, tiled
 
 
-@pytest.fixture(params=["sphere", "vae"])
+@pytest.fixture(params=["sphere", "vae", "autoencoder"])
 def job(request: pytest.FixtureRequest):
     return tiny_job(request.param)
 

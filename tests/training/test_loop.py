@@ -39,7 +39,8 @@ SPHERE_COLUMNS = ["pix_recon_l1", "pix_con_l1", "lat_con"]
 def tiny_job(kind: str = "sphere", *, seed: int = 3, run: str = "tiny", **training: Any) -> TrainJob:
     """6 steps of 16 images on 96 digits, unless `training` says otherwise."""
     weights = {"pix_recon_l1": 25, "pix_recon_perceptual": 0}
-    weights |= {"kl": 1e-3} if kind == "vae" else {"pix_con_l1": 1, "pix_con_perceptual": 0}
+    own = {"sphere": {"pix_con_l1": 1, "pix_con_perceptual": 0}, "vae": {"kl": 1e-3}, "autoencoder": {}}
+    weights |= own[kind]
     settings = {
         "epochs": 1,
         "warmup_epochs": 0.1,
@@ -146,7 +147,7 @@ def interrupted(
 # -- repeatable, resumable
 
 
-@pytest.mark.parametrize("kind", ["sphere", "vae"])
+@pytest.mark.parametrize("kind", ["sphere", "vae", "autoencoder"])
 def test_same_job_same_bytes(places: Callable[[str], Place], digits_archive: Path, kind: str) -> None:
     first, second = places("a"), places("b")
     result = first.train(tiny_job(kind), digits_archive)
@@ -354,7 +355,10 @@ def test_every_trainable_weight_moves(places: Callable[[str], Place], digits_arc
     assert still == []
 
 
-@pytest.mark.parametrize(("kind", "columns"), [("sphere", SPHERE_COLUMNS), ("vae", ["pix_recon_l1", "kl"])])
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [("sphere", SPHERE_COLUMNS), ("vae", ["pix_recon_l1", "kl"]), ("autoencoder", ["pix_recon_l1"])],
+)
 def test_training_log(
     places: Callable[[str], Place], digits_archive: Path, kind: str, columns: list[str]
 ) -> None:
@@ -526,6 +530,26 @@ def test_objective_without_a_term(places: Callable[[str], Place], digits_archive
     nothing = vae.loss.model_copy(update={"pix_recon_l1": 0, "kl": 0})
     with pytest.raises(UserError, match=r"Set one of pix_recon_l1, kl"):
         places("a").train(vae.model_copy(update={"loss": nothing}), digits_archive)
+    plain = tiny_job("autoencoder").model_copy(update={"loss": nothing})
+    with pytest.raises(UserError, match=r"Set one of pix_recon_l1\.$"):
+        places("a").train(plain, digits_archive)
+
+
+def test_without_noise_the_losses_stay_finite(places: Callable[[str], Place], digits_archive: Path) -> None:
+    """A spherified autoencoder is a Sphere Encoder whose noise angle is nil, whichever terms it has."""
+    job = tiny_job(epochs=8)
+    still = {"alpha_max": 0.0, "hard_cases": job.loss.hard_cases.model_copy(update={"probability": 0.0})}
+    for name, terms in {"all": {}, "reconstruction": {"pix_con_l1": 0.0, "lat_con": 0.0}}.items():
+        place, loss = places(name), job.loss.model_copy(update=still | terms)
+        place.train(job.model_copy(update={"loss": loss}), digits_archive)
+        with place.log.open(newline="") as file:
+            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        assert all(np.isfinite(list(row.values())).all() for row in rows)
+        rebuilt = [row["pix_recon_l1"] for row in rows]
+        assert np.mean(rebuilt[-6:]) < np.mean(rebuilt[:6])  # an epoch each
+        if not terms:
+            assert max(row["pix_con_l1"] for row in rows) < 1e-3 * rows[0]["pix_recon_l1"]  # labels drop out
+        assert load_model(place.model).alpha_max == 0
 
 
 def test_images_of_another_resolution(

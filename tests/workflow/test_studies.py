@@ -22,7 +22,16 @@ from sphere_repro.study.files import StudyFiles
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.replicates import is_replicate
 
-STUDIES = ("paper", "released", "ablations", "ablations-small", "cifar10-small", "gallery")
+STUDIES = (
+    "paper",
+    "released",
+    "ablations",
+    "ablations-small",
+    "cifar10-small",
+    "gallery",
+    "holes",
+    "holes-small",
+)
 PAPER = load_study(ROOT / "params/paper.yaml")
 
 

@@ -117,6 +117,7 @@ def figure_code(wildcards):
             "recognised",
             "scores",
             "structure",
+            "trade_off",
             "trainings",
             "variety",
         )

@@ -23,8 +23,9 @@ from sphere_repro.figures.draw import need, titled
 from sphere_repro.figures.posterior_hole import BLOCKS, distance_of, panel, present, ratio
 from sphere_repro.figures.samples import open_alike
 from sphere_repro.results.scores import RunScores, metric_label, of_runs, read_scores
+from sphere_repro.study.architecture import KIND_NAMES
 
-NAMES = {"sphere": "Sphere Encoder", "vae": "VAE", "pretrained-vae": "pretrained VAE"}
+NAMES = {kind: words.partition(" ")[2] for kind, words in KIND_NAMES.items()}  # without their article
 ON_PAGE = (3, 5)  # rows and columns of images in each panel
 IN_FIGURE = (1, 4)
 LARGEST = 128  # pixels of an image on the page: a dozen models at 256 would be a hundred megabytes

@@ -1,4 +1,4 @@
-"""Encoder, decoder and VAE, their files, and released checkpoints.
+"""Encoder, decoder, VAE and plain autoencoder, their files, and released checkpoints.
 
 How they are trained or sampled is said elsewhere.
 """

@@ -1,4 +1,4 @@
-"""The Sphere Encoder's autoencoder, the VAE of the same backbone, and how either is built."""
+"""The Sphere Encoder's autoencoder, its baselines of the same backbone, and how each is built."""
 
 from __future__ import annotations
 
@@ -65,14 +65,51 @@ class VariationalAutoencoder(nn.Module):
         return images
 
 
-Autoencoder = SphereAutoencoder | VariationalAutoencoder
-GaussianVae = VariationalAutoencoder | PretrainedVae
-AnyAutoencoder = SphereAutoencoder | GaussianVae
+class PlainAutoencoder(nn.Module):
+    """Autoencoder baseline: the same networks, trained to reconstruct and for nothing else.
+
+    Its posterior is a point, so that whatever serves a VAE serves it too. It has no prior: nothing pulls its
+    latents to any distribution, and draws from a standard normal show what that leads to. As in the VAE, the
+    Mixer after its encoder has no final norm, which would put each latent near a sphere.
+    """
+
+    def __init__(self, shape: Architecture) -> None:
+        super().__init__()
+        self.shape = shape
+        self.encoder = Encoder(shape, shape.token_channels, normalise=False)
+        self.decoder = Decoder(shape)
+
+    @property
+    def null_class(self) -> int:
+        """Index of the null class."""
+        return self.shape.classes
+
+    def posterior(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """E(x, y), (B, N, d), and its log-variance as a VAE would say it: minus infinity everywhere."""
+        code: Tensor = self.encoder(x, labels)
+        return code, torch.full_like(code, -torch.inf)
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """D(z, y): latents (B, N, d) → images (B, 3, H, H) in [-1, 1]."""
+        images: Tensor = self.decoder(z, labels)
+        return images
+
+
+Unspherified = VariationalAutoencoder | PlainAutoencoder
+Autoencoder = SphereAutoencoder | Unspherified
+FromGaussian = Unspherified | PretrainedVae
+"""Models that are sampled by decoding Gaussian draws."""
+AnyAutoencoder = SphereAutoencoder | FromGaussian
+OF_KIND: dict[str, type[Autoencoder]] = {
+    "sphere": SphereAutoencoder,
+    "vae": VariationalAutoencoder,
+    "autoencoder": PlainAutoencoder,
+}
 
 
 def build(shape: Architecture, *, generator: torch.Generator | None = None) -> Autoencoder:
     """The autoencoder of `shape`, with weights drawn from `generator` (none: as torch made them)."""
-    model: Autoencoder = SphereAutoencoder(shape) if shape.kind == "sphere" else VariationalAutoencoder(shape)
+    model = OF_KIND[shape.kind](shape)
     if generator is not None:
         initialise(model, generator)
     return model

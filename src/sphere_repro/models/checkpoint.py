@@ -34,7 +34,7 @@ class Checkpoint:
 
     model: AnyAutoencoder
     alpha_max: float
-    """Largest noise angle in degrees; 0 for a VAE."""
+    """Largest noise angle in degrees; 0 for a model without noise."""
     class_names: tuple[str, ...] | None = None
     """Names of the classes in their order, where they have names."""
 

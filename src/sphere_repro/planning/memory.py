@@ -15,7 +15,6 @@ from torch import Tensor
 from sphere_repro.models.autoencoder import (
     Autoencoder,
     SphereAutoencoder,
-    VariationalAutoencoder,
     build,
     parameter_count,
 )
@@ -127,8 +126,7 @@ def step_forward(
     if isinstance(model, SphereAutoencoder):
         terms = losses.sphere_losses(model, images, labels, draws, loss, perceptual)
     else:
-        assert isinstance(model, VariationalAutoencoder)
-        terms = losses.vae_losses(model, images, labels, draws, loss, perceptual)
+        terms = losses.baseline_losses(model, images, labels, draws, loss, perceptual)
     return losses.total(terms, loss)
 
 

@@ -19,9 +19,11 @@ from sphere_repro.results.statements import (
     LOSS_AXIS,
     MANY_STEPS,
     NO_HARD_CASES,
+    NOISE_AXIS,
     Claim,
     claim_of,
 )
+from sphere_repro.results.trade_off_claims import trade_off_claims
 from sphere_repro.results.trainings import Trained, across, grouped, mean_of, means, over
 from sphere_repro.results.verdicts import (
     UNDECIDED,
@@ -33,9 +35,11 @@ from sphere_repro.results.verdicts import (
     shifted,
 )
 
+VAES = ("vae", "pretrained-vae")  # a plain autoencoder has no prior of which anything could be said
+
 
 def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
-    """The claims on distances: those on each Sphere Encoder's sets, on each VAE, and on the ablations.
+    """The claims on distances: on each Sphere Encoder's sets, each VAE, their trade-off, and the ablations.
 
     What is said of one model is judged on the first training of each run, by the error of its images. What
     compares models is judged on all trainings of both, by the deviation between trainings.
@@ -49,16 +53,18 @@ def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
         run = group[0]
         if run.ablation is not None:
             continue  # the paper's statements are about its method, not about what it leaves out
-        if run.kind != "sphere":
+        if run.kind in VAES:
             found.append(_of_one_model(group, _vae_prior))
-        else:
+        elif run.kind == "sphere":
             wanted = ("vae", run.dataset, run.metric)
             baselines = [
                 other for other in groups if (other[0].kind, other[0].dataset, other[0].metric) == wanted
             ]
             found += [_of_one_model(group, judge) for judge in of_sets(run)]
             found.append(_sphere_prior(group, baselines[0] if baselines else None))
-    return found + (ablation_claims(means(runs)) if any(run.ablation for run in runs) else [])
+    found += trade_off_claims([mean_of(group) for group in groups if group[0].ablation is None])
+    ablated = any(run.ablation and run.ablation.axis != NOISE_AXIS for run in runs)
+    return found + (ablation_claims(means(runs)) if ablated else [])
 
 
 def _of_one_model(group: Sequence[RunScores], judge: Callable[[RunScores], Claim]) -> Claim:

@@ -72,7 +72,7 @@ class RunScores:
 
     run: str
     dataset: str
-    kind: str  # sphere, vae
+    kind: str  # sphere, vae, autoencoder, pretrained-vae
     metric: str
     floor: float | None  # distance between two halves of the real images; see `floor_of`
     records: tuple[SetScore, ...]

@@ -17,6 +17,8 @@ MOST_COPIES = 0.01  # near duplicates among samples, beyond what chance gives: o
 LEAST_FOUND = 0.9  # of planted copies, or the measure cannot be trusted
 TOLD_APART = 0.64  # AUC of what Cohen (1988) calls a medium effect: half a deviation between two normals
 LARGEST_LAW_DISTANCE = 0.05  # by which shares of angles may miss their law
+FEWEST_WEIGHTS = 5  # of fewer VAEs no order is rare enough: 2 of 24 orders of four are as extreme as any
+FEWEST_DECADES = 4.0  # of KL weights
 FEWEST_UNITS = 4  # images or paths: of fewer, how far they differ is hardly known
 FEWEST_PASSES = 10  # as many as the paper's page shows
 STAYS = 1.1  # a distance that stays where it is grows by a tenth at most
@@ -26,6 +28,7 @@ SUDDEN = 2.0  # the fastest tenth of a path moves twice as far as that of an eve
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
 HARD_AXIS, NO_HARD_CASES = "hard-cases", "none"
 ANGLE_AXIS = "alpha-max"
+NOISE_AXIS = "noise"  # of a model that is trained without any; no claim is about that
 
 TEXTS = {
     "few-steps-beat-one": (
@@ -63,6 +66,19 @@ TEXTS = {
         f"1/{FAR_WORSE:g} of the VAE's ratio (prior to reconstruction), and the one-step samples are nearer "
         "than the VAE's prior samples; neither set is guided; the deviation between trainings is the error, "
         "and with one training each nothing is decided",
+    ),
+    "vae-trade-off": (
+        "Over KL weights, the reconstructions of a VAE and its prior samples are at odds.",
+        "the rank correlation (Spearman) between the distance of the reconstructions and that of the prior "
+        f"samples is below 0, over at least {FEWEST_WEIGHTS} KL weights that span {FEWEST_DECADES:g} decades "
+        "or more; chance by permutations; of several trainings of a weight the mean counts",
+    ),
+    "sphere-beyond-trade-off": (
+        "No KL weight makes a VAE as good as the Sphere Encoder in reconstructions and random draws alike.",
+        "of each VAE the reconstructions are farther from the real images than those of the Sphere Encoder, "
+        "or its prior samples farther than the unguided one-step samples; it does not hold where one VAE is "
+        "nearer in both; the deviation between trainings is the error, and with one training each nothing is "
+        "decided",
     ),
     "latents-uniform": (
         "Latents of the training images are uniform on the sphere, as a whole and in each class.",

@@ -32,7 +32,8 @@ def encode_set(
 ) -> int:
     """Write latents of training images for the uniformity statistics; return their number.
 
-    The file holds `latents` float32 (n, L): points of the sphere, or draws from the VAE's posterior;
+    The file holds `latents` float32 (n, L): points of the sphere, draws from a VAE's posterior, or codes of a
+    plain autoencoder;
     `labels` int64 (n,), zeros without classes; `pixels` float32 (n, 3·H²) in [-1, 1] of the same images;
     `class_names`, where the classes have names. The n images are those of `spread`. Where the job names a
     noise angle, the arrays of `noising.noised` stand beside them.

@@ -1,4 +1,5 @@
-"""The estimated posterior of a VAE: mean and deviation of its training latents, summed up in parts."""
+"""The estimated posterior of a VAE or a plain autoencoder: mean and deviation of its training latents,
+summed up in parts."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ def summing(
     """What sums up posterior draws of the training images of one part, and their squares, in float64.
 
     Args:
-        checkpoint: a VAE, on the device that computes.
+        checkpoint: no Sphere Encoder, on the device that computes.
         source: the training images, with labels where the model knows classes.
         seed: of the draws.
         ranges: of the training images.

@@ -21,6 +21,7 @@ from sphere_repro.models.autoencoder import SphereAutoencoder, unit
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import measures, paths, refine
 from sphere_repro.sphere import spherify
+from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.generation import Generation, Scheme
 from sphere_repro.study.image_sets import Crossover, Cut, Edit, Interpolation, Reconstruction
 
@@ -42,10 +43,13 @@ class Setting:
 
     @property
     def model(self) -> SphereAutoencoder:
-        """Raises UserError where the model is a VAE."""
+        """Raises UserError where the model is no Sphere Encoder."""
         model = self.checkpoint.model
         if not isinstance(model, SphereAutoencoder):
-            raise UserError("The model is a VAE. Only a Sphere Encoder edits, crosses and interpolates.")
+            raise UserError(
+                f"The model is {KIND_NAMES[model.shape.kind]}. Only a Sphere Encoder edits, crosses and "
+                "interpolates."
+            )
         return model
 
     @property
@@ -150,7 +154,7 @@ def draw_crossover(setting: Setting, settings: Crossover, inputs: np.ndarray) ->
     moves beyond them comes from the stitching.
 
     Raises:
-        UserError: there is an odd number of images, or the model is a VAE.
+        UserError: there is an odd number of images, or the model is no Sphere Encoder.
     """
     if len(inputs) % 2:
         raise UserError(f"A crossover takes pairs of images, not {len(inputs)}. Give an even number.")
@@ -191,7 +195,7 @@ def _crossed(
 
 
 def draw_reconstruction(setting: Setting, settings: Reconstruction, inputs: np.ndarray) -> Drawn:
-    """Axes: input, pass (0: the input); a VAE decodes the mean of its posterior."""
+    """Axes: input, pass (0: the input); a VAE decodes its posterior's mean, a plain autoencoder its code."""
 
     def looped(part: list[int]) -> list[Tensor]:
         images = [setting.images(inputs[part])]
@@ -206,7 +210,7 @@ def draw_reconstruction(setting: Setting, settings: Reconstruction, inputs: np.n
 
 @torch.no_grad()
 def reconstruct(checkpoint: Checkpoint, images: Tensor) -> Tensor:
-    """One pass under the null class and without noise, of either kind of model: (B, 3, H, H) in [-1, 1]."""
+    """One pass under the null class and without noise, of any kind of model: (B, 3, H, H) in [-1, 1]."""
     model = checkpoint.model
     null = None
     if model.shape.classes:
@@ -223,7 +227,8 @@ def draw_generation(
     """Axis: sample; sample i has the class of its turn. The same images as `sets.draw_generation` writes.
 
     Raises:
-        UserError: there is no such class, or the model is a VAE, or unconditional where it may not be.
+        UserError: there is no such class, or the model is no Sphere Encoder, or unconditional where it may
+            not be.
     """
     model, names = setting.model, setting.checkpoint.class_names
     wanted = _classes(classes, model.shape.classes, names)
@@ -250,7 +255,8 @@ def draw_interpolation(setting: Setting, settings: Interpolation) -> Drawn:
     """Axes: generation, path, point; or generation, path, row, column.
 
     Raises:
-        UserError: there is no such class, or the model is a VAE, or unconditional where it may not be.
+        UserError: there is no such class, or the model is no Sphere Encoder, or unconditional where it may
+            not be.
     """
     model, names = setting.model, setting.checkpoint.class_names
     classes = _classes(settings.classes, model.shape.classes, names)

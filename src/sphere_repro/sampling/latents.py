@@ -22,7 +22,7 @@ class Latents:
 
     path: Path
     latents: NDArray[np.floating[Any]]
-    """(n, L) points of the sphere, or draws from a VAE's posterior."""
+    """(n, L) points of the sphere, draws from a VAE's posterior, or codes of a plain autoencoder."""
     labels: NDArray[np.integer[Any]]
     """(n,), 0…classes-1; zeros where there are no classes."""
     pixels: NDArray[np.floating[Any]]
@@ -82,7 +82,7 @@ def read_noised(path: Path, alpha_max: float) -> dict[str, NDArray[Any]]:
     except Exception as error:  # a damaged zip raises one of many unrelated errors
         raise UserError(
             f"{path} does not say which noise angles its latents reach: it was made by an older version, or "
-            "of a VAE. Delete it and encode the run's images again."
+            "of a model without noise. Delete it and encode the run's images again."
         ) from error
     if float(found["alpha_max"]) != alpha_max:
         raise UserError(

@@ -12,16 +12,17 @@ from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.choice import choose
 from sphere_repro.data.loading import to_unit
 from sphere_repro.errors import UserError
-from sphere_repro.models.autoencoder import GaussianVae, SphereAutoencoder
+from sphere_repro.models.autoencoder import FromGaussian, SphereAutoencoder
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import refine
 from sphere_repro.sphere import spherify
+from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.jobs import SampleJob
 from sphere_repro.study.replicates import Seed
 
 Gaussian = tuple[Tensor | float, Tensor | float]
-"""Elementwise mean and deviation of a VAE's draws, (N, d) each or a number."""
+"""Elementwise mean and deviation of the draws of a VAE or a plain autoencoder, (N, d) each or a number."""
 Paint = Callable[[range], Tensor]
 """Indices of a batch → its images (B, 3, H, H) in [-1, 1]."""
 STANDARD: Gaussian = (0.0, 1.0)
@@ -43,16 +44,17 @@ def painter(
         source: the dataset's archive.
         labels: of all images of the set, int64 (count,), or None.
         count: images of the set.
-        gaussian: of a VAE's draws.
+        gaussian: of the draws, where the model is no Sphere Encoder.
 
     Raises:
         UserError: the model has no such set.
     """
     if job.set == "reconstruction":
         return _reconstructions(checkpoint, source, count)
-    if isinstance(checkpoint.model, GaussianVae):
+    if isinstance(checkpoint.model, FromGaussian):
         if job.set not in ("prior", "posterior"):
-            raise UserError(f"'{job.set}' is not a sample set of a VAE. Use the model of run '{job.run}'.")
+            named = KIND_NAMES[checkpoint.model.shape.kind]
+            raise UserError(f"'{job.set}' is not a sample set of {named}. Use the model of run '{job.run}'.")
         return _draws(checkpoint.model, job.seed, labels, gaussian)
     if job.generation is None:
         raise UserError(
@@ -84,7 +86,10 @@ def generations(
 
 @torch.no_grad()
 def latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: Seed, indices: range) -> Tensor:
-    """Points of the sphere, or posterior draws of a VAE, of images (B, 3, H, H): (B, N, d)."""
+    """Points of the sphere, posterior draws of a VAE, or codes of a plain autoencoder: (B, N, d).
+
+    Of images (B, 3, H, H).
+    """
     model = checkpoint.model
     if isinstance(model, SphereAutoencoder):
         return spherify(model.encode(x, labels))
@@ -114,7 +119,7 @@ def _reconstructions(checkpoint: Checkpoint, source: ImageArchive, count: int) -
     return paint
 
 
-def _draws(model: GaussianVae, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian) -> Paint:
+def _draws(model: FromGaussian, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian) -> Paint:
     """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
     shape, device = (model.shape.tokens, model.shape.token_channels), next(model.parameters()).device
     mean, deviation = gaussian

@@ -32,6 +32,7 @@ from sphere_repro.sampling import estimates, precision, prior_path, refine
 from sphere_repro.sampling.opened import open_model
 from sphere_repro.sampling.painting import STANDARD, Gaussian, Paint, generations, painter
 from sphere_repro.sampling.parts import left_to_make, make_share
+from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_job import ImagesJob
 from sphere_repro.study.jobs import EncodeJob, SampleJob
@@ -40,7 +41,6 @@ ENCODE_BATCH = 256
 GENERATE_BATCH = 64
 ESTIMATE_PART = 4096  # images: minutes of encoding
 PART = 250  # images: ten minutes of four steps of the largest model
-KINDS = {"sphere": "a Sphere Encoder", "vae": "a VAE", "pretrained-vae": "a pretrained VAE"}
 STATE = ".state"
 
 
@@ -79,7 +79,9 @@ def draw(job: SampleJob, files: Files, device: torch.device, world: World | None
 
     `reconstruction` reconstructs images of the dataset (`choose`: the reference's, where they are as many)
     under the null class and without noise;
-    `generation-…` samples the sphere; `prior` and `posterior` decode Gaussian draws of a VAE (section 5).
+    `generation-…` samples the sphere; `prior` and `posterior` decode Gaussian draws of a VAE (section 5). A
+    plain autoencoder has no prior: its `prior` is the same standard normal, and its `posterior` has the
+    mean and deviation of its codes.
 
     The set is drawn in parts, which are taken up again where this was broken off, and shared by the
     processes of `world`. Batches begin at the same indices however that is, so that the bytes are the same.
@@ -242,7 +244,7 @@ def draw_generation(
     checkpoint = open_model(model, "ema" if weights == "ema" else "raw", device).checkpoint
     shape = checkpoint.model.shape
     if shape.kind != "sphere":
-        raise UserError(f"{model} is a VAE. generate needs the model of a Sphere Encoder.")
+        raise UserError(f"{model} is {KIND_NAMES[shape.kind]}. generate needs the model of a Sphere Encoder.")
     if settings.guidance.scale > 1 and not shape.classes:
         raise UserError(f"{model} is unconditional: guidance has no meaning for it. Leave --guidance at 1.")
     batches = [range(start, min(start + GENERATE_BATCH, count)) for start in range(0, count, GENERATE_BATCH)]
@@ -279,7 +281,7 @@ def checked_model(job: SampleJob | EncodeJob | ImagesJob, model: Path, device: t
     shape, dataset = checkpoint.model.shape, job.dataset
     if shape.kind != job.kind:
         raise UserError(
-            f"Checkpoint {model} is {KINDS[shape.kind]}, but run '{job.run}' is {KINDS[job.kind]}. "
+            f"Checkpoint {model} is {KIND_NAMES[shape.kind]}, but run '{job.run}' is {KIND_NAMES[job.kind]}. "
             f"Use the model of run '{job.run}'."
         )
     if shape.image_size != dataset.pixels:

@@ -11,7 +11,14 @@ from sphere_repro.data.hub import Pretrained
 from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Positive, Strict, is_none
 
-Kind = Literal["sphere", "vae", "pretrained-vae"]
+TrainedKind = Literal["sphere", "vae", "autoencoder"]
+Kind = Literal[TrainedKind, "pretrained-vae"]
+KIND_NAMES: dict[str, str] = {
+    "sphere": "a Sphere Encoder",
+    "vae": "a VAE",
+    "autoencoder": "a plain autoencoder",
+    "pretrained-vae": "a pretrained VAE",
+}
 SizeName = Literal["small", "base", "large", "xlarge", "huge", "giant"]
 
 
@@ -68,7 +75,7 @@ SIZES: dict[str, Size] = {
 class Architecture(Strict):
     """Everything that fixes the shapes of an autoencoder; travels inside its checkpoint (section 2)."""
 
-    kind: Literal["sphere", "vae"] = "sphere"
+    kind: TrainedKind = "sphere"
     image_size: int = Field(gt=0, description="H = W of the images, pixels")
     patch_size: int = Field(gt=0, description="p, pixels; divides the image size")
     token_channels: int = Field(gt=0, description="d, latent channels per token")
@@ -119,7 +126,8 @@ class Model(Strict):
 
     kind: Kind = Field(
         "sphere",
-        description="Sphere Encoder, Gaussian VAE baseline, or an autoencoder that others trained",
+        description="Sphere Encoder, Gaussian VAE baseline, plain autoencoder (reconstruction alone, no "
+        "noise), or an autoencoder that others trained",
         json_schema_extra=ledger(
             section="figures",
             released="sphere",

@@ -334,6 +334,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "and shared noise, of every set that all trainings have. Filled marks are the study's "
             "baseline.",
         ),
+        "trade-off": Kind(
+            curves.weighed,
+            curves.trade_off,
+            "What a model gives up for the other: the distance of its reconstructions from the real images, "
+            "to the right, against that of its random draws, upwards, ± one standard error (jackknife over "
+            "images), or the mean ± the standard deviation between trainings where there are several. The "
+            "curve is one VAE under several weights of the KL divergence, each a training of its own; its "
+            "draws are those of the prior. A plain autoencoder has no prior: its draws are of the same "
+            "standard normal, to which nothing pulls its latents. Of the Sphere Encoder, and of one that is "
+            "trained without noise, random points of the sphere are drawn, unguided, in one step (filled) "
+            "and in four (hollow). The dashed lines are what as many images of a perfect model would score.",
+        ),
         "training-curves": Kind(
             lambda files: [""] if files.trained else [],
             _curves,

@@ -17,7 +17,7 @@ from sphere_repro.data.dataset import LOSSLESS, Dataset, held_count
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import ledger
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
-from sphere_repro.study.architecture import Architecture, Model
+from sphere_repro.study.architecture import KIND_NAMES, Architecture, Model
 from sphere_repro.study.catalogue import KINDS
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_sets import Draws
@@ -68,7 +68,8 @@ class Run(Strict):
         description="the run beside which figures show this one",
         json_schema_extra=ledger(
             section="figures",
-            reason="a VAE of the same backbone and data, so that only the method differs",
+            reason="a VAE or a plain autoencoder of the same backbone and data, so that only the method "
+            "differs",
         ),
     )
     released: str | None = Field(
@@ -115,16 +116,15 @@ class Run(Strict):
         if self.training is None:
             raise ValueError("training is missing")
         _ = self.architecture  # raises where the shapes do not fit
-        if self.model.kind == "vae":
+        named = KIND_NAMES[self.model.kind]
+        if self.model.kind != "sphere":
             for key in CONSISTENCY_KEYS:
                 if key in self.loss.model_fields_set:
-                    raise ValueError(f"loss.{key} has no meaning for a VAE: remove it")
+                    raise ValueError(f"loss.{key} has no meaning for {named}: remove it")
             if "generations" in self.sampling.model_fields_set:
-                raise ValueError("sampling.generations has no meaning for a VAE: remove it")
-        elif "kl" in self.loss.model_fields_set:
-            raise ValueError(
-                "loss.kl has no meaning for a Sphere Encoder: remove it or set model.kind to vae"
-            )
+                raise ValueError(f"sampling.generations has no meaning for {named}: remove it")
+        if self.model.kind != "vae" and "kl" in self.loss.model_fields_set:
+            raise ValueError(f"loss.kl has no meaning for {named}: remove it or set model.kind to vae")
         self._check_guidance()
         check_image_sets(self.sampling, self.model.kind, self.architecture.classes)
         self._check_labels()
@@ -181,8 +181,9 @@ class Run(Strict):
             )
 
     def _check_released(self) -> None:
-        if self.released is not None and self.model.kind == "vae":
-            raise ValueError("released has no meaning for a VAE: only Sphere Encoders were released")
+        if self.released is not None and self.model.kind != "sphere":
+            named = KIND_NAMES[self.model.kind]
+            raise ValueError(f"released has no meaning for {named}: only Sphere Encoders were released")
         if self.released is not None and self.replicates > 1:
             raise ValueError("replicates has no meaning for a released checkpoint, which is not trained")
 
@@ -352,7 +353,7 @@ class Study(Strict):
                 hint = nearest(run.baseline_of, self.runs)
                 raise ValueError(f"runs.{name}.baseline_of: no run is called '{run.baseline_of}'{hint}")
             if run.baseline_of is not None and run.model.kind == "sphere":
-                raise ValueError(f"runs.{name}.baseline_of: only a VAE is a baseline")
+                raise ValueError(f"runs.{name}.baseline_of: a Sphere Encoder is no baseline")
             if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
         return self

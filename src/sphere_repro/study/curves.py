@@ -1,4 +1,4 @@
-"""Which curves a study has results for, and what the figures of them read: steps, guidance, noise angle."""
+"""Which curves a study has results for, and what the figures of them read: steps, guidance, angle, KL."""
 
 from __future__ import annotations
 
@@ -89,5 +89,46 @@ def angles(files: StudyFiles, _subject: str) -> dict[str, str]:
         f"model.{name}": f"{files.places.model(name).removesuffix('.safetensors')}.json"
         for name in scores
         if name == run_of(name)
+    }
+    return {**scores, **models}
+
+
+def weighed(files: StudyFiles) -> list[str]:
+    """The Sphere Encoders that VAEs of two KL weights at least name as the run they are a baseline of."""
+    runs = files.study.runs
+    return [
+        sphere
+        for sphere in files.noised
+        if len({runs[run].loss.kl for run in _baselines(files, sphere) if runs[run].model.kind == "vae"}) > 1
+    ]
+
+
+def _baselines(files: StudyFiles, sphere: str) -> list[str]:
+    """The runs that name `sphere`, without further trainings."""
+    return [run for run in files.first if files.study.runs[run].baseline_of == sphere]
+
+
+def trade_off(files: StudyFiles, sphere: str) -> dict[str, str]:
+    """Scores by `ROLE.RUN` of every training, and the records of the VAEs' models, which say their weights.
+
+    Roles are the kinds; a Sphere Encoder of the same images without noise is `spherified`.
+    """
+    runs = files.study.runs
+    roles = {run: runs[run].model.kind for run in _baselines(files, sphere) if runs[run].is_trained}
+    same = [run for run in files.spheres if runs[run].dataset == runs[sphere].dataset]
+    found: dict[str, str] = {
+        sphere: "sphere",
+        **{run: "spherified" for run in same if not runs[run].loss.alpha_max},
+        **roles,
+    }
+    scores = {
+        f"{found[first]}.{name}": path
+        for name, path in files.scores().items()
+        if (first := run_of(name)) in found
+    }
+    models = {
+        f"model.{run}": f"{files.places.model(run).removesuffix('.safetensors')}.json"
+        for run, kind in roles.items()
+        if kind == "vae"
     }
     return {**scores, **models}

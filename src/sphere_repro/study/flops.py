@@ -94,12 +94,12 @@ def training_flops(shape: Architecture, loss: Loss) -> int:
 
     Sphere Encoder (section 3): one encoder call on data, the decoder on 2B points, and with a weight on
     lat_con a second encoder call, whose gradient goes on into the decoder. Any term reaches all of the rest:
-    both halves of the decoder's batch are one call. VAE: one call of each; the KL divergence alone leaves
-    the decoder without a gradient.
+    both halves of the decoder's batch are one call. VAE and plain autoencoder: one call of each; the KL
+    divergence alone leaves the decoder without a gradient.
     """
     encode, decode = encoder_call(shape), decoder_call(shape)
     first = encode.forward + encode.backward(to_input=False)
-    if shape.kind == "vae":
+    if shape.kind != "sphere":
         backward = decode.backward(to_input=True) if _reaches_decoder(loss) else 0
         return first + decode.forward + backward
     again = encode.forward + encode.backward(to_input=True) if loss.lat_con > 0 else 0
@@ -112,7 +112,7 @@ def recomputed_flops(shape: Architecture, loss: Loss) -> int:
     The blocks of every call that `training_flops` counts with a backward pass are computed once more.
     """
     encode, decode = encoder_call(shape), decoder_call(shape)
-    if shape.kind == "vae":
+    if shape.kind != "sphere":
         return encode.again + (decode.again if _reaches_decoder(loss) else 0)
     return encode.again * (2 if loss.lat_con > 0 else 1) + 2 * decode.again
 
@@ -148,7 +148,7 @@ def forward_flops(shape: Architecture, calls: Calls) -> int:
 
 
 def _reaches_decoder(loss: Loss) -> bool:
-    """Whether a VAE's objective has a term on images."""
+    """Whether the objective of a baseline has a term on images; a plain autoencoder's has no other."""
     return loss.pix_recon_l1 > 0 or loss.pix_recon_perceptual > 0
 
 

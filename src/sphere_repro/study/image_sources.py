@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sphere_repro.data.dataset import Dataset
 from sphere_repro.errors import nearest
+from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.image_sets import Draws, Edit, ImageSet, Inputs, Interpolation
 
 
@@ -13,7 +14,7 @@ def check_image_sets(draws: Draws, kind: str, classes: int) -> None:
     """Raises ValueError where a model of this kind and so many classes cannot make a set."""
     for key in ("edits", "crossovers", "interpolations"):
         if kind != "sphere" and getattr(draws, key):
-            raise ValueError(f"sampling.{key} has no meaning for a VAE: remove it")
+            raise ValueError(f"sampling.{key} has no meaning for {KIND_NAMES[kind]}: remove it")
     for each in draws.image_sets:
         if isinstance(each, Edit | Interpolation):
             _check_classes(each, classes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from sphere_repro.ledger import EACH, by_dataset, ledger
 from sphere_repro.strict import Fraction, Limited, NonNegative, Strict
+from sphere_repro.study.architecture import KIND_NAMES
 
 
 class HardCases(Strict):
@@ -115,17 +116,25 @@ class Perceptual(Strict):
         return {"lpips_weight", "convnext_weight", "precision"}
 
 
+SMALLEST_ANGLE = 0.001  # degrees
 CONSISTENCY_KEYS = ("pix_con_l1", "pix_con_perceptual", "lat_con", "hard_cases", "alpha_max")
+
+
+def _no_tiny_angle(angle: float) -> float:
+    """Hard cases are measured in the largest angle: of a tiny one they leave the range of float32."""
+    if 0 < angle < SMALLEST_ANGLE:
+        raise ValueError(f"is {angle:g}: set it to 0 (no noise), or to {SMALLEST_ANGLE:g} degrees at least")
+    return angle
 
 
 class Loss(Strict):
     """Weights of the objective (section 3)."""
 
-    alpha_max: float = Field(
+    alpha_max: Annotated[float, AfterValidator(_no_tiny_angle)] = Field(
         80.0,
-        ge=0.001,
+        ge=0,
         lt=90,
-        description="largest noise angle of the large noise, degrees",
+        description="largest noise angle of the large noise, degrees: 0 (no noise), or 0.001 and more",
         json_schema_extra=ledger(
             unit="degrees", section="objective", released=by_dataset(80.0, 85.0, 85.0, 85.0), reason=EACH
         ),
@@ -180,7 +189,7 @@ class Loss(Strict):
         0.0,
         description="weight of the KL divergence per latent number; VAE only",
         json_schema_extra=ledger(
-            unit="1", reason="of the VAE baseline, which is ours; a Sphere Encoder has none"
+            unit="1", reason="of the VAE baseline, which is ours; other models have none"
         ),
     )
 
@@ -202,11 +211,17 @@ def check_terms(loss: Loss, kind: str) -> None:
     """Refuse weights of terms that a model of `kind` would be trained without.
 
     Raises:
-        ValueError: a perceptual term without a network, or the KL divergence of a Sphere Encoder.
+        ValueError: a perceptual term without a network, the KL divergence of another model than a VAE, or
+            hard cases of no noise.
     """
     if loss.perceptual.network == "none":
-        for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 1 if kind == "vae" else 2]:
+        for key in ("pix_recon_perceptual", "pix_con_perceptual")[: 2 if kind == "sphere" else 1]:
             if getattr(loss, key) > 0:
                 raise ValueError(f"loss.{key} must be 0 where loss.perceptual.network is none")
-    if kind == "sphere" and loss.kl > 0:
-        raise ValueError("loss.kl must be 0 for a Sphere Encoder")
+    if kind != "vae" and loss.kl > 0:
+        raise ValueError(f"loss.kl must be 0 for {KIND_NAMES[kind]}")
+    if kind == "sphere" and loss.alpha_max == 0 and loss.hard_cases.probability > 0:
+        raise ValueError(
+            "loss.hard_cases.probability must be 0 where loss.alpha_max is 0: hard cases are more "
+            "noise, and there is none"
+        )

@@ -25,7 +25,8 @@ LEAST, MOST = 64, 128  # pixels of one image in the picture
 
 
 class Grid:
-    """Rows of up to 8 images: real, reconstructed, samples of 1 and of 4 steps; of a VAE, of its prior.
+    """Rows of up to 8 images: real, reconstructed, samples of 1 and of 4 steps; of a baseline,
+    decodes of standard-normal draws.
 
     Sample i has the noise and the class of the run's sample i, so that the last picture shows the first
     samples of the finished run.

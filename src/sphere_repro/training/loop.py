@@ -277,7 +277,8 @@ def _terms(job: TrainJob) -> tuple[str, ...]:
     names = (*pixel, *(perceptual if job.loss.perceptual.network != "none" else ()), "lat_con")
     if job.model.kind == "sphere":
         return names
-    return (*(name for name in names if "recon" in name), "kl")
+    recon = tuple(name for name in names if "recon" in name)
+    return (*recon, "kl") if job.model.kind == "vae" else recon
 
 
 def _identity(job: TrainJob, archive: Path) -> str:

@@ -1,4 +1,4 @@
-"""The training objective (section 3): random draws, the three losses, the VAE's ELBO."""
+"""The training objective (section 3): random draws, the three losses, those of the baselines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sphere_repro import seeds, sphere
-from sphere_repro.models.autoencoder import SphereAutoencoder, VariationalAutoencoder, unit
+from sphere_repro.models.autoencoder import SphereAutoencoder, Unspherified, unit
 from sphere_repro.study.objective import Loss
 from sphere_repro.study.replicates import Seed
 
@@ -175,15 +175,19 @@ def sphere_losses(
     return terms
 
 
-def vae_losses(
-    model: VariationalAutoencoder,
+def baseline_losses(
+    model: Unspherified,
     images: Tensor,
     labels: Tensor | None,
     draws: Draws,
     loss: Loss,
     perceptual: PerceptualDistance | None,
 ) -> dict[str, Tensor]:
-    """Reconstruction and the KL divergence to N(0, I) per latent number; arguments as `sphere_losses`."""
+    """Reconstruction and, of a VAE, the KL divergence to N(0, I) per latent number.
+
+    Arguments as `sphere_losses`. A plain autoencoder's posterior is a point: what is decoded is its code,
+    whatever the noise.
+    """
     null = model.null_class
     mean, log_variance = (
         part.float() for part in model.posterior(images, drop(labels, draws.drop_encode, null))
@@ -212,8 +216,8 @@ def perceptual_terms(
         perceptual: P.
         loss: the weights.
         target: x, (B, 3, H, H) in [0, 1], as the two others.
-        small: x_noisy, or a VAE's reconstruction.
-        large: x_NOISY; None for a VAE.
+        small: x_noisy, or a baseline's reconstruction.
+        large: x_NOISY; None for a baseline.
     """
     recon = loss.pix_recon_perceptual > 0
     con = loss.pix_con_perceptual > 0 and large is not None

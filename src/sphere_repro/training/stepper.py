@@ -55,7 +55,7 @@ class Objective(nn.Module):
     def __init__(self, model: Autoencoder, loss: Loss, perceptual: Distance | None) -> None:
         super().__init__()
         self.model = model
-        compute = losses.sphere_losses if isinstance(model, SphereAutoencoder) else losses.vae_losses
+        compute = losses.sphere_losses if isinstance(model, SphereAutoencoder) else losses.baseline_losses
 
         def terms(batch: Batch) -> dict[str, Tensor]:
             return compute(model, batch.images, batch.labels, batch.draws, loss, perceptual)  # type: ignore[arg-type]
