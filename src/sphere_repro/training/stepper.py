@@ -100,7 +100,7 @@ class Stepper:
             UserError: the loss or its gradient is not finite; nothing was updated.
         """
         training, state = self.job.training, self.state
-        state.adam.zero_grad(set_to_none=True)
+        state.adam.zero_grad()
         sums = self._accumulate(self.batches(step).to(state.device))
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), training.clip_norm)
         grad_norm, *own = torch.stack([norm, *sums.values()]).tolist()  # the one wait for the device
@@ -121,7 +121,7 @@ class Stepper:
         """
         first = make_batch(self.job, images, self.state.step, self.share).to(self.state.device)
         self._accumulate(next(first.micro(self.micro)))
-        self.state.adam.zero_grad(set_to_none=True)
+        self.state.adam.zero_grad()
 
     def close(self) -> None:
         """Let the thread that reads ahead end."""
