@@ -5,7 +5,8 @@ the square root comes from eigenvalues: with S₁ = F·Fᵀ, S₁·S₂ has the 
 Fᵀ·S₂·F, so Tr (S₁·S₂)^½ = Σ √λ(Fᵀ·S₂·F). That is exact, also for fewer images than dimensions, and several
 times faster than the general matrix root. With fewer images than F has columns those are the eigenvalues of a
 smaller matrix: that of the products of the images' centred Fᵀ·x with each other. A jackknife over small
-groups needs no eigenvalues of its replicates: `_root_lost`. Clean-FID's function is the reference in the tests.
+groups needs no eigenvalues of its replicates: `_root_lost`. Clean-FID's function is the reference in the
+tests.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ def _root_lost(values: Array, taken: Array) -> float:
     for s in largest * NODES:
         scaled = taken / np.sqrt(values + s * s)
         terms.append(s * np.linalg.slogdet(np.eye(len(taken)) - scaled @ scaled.T).logabsdet)
-    return -NODE * (sum(terms) + BEYOND * (terms[0] + terms[-1])) / np.pi
+    return float(-NODE * (sum(terms) + BEYOND * (terms[0] + terms[-1])) / np.pi)
 
 
 def _sums(reference: FrechetReference, statistics: Statistics, indices: NDArray[np.int64]) -> _Sums:
