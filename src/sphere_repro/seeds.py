@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(*parts: str | int) -> int:
@@ -15,4 +17,6 @@ def derive(*parts: str | int) -> int:
 
 def generator(*parts: str | int) -> torch.Generator:
     """A CPU generator seeded with `derive(*parts)`."""
+    import torch  # which those who only derive seeds, as figures do, never need
+
     return torch.Generator().manual_seed(derive(*parts))

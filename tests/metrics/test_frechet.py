@@ -10,6 +10,7 @@ from cleanfid.fid import frechet_distance as cleanfid_distance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sphere_repro.metrics import frechet
 from sphere_repro.metrics.frechet import FrechetReference, frechet_distance, frechet_estimate
 from sphere_repro.metrics.statistics import Statistics, jackknife_error, jackknife_groups, make_statistics
 
@@ -74,16 +75,57 @@ def test_constant_features_have_a_distance() -> None:
     assert frechet_distance(moving, still) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("count", "dimension"), [(100, 12), (43, 60)])
-def test_replicates_are_the_distances_without_a_group(count: int, dimension: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "dimension", "groups_of"),
+    [(100, 12, 4), (43, 60, 4), (100, 60, 20), (62, 60, 10)],  # sums, few, small groups, and of low rank
+)
+def test_replicates_are_the_distances_without_a_group(count: int, dimension: int, groups_of: int) -> None:
     real, generated = draw(90, dimension, 0), draw(count, dimension, 1, shift=5.0)
-    groups = jackknife_groups(count, 4, np.random.default_rng(3))
+    groups = jackknife_groups(count, groups_of, np.random.default_rng(3))
     plain = [
         frechet_distance(real, make_statistics(np.delete(generated.features, group, axis=0)))
         for group in groups
     ]
     estimate = frechet_estimate(FrechetReference.of(real), generated, groups)
     assert estimate.standard_error == pytest.approx(jackknife_error(np.array(plain)), rel=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    dimension=st.integers(14, 60),
+    more=st.integers(1, 60),
+    size=st.integers(1, 9),
+    decades=st.floats(0, 5),
+)
+def test_small_groups_agree_with_eigenvalues(
+    seed: int, dimension: int, more: int, size: int, decades: float
+) -> None:
+    """The two ways to the same replicates, on flat and steep spectra, and where a group lowers the rank."""
+    slopes = (10.0 ** -np.linspace(0, decades, dimension)).astype(np.float32)
+    real, generated = (
+        make_statistics(draw(count, dimension, seed + each).features * slopes)
+        for each, count in enumerate((2 * dimension + 1, dimension + more))
+    )
+    groups = jackknife_groups(len(generated), len(generated) // size, np.random.default_rng(seed))
+    reference = FrechetReference.of(real)
+    fast = frechet._estimate_of_small_groups(reference, generated, groups)
+    exact = frechet._estimate_of_sums(reference, generated, groups)
+    size_of_it = float(np.trace(real.covariance) + np.trace(generated.covariance))
+    assert fast.value == pytest.approx(exact.value, abs=1e-7 * size_of_it)
+    assert fast.standard_error == pytest.approx(exact.standard_error, rel=1e-4, abs=1e-6 * size_of_it)
+
+
+def test_what_a_groups_image_takes_from_a_diagonal() -> None:
+    """One coordinate's share taken from a diagonal: √λ - √(λ - w²), in closed form; nothing takes nothing."""
+    values = np.array([9.0, 4.0, 1e-3])
+    taken = np.zeros((1, 3))
+    assert frechet._root_lost(values, taken) == 0
+    for place, amount in ((0, 2.0), (1, 2.0), (2, 0.02)):
+        taken = np.zeros((1, 3))
+        taken[0, place] = amount
+        wanted = np.sqrt(values[place]) - np.sqrt(values[place] - amount**2)
+        assert frechet._root_lost(values, taken) == pytest.approx(wanted, abs=2e-6)
 
 
 def test_standard_error_is_the_spread_of_repetitions() -> None:

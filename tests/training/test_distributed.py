@@ -116,6 +116,8 @@ def test_compiled_networks_train_the_same_weights(
 def test_a_compiler_that_fails_is_told(
     place: Callable[..., Place], digits_archive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    import torch._inductor.config
+
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     missing = torch._inductor.config.patch({"cpp.cxx": (str(tmp_path / "no-compiler"),)})
     with missing, pytest.raises(UserError, match=r"torch\.compile failed.*execution\.compile to false"):

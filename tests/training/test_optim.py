@@ -33,7 +33,6 @@ def test_encoder_has_a_tenth_of_the_rate():
     adam = optim.optimizer(encoder, decoder)
     optim.set_rates(adam, 0.5, 0.1)
     assert [group["lr"] for group in adam.param_groups] == pytest.approx([0.05, 0.5])
-    assert adam.defaults["weight_decay"] == 0
 
 
 def test_average_moves_in_float32():

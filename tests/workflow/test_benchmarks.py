@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import torch
 
@@ -28,6 +29,20 @@ def test_start_up() -> None:
     found = benchmark.measured(1)
     assert list(found) == list(benchmark.COMMANDS)
     assert all(0 < row["least"] <= row["median"] for row in found.values())
+
+
+def test_jobs_load_what_they_need_and_no_more(tmp_path: Path) -> None:
+    """torch's compiler, SymPy and the like are seconds of each job that loads them."""
+    benchmark = load("start_up")
+    benchmark.prepared(tmp_path)
+    found = {kind: benchmark.started(kind, tmp_path) for kind in benchmark.JOBS}
+    assert all(row["cpu_seconds"] > 0 for row in found.values())
+    loaded = {kind: row["loaded"] for kind, row in found.items()}
+    for kind in ("train", "train --live", "sample", "encode"):
+        assert loaded[kind] == ["torch"], kind
+    assert loaded["figure samples"] == ["scipy.stats"]  # seaborn's
+    assert loaded["score"] == ["torch", "scipy.stats", "sklearn", "skimage"]
+    assert not (tmp_path / "new.zip").exists()
 
 
 def test_training() -> None:

@@ -82,6 +82,7 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         "images_per_second": round(result.images_per_second, 1),
         "utilisation": result.utilisation and round(result.utilisation, 4),
         "processes": result.processes,
+        "compiled": result.compiled,
         "execution": records.plain(execution),
         "parameter_count": parameter_count(job.architecture),
         "segments": result.segments,

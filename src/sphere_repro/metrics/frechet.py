@@ -4,8 +4,9 @@ d² = |μ₁ - μ₂|² + Tr(S₁ + S₂ - 2·(S₁·S₂)^½), as Clean-FID's `
 the square root comes from eigenvalues: with S₁ = F·Fᵀ, S₁·S₂ has the non-zero eigenvalues of the symmetric
 Fᵀ·S₂·F, so Tr (S₁·S₂)^½ = Σ √λ(Fᵀ·S₂·F). That is exact, also for fewer images than dimensions, and several
 times faster than the general matrix root. With fewer images than F has columns those are the eigenvalues of a
-smaller matrix: that of the products of the images' centred Fᵀ·x with each other. Clean-FID's function is the
-reference in the tests.
+smaller matrix: that of the products of the images' centred Fᵀ·x with each other. A jackknife over small
+groups needs no eigenvalues of its replicates: `_root_lost`. Clean-FID's function is the reference in the
+tests.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from numpy.typing import NDArray
 from sphere_repro.metrics.statistics import Estimate, Statistics, jackknife_error
 
 Array = NDArray[np.float64]
+
+FEW_OF_RANK = 6  # dimensions for each image of a group: with larger groups eigenvalues cost less
+NODE = 0.5  # spacing of log s; the trapezoidal rule errs by about exp(-π²/NODE)
+NODES = np.exp(np.arange(np.log(1e-7), np.log(1e3), NODE))  # s, over the largest root
+BEYOND = np.exp(-NODE) / (1 - np.exp(-NODE))  # nodes before the first and after the last, as geometric series
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def frechet_distance(first: Statistics, second: Statistics) -> float:
         reference,
         first.mean - second.mean,
         float(np.trace(second.covariance)),
-        reference.factor.T @ second.covariance @ reference.factor,
+        _root(reference.factor.T @ second.covariance @ reference.factor),
     )
 
 
@@ -93,8 +99,18 @@ def frechet_estimate(
         statistics: the generated images.
         groups: int (K, size), disjoint sets of generated images (`statistics.jackknife_groups`).
     """
-    if len(statistics) <= reference.factor.shape[1]:
+    rank = reference.factor.shape[1]
+    if len(statistics) <= rank:
         return _estimate_of_few(reference, statistics, groups)
+    if FEW_OF_RANK * (groups.shape[1] + 1) <= rank:
+        return _estimate_of_small_groups(reference, statistics, groups)
+    return _estimate_of_sums(reference, statistics, groups)
+
+
+def _estimate_of_sums(
+    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+) -> Estimate:
+    """From sums over each group, which are left out by subtracting them."""
     left = np.setdiff1d(np.arange(len(statistics)), groups.ravel())
     parts = [_sums(reference, statistics, group) for group in groups]
     total = _sums(reference, statistics, left)
@@ -119,11 +135,52 @@ def _estimate_of_few(
         inner = products[np.ix_(chosen, chosen)]
         rows = inner.mean(axis=0)
         centred = inner - rows - rows[:, None] + rows.mean()  # (count, count)
-        return _distance(reference, offset + mean, trace, centred / (count - 1))
+        return _distance(reference, offset + mean, trace, _root(centred / (count - 1)))
 
     everyone = np.arange(len(statistics))
     replicates = np.array([distance(np.setdiff1d(everyone, group)) for group in groups])
     return Estimate(distance(everyone), jackknife_error(replicates))
+
+
+def _estimate_of_small_groups(
+    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+) -> Estimate:
+    """The same from one eigenproblem: what a small group takes from the root's trace is an integral."""
+    x = statistics.features.astype(np.float64) - statistics.mean  # (n, D)
+    y = x @ reference.factor  # (n, r)
+    squares, offset = np.sum(x * x, axis=1), statistics.mean - reference.mean
+    scatter, turned = np.linalg.eigh(y.T @ y)
+    scatter = np.maximum(scatter, 0.0)
+    y, whole = y @ turned, float(np.sqrt(scatter).sum())
+
+    def distance(group: NDArray[np.int64]) -> float:
+        count = len(x) - len(group)
+        mean = -x[group].sum(axis=0) / count
+        trace = (squares.sum() - squares[group].sum() - count * float(mean @ mean)) / (count - 1)
+        # the group's own images, and what it moves the others' mean by
+        taken = np.vstack([y[group], y[group].sum(axis=0) / np.sqrt(count)])
+        root = (whole - _root_lost(scatter, taken)) / np.sqrt(count - 1)
+        return _distance(reference, offset + mean, trace, root)
+
+    nobody = np.arange(0)
+    return Estimate(distance(nobody), jackknife_error(np.array([distance(group) for group in groups])))
+
+
+def _root_lost(values: Array, taken: Array) -> float:
+    """Tr √S - Tr √(S - WᵀW) of S = diag(`values`) (r,) and W = `taken` (m, r), a positive difference.
+
+    √λ = 1/π·∫ log(1 + λ/s²) ds over s > 0, so that the difference is -1/π·∫ log det(1 - W·(S + s²)⁻¹·Wᵀ) ds
+    by the matrix determinant lemma: determinants of m rows, not eigenvalues of r. In log s the integrand is
+    analytic and decays on both sides, where the trapezoidal rule converges exponentially.
+    """
+    largest = float(np.sqrt(values.max(initial=0.0)))
+    if not largest or not taken.any():
+        return 0.0
+    terms = []
+    for s in largest * NODES:
+        scaled = taken / np.sqrt(values + s * s)
+        terms.append(s * np.linalg.slogdet(np.eye(len(taken)) - scaled @ scaled.T).logabsdet)
+    return float(-NODE * (sum(terms) + BEYOND * (terms[0] + terms[-1])) / np.pi)
 
 
 def _sums(reference: FrechetReference, statistics: Statistics, indices: NDArray[np.int64]) -> _Sums:
@@ -138,11 +195,15 @@ def _distance_of_sums(reference: FrechetReference, offset: Array, sums: _Sums) -
     count = sums.count
     trace = (sums.squares - float(sums.x @ sums.x) / count) / (count - 1)
     inner = (sums.products - np.outer(sums.y, sums.y) / count) / (count - 1)
-    return _distance(reference, offset + sums.x / count, trace, inner)
+    return _distance(reference, offset + sums.x / count, trace, _root(inner))
 
 
-def _distance(reference: FrechetReference, difference: Array, trace: float, inner: Array) -> float:
-    """d² from μ₁ - μ₂ (D,), Tr S₂ and Fᵀ·S₂·F (r, r), or a matrix with the same non-zero eigenvalues."""
+def _root(inner: Array) -> float:
+    """Tr (S₁·S₂)^½ from Fᵀ·S₂·F (r, r), or a matrix with the same non-zero eigenvalues."""
     eigenvalues = np.linalg.eigvalsh(inner) if inner.size else np.zeros(0)
-    root = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()
+    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum())
+
+
+def _distance(reference: FrechetReference, difference: Array, trace: float, root: float) -> float:
+    """d² from μ₁ - μ₂ (D,), Tr S₂ and Tr (S₁·S₂)^½."""
     return float(difference @ difference + reference.trace + trace - 2.0 * root)

@@ -145,7 +145,7 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
     work, notes = training_cost.step_flops(run, distance or 0), []
     if distance is None:
         notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
-    if execution.compile:
+    if execution.compile is True:
         notes.append("compile is not counted: it saves time and memory, and takes minutes to start")
     stored, share = FLOAT * memory.parameters(shape), math.ceil(batch / execution.world_size)
     each = training_cost.images_bytes(images, share, shape) + stored + FLOAT * batch * shape.latent_dimension

@@ -84,7 +84,7 @@ def generations(
     return paint
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: Seed, indices: range) -> Tensor:
     """Points of the sphere, posterior draws of a VAE, or codes of a plain autoencoder: (B, N, d).
 
@@ -106,7 +106,7 @@ def device_of(checkpoint: Checkpoint) -> torch.device:
 def _reconstructions(checkpoint: Checkpoint, source: ImageArchive, count: int) -> Paint:
     model, device, chosen = checkpoint.model, device_of(checkpoint), choose(len(source), count)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def paint(indices: range) -> Tensor:
         images = np.stack([source.read(int(index)) for index in chosen[indices.start : indices.stop]])
         x = to_unit(torch.from_numpy(images).permute(0, 3, 1, 2)).to(device)
@@ -124,7 +124,7 @@ def _draws(model: FromGaussian, seed: Seed, labels: np.ndarray | None, gaussian:
     shape, device = (model.shape.tokens, model.shape.token_channels), next(model.parameters()).device
     mean, deviation = gaussian
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def paint(indices: range) -> Tensor:
         noise = refine.sample_noise(seed, indices, shape, 1)[0].to(device)
         return model.decode(mean + deviation * noise, _at(labels, indices, device))

@@ -85,7 +85,7 @@ def draws(generation: Generation) -> int:
     return 1 + {"shared": min(1, later), "independent": later, "initial": 0}[generation.noise]
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def generate(
     model: SphereAutoencoder,
     first: Tensor,
@@ -116,7 +116,7 @@ def generate(
     return x
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def edit(
     model: SphereAutoencoder,
     images: Tensor,
@@ -151,7 +151,7 @@ def edit(
     return results
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def reconstruct(model: SphereAutoencoder, images: Tensor, labels: Tensor | None) -> Tensor:
     """Encode to the sphere and decode, without noise: (B, 3, H, H) in [-1, 1]."""
     return model.decode(spherify(model.encode(images, labels)), labels)
@@ -214,7 +214,7 @@ def crossover(
     return [images, *refined]
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def interpolate(
     model: SphereAutoencoder,
     corners: Tensor,

@@ -167,11 +167,11 @@ class Execution(Strict):
         description="compute the blocks' activations again instead of keeping them",
         json_schema_extra=ledger(reason="no number depends on it; it saves memory and costs time"),
     )
-    compile: bool = Field(
-        False,
-        description="torch.compile both networks",
+    compile: bool | Literal["auto"] = Field(
+        "auto",
+        description="torch.compile both networks; auto: where the training is so long that it pays",
         json_schema_extra=ledger(
-            reason="faster on a GPU after some minutes; off, so that small runs start at once"
+            reason="faster after some minutes of compiling; small runs, as the demo's, start at once"
         ),
     )
     checkpoint_seconds: Positive = Field(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sphere_repro.data.loading import TrainingImages, load_training_images
+from sphere_repro.data.loading import TrainingImages, load_training_images, steps_per_epoch
 from sphere_repro.errors import UserError
 from sphere_repro.machine import devices
 from sphere_repro.machine.devices import out_of_memory
@@ -26,6 +26,7 @@ from sphere_repro.sampling.precision import computing
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
+from sphere_repro.training.compiling import is_compiled, keep_compiled
 from sphere_repro.training.live import Reporter
 from sphere_repro.training.log import Row, is_logged
 from sphere_repro.training.meter import Meter
@@ -35,6 +36,7 @@ from sphere_repro.training.segments import Segment
 from sphere_repro.training.state import State
 from sphere_repro.training.stepper import Stepper
 
+COMPILED = "compiled"  # folder of what torch.compile made, in that of half-trained models
 Tell = Callable[[str], None]
 
 
@@ -82,6 +84,7 @@ class Result:
         last: the log's last row.
         segments: who trained which steps.
         processes: how many trained.
+        compiled: whether the networks were, in this process.
         utilisation: share of the device's measured peak, 0…1; None where the training was too short to tell.
     """
 
@@ -92,6 +95,7 @@ class Result:
     last: Row
     segments: list[Segment]
     processes: int
+    compiled: bool
     utilisation: float | None
 
 
@@ -132,12 +136,16 @@ def train(
         identity = _identity(job, files.archive)
         saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity)
         with _alone(job, saved, world), _memory_told(job, device, estimates), deferred_interrupt() as stopped:
-            state = resumed_state(job, saved, device, world, execution.resume)
+            total = job.training.total_steps(steps_per_epoch(len(images), job.training.batch_size))
+            compiled = is_compiled(job, execution, device, total)
+            if compiled:
+                keep_compiled(files.state / COMPILED)
+            state = resumed_state(job, saved, device, world, execution.resume, compiled=compiled)
             resumed_at = state.step
             flops = estimates.flops_per_image if estimates else None
             meter = Meter(job, device, world.size, state.seconds, flops)
             autosave = Autosave(saved, stopped, execution, world)
-            stepper = Stepper(job, images, state, perceptual, execution, world)
+            stepper = Stepper(job, images, state, perceptual, execution, world, compiled=compiled)
             reporter = None
             if world.leads:
                 reporter = Reporter(
@@ -145,7 +153,7 @@ def train(
                     images,
                     files.live,
                     grids=execution.grids,
-                    total_steps=stepper.schedule.total_steps,
+                    total_steps=total,
                     state=state,
                     tell=tell,
                 )
@@ -155,7 +163,7 @@ def train(
                 state.log.write(files.curves)
                 _write_model(files.model, job, state, images.class_names)
                 saved.remove()
-        return _result(state, resumed_at, meter, job) if world.leads else None
+        return _result(state, resumed_at, meter, job, compiled=compiled) if world.leads else None
 
 
 def _alone(job: TrainJob, saved: Saved, world: World) -> contextlib.AbstractContextManager[None]:
@@ -218,7 +226,7 @@ def _train_to_the_end(
         autosave.after_step(state, last=last)
 
 
-def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob) -> Result:
+def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob, *, compiled: bool) -> Result:
     speed = meter.speed(0)
     return Result(
         steps=state.step,
@@ -228,6 +236,7 @@ def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob) -> Resul
         last=state.log.rows[-1],
         segments=state.segments,
         processes=meter.processes,
+        compiled=compiled,
         utilisation=speed.utilisation if speed else None,
     )
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sphere_repro.study.recipe import Training
+from sphere_repro.training.adamw import AdamW
 
 BETAS = (0.9, 0.95)
 ADAM_EPS = 1e-8
@@ -44,16 +45,12 @@ def schedule(training: Training, steps_per_epoch: int) -> Schedule:
     )
 
 
-def optimizer(encoder: nn.Module, decoder: nn.Module) -> torch.optim.AdamW:
-    """AdamW over both networks, without weight decay; rates are set before each step by `set_rates`.
-
-    Fused: one kernel for all of an update, which reads and writes each weight once.
-    """
-    groups = [{"params": list(encoder.parameters())}, {"params": list(decoder.parameters())}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=ADAM_EPS, weight_decay=0.0, fused=True)
+def optimizer(encoder: nn.Module, decoder: nn.Module) -> AdamW:
+    """AdamW over both networks, without weight decay; rates are set before each step by `set_rates`."""
+    return AdamW([list(encoder.parameters()), list(decoder.parameters())], BETAS, ADAM_EPS)
 
 
-def set_rates(adam: torch.optim.Optimizer, rate: float, encoder_factor: float) -> None:
+def set_rates(adam: AdamW, rate: float, encoder_factor: float) -> None:
     """Give the decoder `rate` and the encoder `encoder_factor`·rate."""
     for group, factor in zip(adam.param_groups, (encoder_factor, 1.0), strict=True):
         group["lr"] = rate * factor

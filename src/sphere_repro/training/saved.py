@@ -134,7 +134,13 @@ class Autosave:
 
 
 def resumed_state(
-    job: TrainJob, saved: Saved, device: torch.device, world: World, resume: str = "exact"
+    job: TrainJob,
+    saved: Saved,
+    device: torch.device,
+    world: World,
+    resume: str = "exact",
+    *,
+    compiled: bool = False,
 ) -> State:
     """The last state in `saved` that can be gone on with, the same in every process, or a new one.
 
@@ -144,6 +150,7 @@ def resumed_state(
         device: of this process.
         world: only its leader reads.
         resume: as `Execution.resume`.
+        compiled: whether the networks are from here on, for the record.
 
     Raises:
         UserError: no state can be read, or the last one is another job's or by other code, and `resume` does
@@ -155,7 +162,7 @@ def resumed_state(
             f"The processes that train {job.run} see different states in {saved.folder}. Give --state a "
             "folder that all nodes share."
         )
-    now = segment(0, world.size)
+    now = segment(0, world.size, compiled=compiled)
     if world.leads and found:
         _resume(job, saved, state, now, resume)
     state.follow_leader(world)

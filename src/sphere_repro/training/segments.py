@@ -10,13 +10,15 @@ from sphere_repro.provenance.maker import NOT_IN_MODELS, Maker, maker
 Segment = Maker
 
 
-def segment(step: int, processes: int) -> Segment:
+def segment(step: int, processes: int, *, compiled: bool = False) -> Segment:
     """What trains from step number `step` on: this process's code, versions and machine.
 
     Returns:
-        from_step, code (commit, dirty, sha256 of the modules that train), versions, machine, processes.
+        from_step, code (commit, dirty, sha256 of the modules that train), versions, machine, processes; and
+        compiled, where the networks were, which moves the weights by the rounding of fused operations.
     """
-    return {"from_step": step, **maker(MODEL, without=NOT_IN_MODELS), "processes": processes}
+    found = {"from_step": step, **maker(MODEL, without=NOT_IN_MODELS), "processes": processes}
+    return found | ({"compiled": True} if compiled else {})
 
 
 def continued(segments: Sequence[Segment], new: Segment) -> list[Segment]:

@@ -15,6 +15,7 @@ from sphere_repro.models.autoencoder import Autoencoder, build
 from sphere_repro.models.checkpoint import DamagedFileError
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.training import optim
+from sphere_repro.training.adamw import AdamW, unmoved
 from sphere_repro.training.log import Log
 from sphere_repro.training.segments import Segment
 
@@ -32,7 +33,7 @@ class State:
     """
 
     model: Autoencoder
-    adam: torch.optim.AdamW
+    adam: AdamW
     ema: list[Tensor]
     step: int = 0
     seconds: float = 0.0
@@ -64,7 +65,7 @@ class State:
         plain = [name for name in mine if name not in ("model", "adam", "ema")]
         try:
             moments, groups = record["adam"]["state"], record["adam"]["param_groups"]
-            parameters = [_outline(parameter.detach()) for parameter in self._parameters()]
+            parameters = [_outline(parameter.detach()) for parameter in self.adam.parameters]
             wanted = {
                 i: dict(zip(MOMENTS, (COUNTER, parameters[i], parameters[i]), strict=True)) for i in moments
             }
@@ -85,8 +86,6 @@ class State:
         """Take over a record that was checked."""
         self.model.load_state_dict(record["model"], strict=True)
         self.adam.load_state_dict(record["adam"])
-        for group in self.adam.param_groups:
-            group["fused"] = True  # a record from before fused updates would undo them
         with torch.no_grad():
             for mine, saved in zip(self.ema, record["ema"], strict=True):
                 mine.copy_(saved)
@@ -100,7 +99,7 @@ class State:
         """Make every process's state the leader's, who alone reads it: once, not once for each process."""
         if world.size == 1:
             return
-        parameters = self._parameters()
+        parameters = self.adam.parameters
         moved = [i for i, parameter in enumerate(parameters) if parameter in self.adam.state]
         numbers, moved = world.told((self._numbers(), moved))
         self._take_numbers(numbers)
@@ -108,19 +107,15 @@ class State:
             return  # all have drawn the same weights
         for i in moved:
             if parameters[i] not in self.adam.state:
-                self.adam.state[parameters[i]] = _moments_of(parameters[i])
+                self.adam.state[parameters[i]] = unmoved(parameters[i])
         world.spread(self._tensors(moved))
 
     def _tensors(self, moved: list[int]) -> Iterator[Tensor]:
         yield from self.model.state_dict().values()
         yield from self.ema
-        parameters = self._parameters()
+        parameters = self.adam.parameters
         for i in moved:
             yield from (self.adam.state[parameters[i]][name] for name in MOMENTS)
-
-    def _parameters(self) -> list[Tensor]:
-        """In the optimizer's order."""
-        return [parameter for group in self.adam.param_groups for parameter in group["params"]]
 
     @property
     def device(self) -> torch.device:
@@ -133,14 +128,6 @@ def initial_state(job: TrainJob, device: torch.device) -> State:
     model = build(job.architecture, generator=generator).to(device).train()
     adam = optim.optimizer(model.encoder, model.decoder)
     return State(model, adam, [parameter.detach().clone() for parameter in model.parameters()])
-
-
-def _moments_of(parameter: Tensor) -> dict[str, Tensor]:
-    """What AdamW keeps of a parameter."""
-    counter = torch.zeros(COUNTER[1], dtype=COUNTER[0], device=parameter.device)
-    return dict(
-        zip(MOMENTS, (counter, torch.zeros_like(parameter), torch.zeros_like(parameter)), strict=True)
-    )
 
 
 def _outline(value: Any) -> Any:

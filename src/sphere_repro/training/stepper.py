@@ -79,14 +79,19 @@ class Stepper:
         perceptual: Distance | None,
         execution: Execution,
         world: World,
+        *,
+        compiled: bool | None = None,
     ) -> None:
+        """Get ready; `compiled` decides where `execution` leaves it open (by default: not)."""
         self.job, self.state, self.world = job, state, world
         self.steps_per_epoch = steps_per_epoch(len(images), job.training.batch_size)
         self.schedule = optim.schedule(job.training, self.steps_per_epoch)
         self.share = world.share(job.training.batch_size)
         self.micro = execution.micro_batch_size or len(self.share)
         self.batches = Ahead(lambda step: make_batch(job, images, step, self.share))
-        _prepare(state.model, execution)
+        if compiled is None:
+            compiled = execution.compile is True
+        _prepare(state.model, execution, compiled=compiled)
         self.objective = world.shared(
             Objective(state.model, job.loss, perceptual), unused=_leaves_parameters_alone(job)
         )
@@ -100,7 +105,7 @@ class Stepper:
             UserError: the loss or its gradient is not finite; nothing was updated.
         """
         training, state = self.job.training, self.state
-        state.adam.zero_grad(set_to_none=True)
+        state.adam.zero_grad()
         sums = self._accumulate(self.batches(step).to(state.device))
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), training.clip_norm)
         grad_norm, *own = torch.stack([norm, *sums.values()]).tolist()  # the one wait for the device
@@ -121,7 +126,7 @@ class Stepper:
         """
         first = make_batch(self.job, images, self.state.step, self.share).to(self.state.device)
         self._accumulate(next(first.micro(self.micro)))
-        self.state.adam.zero_grad(set_to_none=True)
+        self.state.adam.zero_grad()
 
     def close(self) -> None:
         """Let the thread that reads ahead end."""
@@ -173,10 +178,10 @@ def make_batch(job: TrainJob, images: TrainingImages, step: int, share: range) -
     return Batch(x, labels, draws)
 
 
-def _prepare(model: Autoencoder, execution: Execution) -> None:
+def _prepare(model: Autoencoder, execution: Execution, *, compiled: bool) -> None:
     for side in (model.encoder, model.decoder):
         side.checkpointing = execution.activation_checkpointing
-        if execution.compile:
+        if compiled:
             side.compile()  # in place: names of weights stay
 
 
