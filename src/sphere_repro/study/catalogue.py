@@ -307,6 +307,17 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "and shared noise, of every set that all trainings have. Filled marks are the study's "
             "baseline.",
         ),
+        "training-length": Kind(
+            curves.lengthened,
+            curves.lengths,
+            "What longer training brings. Each mark is a training of its own, whose schedule ends with it, "
+            "against its optimizer steps: the Fréchet distance from the real images, ± one standard error "
+            "(jackknife over images; or the mean ± the standard deviation between trainings), the share of "
+            "images that a classifier of real ones recognises as their class, and of the latents mean "
+            "cosine and anisotropy (± one standard error, all classes together); dashed is what truly "
+            "uniform points have. Filled marks are the study's baseline.",
+            usual=False,
+        ),
         "training-curves": Kind(
             lambda files: [""] if files.trained else [],
             _curves,
