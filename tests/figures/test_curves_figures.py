@@ -205,7 +205,8 @@ def lengthened(folder: Path, classifier: bool = True) -> dict[str, Path]:
             found[run].write_text(json.dumps(data))
         found[f"curves.{run}"] = folder / f"{run}.csv"
         found[f"curves.{run}"].write_text(f"step,loss\n10,2.0\n{steps},1.0\n")
-        overall = {"mean_cosine": {"value": cosine, "se": 0.01}, "anisotropy": {"value": 40 * cosine, "se": 1}}
+        overall = {"mean_cosine": {"value": cosine, "se": 0.01}}
+        overall |= {"anisotropy": {"value": 40 * cosine, "se": 1.0}}
         found[f"latents.{run}"] = folder / f"latents-{run}.json"
         found[f"latents.{run}"].write_text(json.dumps({"clouds": {"latents": {"overall": overall}}}))
     return found

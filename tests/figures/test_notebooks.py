@@ -50,7 +50,7 @@ def test_parameters_are_those_of_the_demo(name: str) -> None:
     found: dict[str, Any] = {}
     exec("".join(cell["source"]), found)
     elsewhere = {"ablations": "ablations-small", "noise-angle": "ablations-small", "guidance": "gallery"}
-        elsewhere |= {"training-length": "evening"}
+    elsewhere |= {"training-length": "evening"}
     study = elsewhere.get(name, "demo")
     figures = catalogue.figures(StudyFiles(load_study(ROOT / f"params/{study}.yaml")))
     figure = next(figure for figure in figures.values() if figure.kind == name)
