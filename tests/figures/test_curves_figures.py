@@ -208,7 +208,9 @@ def lengthened(folder: Path, classifier: bool = True) -> dict[str, Path]:
         overall = {"mean_cosine": {"value": cosine, "se": 0.01}}
         overall |= {"anisotropy": {"value": 40 * cosine, "se": 1.0}}
         found[f"latents.{run}"] = folder / f"latents-{run}.json"
-        found[f"latents.{run}"].write_text(json.dumps({"clouds": {"latents": {"overall": overall}}}))
+        found[f"latents.{run}"].write_text(
+            json.dumps({"run": run, "clouds": [{"key": "latents", "overall": overall}]})
+        )
     return found
 
 
@@ -263,7 +265,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=rf"needs {missing}=PATH"):
             training_length.figure({key: path for key, path in long.items() if key != missing})
     long["latents.half"].write_text("{}")
-    with pytest.raises(UserError, match="is no uniformity result"):
+    with pytest.raises(UserError, match="is no uniformity file"):
         training_length.figure(long)
     found = angled(tmp_path)
     with pytest.raises(UserError, match=r"needs model\.angle-87=PATH"):

@@ -16,8 +16,13 @@ from sphere_repro.figures import style
 from sphere_repro.figures.against import Curves, Point, curves, line, of_set, read_points
 from sphere_repro.figures.draw import titled
 from sphere_repro.figures.training_curves import read_training
-from sphere_repro.machine.files import read_json
-from sphere_repro.results.scores import distance_columns, metric_label, of_runs, set_label
+from sphere_repro.results.scores import (
+    distance_columns,
+    metric_label,
+    of_runs,
+    read_uniformity,
+    set_label,
+)
 from sphere_repro.results.trainings import in_words
 
 CURVES, LATENTS = "curves.", "latents."  # before the names of training curves and of uniformity results
@@ -114,21 +119,13 @@ def _curves(points: list[Point]) -> Curves:
 
 
 def _statistics(inputs: Mapping[str, Path]) -> dict[str, Mapping[str, Any]]:
-    """Of each run its latents' statistics, all classes together.
+    """Of each run its latents' statistics, all classes together; further trainings of a run have none.
 
     Raises:
         UserError: a result is missing, or does not hold them.
     """
-    found = {}
-    for run in (key for key in inputs if "." not in key):
-        if (path := inputs.get(f"{LATENTS}{run}")) is None:
-            continue  # a further training of a run, whose latents are not judged
-        try:
-            overall = read_json(path)["clouds"]["latents"]["overall"]
-            found[run] = {key: dict(overall[key]) for key in STATISTICS}
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is no uniformity result ({error}). Make it again.") from error
-    return found
+    named = {key.removeprefix(LATENTS): Path(path) for key, path in inputs.items() if key.startswith(LATENTS)}
+    return {run: read_uniformity(path)["clouds"]["latents"]["overall"] for run, path in named.items()}
 
 
 def _share(axes: Axes, curve: list[tuple[Point, Any]], colour: Any) -> None:
