@@ -54,7 +54,7 @@ rule image_sets:
 
 rule uniformities:
     input:
-        [places.uniformity(run) for run in files.judged],
+        [places.uniformity(run) for run in files.measured],
 
 
 rule tables:

@@ -1,4 +1,4 @@
-"""The figures of curves: refinement by scheme, guidance by position, distance by noise angle."""
+"""The figures of curves: refinement by scheme, guidance by position, noise angle, length of training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
-from sphere_repro.figures import guidance, noise_angle, refinement, style
+from sphere_repro.figures import guidance, noise_angle, refinement, style, training_length
 
 METRIC = "frechet-efficientnet-lite0-128px-bicubic"
 Sets = dict[tuple[int, str | None, str | None, float, str | None], float]
@@ -191,14 +191,54 @@ def test_the_angle_stands_where_the_model_was_trained_with_its_ratio_above(tmp_p
     assert filled == [(80, 300), (80, 200)]
 
 
-@pytest.mark.parametrize("name", ["refinement", "guidance", "noise-angle"])
+LENGTHS = {"digits": (1000, 150.0, 0.1), "half": (500, 220.0, 0.3), "tenth": (100, 400.0, 0.9)}
+
+
+def lengthened(folder: Path, classifier: bool = True) -> dict[str, Path]:
+    found = {}
+    for run, (steps, far, cosine) in LENGTHS.items():
+        found[run] = scored(folder / f"{run}.json", {plain(1): far + 100, plain(4): far})
+        if classifier:
+            data = json.loads(found[run].read_text())
+            for record in data["records"]:
+                record["share_recognised"] = 1 - cosine / 2
+            found[run].write_text(json.dumps(data))
+        found[f"curves.{run}"] = folder / f"{run}.csv"
+        found[f"curves.{run}"].write_text(f"step,loss\n10,2.0\n{steps},1.0\n")
+        overall = {"mean_cosine": {"value": cosine, "se": 0.01}}
+        overall |= {"anisotropy": {"value": 40 * cosine, "se": 1.0}}
+        found[f"latents.{run}"] = folder / f"latents-{run}.json"
+        found[f"latents.{run}"].write_text(
+            json.dumps({"run": run, "clouds": [{"key": "latents", "overall": overall}]})
+        )
+    return found
+
+
+def test_each_training_stands_at_its_last_step_with_what_its_latents_are(tmp_path: Path) -> None:
+    figure = training_length.figure(lengthened(tmp_path))
+    distance, share, cosine, anisotropy = figure.axes
+    assert line(distance, "reconstruction") == [(100, 50), (500, 50), (1000, 50)]
+    assert line(distance, "4 steps, fixed, shared") == [(100, 400), (500, 220), (1000, 150)]
+    assert [*map(float, share.lines[0].get_ydata())] == pytest.approx([0.55, 0.85, 0.95])
+    assert [*map(float, cosine.containers[0].lines[0].get_ydata())] == [0.9, 0.3, 0.1]
+    uniform = [float(axes.lines[-1].get_ydata()[0]) for axes in (cosine, anisotropy)]
+    assert uniform == [0, 1] and distance.get_xscale() == "log"
+    table = training_length.numbers(lengthened(tmp_path))
+    assert len(table) == 9 and set(table["optimizer steps"]) == {100, 500, 1000}
+    assert set(table["anisotropy, latents"]) == {4.0, 12.0, 36.0}
+    assert not training_length.figure(lengthened(tmp_path, classifier=False)).axes[1].get_visible()
+
+
+@pytest.mark.parametrize("name", ["refinement", "guidance", "noise-angle", "training-length"])
 def test_same_results_same_bytes_and_nothing_cut_off(name: str, tmp_path: Path) -> None:
     def drawn() -> bytes:
         if name == "refinement":
             return style.png(refinement.figure(refined(tmp_path)))
         if name == "guidance":
             return style.png(guidance.figure({"scores": scored(tmp_path / "digits.json", GUIDED)}))
-        return style.png(noise_angle.figure(angled(tmp_path)))
+        if name == "noise-angle":
+            return style.png(noise_angle.figure(angled(tmp_path)))
+        return style.png(training_length.figure(lengthened(tmp_path)))
 
     data = drawn()
     assert data == drawn()
@@ -218,6 +258,15 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
             module.figure({})
         with pytest.raises(UserError, match="shows one run, not digits, other"):
             module.figure({"scores": single, "scores_r1": scored(tmp_path / "other.json", SCHEMES)})
+    long = lengthened(tmp_path)
+    with pytest.raises(UserError, match="two lengths at least"):
+        training_length.figure({key: path for key, path in long.items() if "digits" in key})
+    for missing in ("curves.half", "latents.half"):
+        with pytest.raises(UserError, match=rf"needs {missing}=PATH"):
+            training_length.figure({key: path for key, path in long.items() if key != missing})
+    long["latents.half"].write_text("{}")
+    with pytest.raises(UserError, match="is no uniformity file"):
+        training_length.figure(long)
     found = angled(tmp_path)
     with pytest.raises(UserError, match=r"needs model\.angle-87=PATH"):
         noise_angle.figure({key: path for key, path in found.items() if key != "model.angle-87"})

@@ -56,6 +56,7 @@ def test_parameters_are_those_of_the_demo(name: str) -> None:
         "noise-angle": "ablations-small",
         "guidance": "gallery",
         "trade-off": "holes-small",
+        "training-length": "evening",
     }
     study = elsewhere.get(name, "demo")
     figures = catalogue.figures(StudyFiles(load_study(ROOT / f"params/{study}.yaml")))

@@ -83,6 +83,28 @@ def test_models_of_a_trade_off_differ_in_nothing_but_their_kind_and_weight(name:
     assert len(same) == 1 and len({each.recipe.model_dump_json() for each in vaes}) == 1
 
 
+def test_trainings_of_other_lengths_have_their_latents_measured_but_not_judged() -> None:
+    files = of("evening")
+    others = ["digits-half", "digits-quarter", "digits-tenth"]
+    assert curves.of_other_length(files) == others
+    assert files.measured == [*files.judged, *others] and not set(others) & set(files.judged)
+    assert set(files.measured) <= set(files.encoded)
+    found = catalogue.figures(files)["training-length"].inputs
+    runs = ["digits", *others]
+    wanted = [f"{part}.{run}" for part in ("curves", "latents") for run in runs]
+    assert [*found] == [*runs, *wanted]
+    assert "training-length" not in catalogue.figures(of("demo"))
+
+
+def test_the_evening_is_the_demos_recipe_for_longer() -> None:
+    demo, evening = load_study(ROOT / "params/demo.yaml"), load_study(ROOT / "params/evening.yaml")
+    for name, run in demo.runs.items():
+        ours, theirs = jobs.train_job(evening, name), jobs.train_job(demo, name)
+        assert ours.training.epochs >= 10 * theirs.training.epochs
+        longer = {"epochs": theirs.training.epochs, "warmup_epochs": theirs.training.warmup_epochs}
+        assert ours.model_copy(update={"training": ours.training.model_copy(update=longer)}) == theirs, run
+
+
 def test_the_gallery_is_of_the_demos_model() -> None:
     """The same jobs: the same model to the last bit, and the same images of sets that both draw."""
     demo, gallery = load_study(ROOT / "params/demo.yaml"), load_study(ROOT / "params/gallery.yaml")

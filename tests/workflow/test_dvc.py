@@ -329,7 +329,7 @@ def test_stages_depend_on_the_parameters_of_their_jobs(finished, recorded):
     stages = yaml.safe_load((finished / "dvc.yaml").read_text())["stages"]
     makers = {out: stage for stage in stages.values() for item in stage["outs"] for out in item}
     judged = [step for step in files.steps() if step.rule not in ("encode", "uniformity")]
-    judged += [step for step in files.steps() if step.rule == "uniformity" and step.subject in files.judged]
+    judged += [step for step in files.steps() if step.rule == "uniformity" and step.subject in files.measured]
     judged += [step for step in files.steps() if step.rule == "encode" and step.subject in files.encoded]
     assert len(judged) == len(files.steps())
     for step in judged:

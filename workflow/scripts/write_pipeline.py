@@ -64,7 +64,7 @@ class Pipeline:
             found[f"reference-{archive}"] = self._scored("reference", archive)
         for run in self.files.study.runs:
             found[f"score-{run}"] = self._scored("score", run)
-        if self.files.judged:
+        if self.files.measured:
             found["uniformity"] = self._uniformity()
         return found | {"tables": self._tables(), "figures": self._figures()}
 
@@ -127,7 +127,7 @@ class Pipeline:
 
     def _uniformity(self) -> Stage:
         steps = [
-            step for step in self.steps if step.rule == "uniformity" and step.subject in self.files.judged
+            step for step in self.steps if step.rule == "uniformity" and step.subject in self.files.measured
         ]
         inputs = [path for step in steps for path in _files(step)]
         judged_by = [f"src/sphere_repro/metrics/{name}.py" for name in ("spherification", "uniformity")]

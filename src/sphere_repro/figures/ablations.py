@@ -35,6 +35,7 @@ TITLES = {
     "mixer-depth": "MLP-Mixer blocks, encoder and decoder",
     "loss-terms": "terms of the objective",
     "hard-cases": "hard cases",
+    "training-length": "length of the training",
     "steps": "steps",
     "scheme": "noise: strength + sharing",
     "guidance-position": "position of the guidance",

@@ -346,6 +346,17 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "trained without noise, random points of the sphere are drawn, unguided, in one step (filled) "
             "and in four (hollow). The dashed lines are what as many images of a perfect model would score.",
         ),
+        "training-length": Kind(
+            curves.lengthened,
+            curves.lengths,
+            "What longer training brings. Each mark is a training of its own, whose schedule ends with it, "
+            "against its optimizer steps: the Fréchet distance from the real images, ± one standard error "
+            "(jackknife over images; or the mean ± the standard deviation between trainings), the share of "
+            "images that a classifier of real ones recognises as their class, and of the latents mean "
+            "cosine and anisotropy (± one standard error, all classes together); dashed is what truly "
+            "uniform points have. Filled marks are the study's baseline.",
+            usual=False,
+        ),
         "training-curves": Kind(
             lambda files: [""] if files.trained else [],
             _curves,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 PAPERS = ("fixed", "shared")  # strength and noise of the paper's scheme
 ANGLE = "alpha-max"  # the axis of ablations that changes the largest noise angle
+LENGTH = "training-length"  # the one that changes how long is trained
 
 
 def run_of(name: str) -> str:
@@ -71,20 +72,27 @@ def guided(files: StudyFiles) -> list[str]:
 
 def angled(files: StudyFiles) -> list[str]:
     """One figure of a study whose runs differ in their largest noise angle."""
-    return [""] if any(_of_angle(run) for run in files.study.runs.values()) else []
+    return [""] if any(_varies(run, ANGLE) for run in files.study.runs.values()) else []
 
 
-def _of_angle(run: Run) -> bool:
-    return run.ablation is not None and run.ablation.axis == ANGLE
+def _varies(run: Run, axis: str) -> bool:
+    return run.ablation is not None and run.ablation.axis == axis
+
+
+def _along(files: StudyFiles, axis: str) -> dict[str, str]:
+    """Scores of the first run and of those that differ along `axis`, of all their trainings."""
+    runs = files.study.runs
+    first = next(iter(runs))
+    return {
+        name: path
+        for name, path in files.scores().items()
+        if run_of(name) == first or _varies(runs[name], axis)
+    }
 
 
 def angles(files: StudyFiles, _subject: str) -> dict[str, str]:
     """The first run and those of other angles, and the records of their models."""
-    runs = files.study.runs
-    first = next(iter(runs))
-    scores = {
-        name: path for name, path in files.scores().items() if run_of(name) == first or _of_angle(runs[name])
-    }
+    scores = _along(files, ANGLE)
     models = {
         f"model.{name}": f"{files.places.model(name).removesuffix('.safetensors')}.json"
         for name in scores
@@ -132,3 +140,24 @@ def trade_off(files: StudyFiles, sphere: str) -> dict[str, str]:
         if kind == "vae"
     }
     return {**scores, **models}
+
+
+def of_other_length(files: StudyFiles) -> list[str]:
+    """Sphere Encoders that are trained for another time than the first run, which is one too."""
+    runs = files.study.runs
+    if next(iter(runs)) not in files.spheres:
+        return []
+    return [name for name in files.spheres if _varies(runs[name], LENGTH)]
+
+
+def lengthened(files: StudyFiles) -> list[str]:
+    """One figure of a study whose runs differ in the length of their training."""
+    return [""] if of_other_length(files) else []
+
+
+def lengths(files: StudyFiles, _subject: str) -> dict[str, str]:
+    """The first run and those of other lengths: scores, training curves and what is said of the latents."""
+    scores = _along(files, LENGTH)
+    first = [name for name in scores if name == run_of(name)]
+    curves = {f"curves.{name}": files.places.curves(name) for name in first}
+    return {**scores, **curves, **{f"latents.{name}": files.places.uniformity(name) for name in first}}

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from sphere_repro.data.hub import Pretrained
 from sphere_repro.strict import Strict
-from sphere_repro.study import jobs
+from sphere_repro.study import curves, jobs
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.generation import remembered, single_step
 from sphere_repro.study.image_job import images_job
@@ -224,6 +224,11 @@ class StudyFiles:
         return [name for name in self.spheres if self.study.runs[name].ablation is None]
 
     @property
+    def measured(self) -> list[str]:
+        """Runs whose latents become statistics: those that are judged, and trainings of other lengths."""
+        return [*self.judged, *curves.of_other_length(self)]
+
+    @property
     def noised(self) -> list[str]:
         """Of those, the runs that are trained with noise."""
         return [name for name in self.judged if jobs.noise_angle(self.study.runs[name])]
@@ -241,9 +246,9 @@ class StudyFiles:
 
     @property
     def encoded(self) -> list[str]:
-        """Runs whose latents are needed: those that are judged, and their baselines."""
-        baselines = {self.baseline(name) for name in self.judged}
-        return [name for name in self.study.runs if name in {*self.judged, *baselines}]
+        """Runs whose latents are needed: those that are measured, and their baselines."""
+        baselines = {self.baseline(name) for name in self.measured}
+        return [name for name in self.study.runs if name in {*self.measured, *baselines}]
 
     @property
     def paired(self) -> list[str]:
