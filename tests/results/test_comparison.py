@@ -53,15 +53,19 @@ def test_one_number_beyond_its_tolerance_is_named(tmp_path: Path) -> None:
     assert "## Beyond their tolerance" in text and "| 170 | 190 | 13 |" in text
 
 
-def test_a_single_number_of_hundreds_may_lie_beyond_by_chance() -> None:
-    def with_beyond(count: int) -> Comparison:
-        values = [
-            Difference(Place("t", str(index), "x"), 0.0, index < count, 0.5, "") for index in range(300)
-        ]
+def test_a_few_numbers_of_hundreds_may_lie_beyond_by_chance_but_none_far() -> None:
+    known = Deviation(1.0, 5)
+
+    def with_beyond(count: int, by: float = 1.05) -> Comparison:
+        places = [Place("t", str(index), "x") for index in range(300)]
+        far = by * known.tolerance
+        values = [Difference(place, 0.0, far * (index < count), known) for index, place in enumerate(places)]
         return Comparison(values, (), (), 0, (), (0, 0), None)
 
     assert with_beyond(3).reproduced and with_beyond(7).reproduced
     assert not with_beyond(12).reproduced
+    assert not with_beyond(1, by=6).reproduced
+    assert with_beyond(1).of(BEYOND)[0].chance == pytest.approx(0.01, rel=0.2)
 
 
 def test_a_number_that_nobody_measured_is_listed_and_not_judged(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def test_so_many_pairs_of_trainings_lie_within_the_tolerance() -> None:
     beyond = np.abs(draws[:, 5] - draws[:, 6]) > factor * known
     assert beyond.mean() == pytest.approx(LEVEL, rel=0.2)
     assert factor == pytest.approx(stats.t.ppf(0.995, 4) * np.sqrt(2))
+    assert Deviation(2.0, 5).chance(2 * factor) == pytest.approx(LEVEL)
+    assert (Deviation(0.0, 5).chance(0.0), Deviation(0.0, 5).chance(1e-9)) == (1.0, 0.0)
 
 
 def test_they_survive_their_file_and_the_references_win(tmp_path: Path) -> None:

@@ -14,23 +14,26 @@ from sphere_repro.results.result_tree import Bits, Place, ResultTree
 
 ROUNDING = 1e-5  # relative: tables have six digits
 AGREES, BEYOND, UNJUDGED = "agrees", "beyond its tolerance", "no tolerance known"
-MOST_BY_CHANCE = 0.01  # so rarely do as many numbers lie beyond their tolerance by chance
+LEAST_CHANCE = 0.01  # what comes about more rarely than this is no chance
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One number of both.
-
-    Attributes:
-        tolerance: None where it is not known how far two trainings differ in this number.
-        source: where the tolerance comes from.
-    """
+    """One number of both; `known`: how far trainings lie apart in it, where somebody measured that."""
 
     place: Place
     reference: float
     here: float
-    tolerance: float | None
-    source: str
+    known: Deviation | None = None
+
+    @property
+    def tolerance(self) -> float | None:
+        return self.known.tolerance if self.known else None
+
+    @property
+    def source(self) -> str:
+        """Where the tolerance comes from."""
+        return f"{self.known.trainings} trainings" if self.known else ""
 
     @property
     def difference(self) -> float:
@@ -50,6 +53,13 @@ class Difference:
         if not self.difference:
             return 0.0
         return abs(self.difference) / self.tolerance if self.tolerance else math.inf
+
+    @property
+    def chance(self) -> float:
+        """How often trainings differ by at least as much; 1 where that is not known."""
+        if self.known is None or same(self.here, self.reference):
+            return 1.0
+        return self.known.chance(self.difference)
 
 
 @dataclass(frozen=True)
@@ -86,16 +96,18 @@ class Comparison:
 
     @property
     def reproduced(self) -> bool:
-        """No more numbers beyond their tolerance than chance explains, and no claim turned into its opposite.
+        """Chance explains how many numbers lie beyond, and how far; no claim turned into its opposite.
 
-        Numbers of one model move together, which makes the binomial test too strict rather than too lenient.
-        Where numbers differ and no tolerance is known at all, nothing says that this is as it should be.
+        How many: binomially, of those that can be judged. How far: the farthest, by Bonferroni. Numbers of
+        one model move together, which makes the first too strict, not too lenient. Where numbers differ
+        and no tolerance is known at all, nothing says that this is as it should be.
         """
-        if not self.judged:
+        numbers = [*self.of(AGREES), *self.of(BEYOND)]
+        if not self.judged or not numbers:
             return False
-        judged = len(self.of(AGREES)) + len(self.of(BEYOND))
-        chance = stats.binom.sf(len(self.of(BEYOND)) - 1, judged, LEVEL) if judged else 0.0
-        return chance >= MOST_BY_CHANCE and not any(opposite(change) for change in self.changes)
+        many = stats.binom.sf(len(self.of(BEYOND)) - 1, len(numbers), LEVEL)
+        far = min(each.chance for each in numbers) * len(numbers)
+        return min(many, far) >= LEAST_CHANCE and not any(opposite(change) for change in self.changes)
 
     @property
     def judged(self) -> bool:
@@ -122,7 +134,7 @@ def opposite(change: Change) -> bool:
 def compare(reference: ResultTree, here: ResultTree, known: Mapping[Place, Deviation]) -> Comparison:
     """Hold `here` against `reference`, whose numbers move between trainings as `known` says."""
     differences = [
-        _difference(place, reference.numbers[place], here.numbers[place], known.get(place))
+        Difference(place, reference.numbers[place], here.numbers[place], known.get(place))
         for place in reference.numbers
         if place in here.numbers
     ]
@@ -133,12 +145,6 @@ def compare(reference: ResultTree, here: ResultTree, known: Mapping[Place, Devia
     figures = [name for name in drawn if not _same_data(reference.figures[name], here.figures[name])]
     bits, first = _compare_bits(reference.bits, here.bits)
     return Comparison(differences, changes, figures, len(drawn), _missing(reference, here), bits, first)
-
-
-def _difference(place: Place, was: float, now: float, known: Deviation | None) -> Difference:
-    if known is None:
-        return Difference(place, was, now, None, "")
-    return Difference(place, was, now, known.tolerance, f"{known.trainings} trainings")
 
 
 def _same_data(one: Mapping[Place, float], other: Mapping[Place, float]) -> bool:

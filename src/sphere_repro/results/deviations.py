@@ -36,6 +36,12 @@ class Deviation:
         """Two single trainings differ by more only once in 1/LEVEL cases (Student's t on the difference)."""
         return float(stats.t.isf(LEVEL / 2, self.trainings - 1) * self.value * 2**0.5)
 
+    def chance(self, difference: float) -> float:
+        """How often two single trainings differ by at least as much, in [0, 1]."""
+        if not self.value:
+            return 0.0 if difference else 1.0
+        return float(2 * stats.t.sf(abs(difference) / (self.value * 2**0.5), self.trainings - 1))
+
 
 def deviations(tree: ResultTree) -> dict[Place, Deviation]:
     """Of every number that the tree has of several trainings of a run, by the place of the first one's."""
