@@ -31,7 +31,7 @@ from sphere_repro.machine.signals import interruptible
 # In the order of the help. A new verb needs its module in `commands`, found by its name, and its place here.
 VERBS = (
     *("prepare", "train", "import", "sample", "images", "encode", "reference", "score", "uniformity"),
-    *("figure", "page", "table", "paper-tables", "claims", "compare"),
+    *("figure", "page", "table", "paper-tables", "claims", "compare", "overview"),
     *("download", "fetch", "new", "check", "plan", "tied", "explain", "import-released"),
     *("generate", "edit", "crossover", "interpolate", "reconstruct"),
 )
