@@ -12,7 +12,7 @@ import sphere_repro
 SOURCE = Path(sphere_repro.__file__).parent
 ORDER = (
     *("errors", "ledger", "strict", "seeds", "sphere"),
-    *("machine", "provenance", "data", "study", "models", "results", "figures", "sampling"),
+    *("machine", "provenance", "data", "study", "models", "results", "figures", "overview", "sampling"),
     *("training", "metrics", "planning", "commands", "cli", "__main__"),
 )
 # (importer, imported): why. None is needed today.

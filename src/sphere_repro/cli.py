@@ -2,8 +2,8 @@
 
 Each verb is a module of `commands`; here is what they share.
 
-Exit status: 0 done; 2 the user's mistake, told in one sentence; 3 planned, and the machine is too small for
-it; 130 interrupted.
+Exit status: 0 done; 1 compared, and they disagree; 2 the user's mistake, told in one sentence; 3 planned,
+and the machine is too small for it; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,19 +30,9 @@ from sphere_repro.machine.signals import interruptible
 
 # In the order of the help. A new verb needs its module in `commands`, found by its name, and its place here.
 VERBS = (
-    *(
-        "prepare",
-        "train",
-        "import",
-        "sample",
-        "samples",
-        "images",
-        "encode",
-        "reference",
-        "score",
-        "uniformity",
-    ),
-    *("figure", "page", "table", "paper-tables", "claims"),
+    *("prepare", "train", "import", "sample", "samples", "images", "encode"),
+    *("reference", "score", "uniformity"),
+    *("figure", "page", "table", "paper-tables", "claims", "compare", "overview"),
     *("download", "fetch", "new", "check", "plan", "tied", "explain", "import-released"),
     *("generate", "edit", "crossover", "interpolate", "reconstruct"),
 )

@@ -37,7 +37,7 @@ def keep_inputs(options: argparse.Namespace, beside: tuple[str, ...]) -> None:
     given["inputs"] = list(pairs(options).values())
     paths = [(name, path) for name, values in given.items() for path in values if isinstance(path, Path)]
     written = [(f"--{name}", path) for name, path in paths if name in OUTPUTS]
-    if hasattr(options, "out"):
+    if getattr(options, "out", None) is not None:
         written += [(f"the {suffix} beside --out", options.out.with_suffix(suffix)) for suffix in beside]
     taken = {path.resolve(): f"--{name}" for name, path in paths if name not in (*OUTPUTS, "log")}
     for name, path in written:

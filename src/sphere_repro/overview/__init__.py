@@ -1,0 +1,4 @@
+"""A study's results as one page: verdict, claims, tables, figures, notebooks.
+
+Reads result files only: no model runs here, nothing is drawn, and no number is made.
+"""
