@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sphere_repro.data.choice import choose
 from sphere_repro.metrics import two_samples
 
 Array = NDArray[np.float64]
@@ -30,7 +29,8 @@ def prior_gap(latents: NDArray[Any], prior: Prior, *, permutations: int, seed: i
     """A JSON-able record of how far latents are from a prior; None of fewer than `two_samples.FEWEST`.
 
     Args:
-        latents: (n, L), finite; of the sphere their directions count alone. Of more than `MOST` a choice.
+        latents: (n, L), finite; of the sphere their directions count alone. Of more than `MOST`,
+            as many evenly spread.
         prior: standard normal, or uniform on the sphere of radius √L.
         permutations: random exchanges that make each null distribution.
         seed: of the prior's draws and of the exchanges.
@@ -40,7 +40,8 @@ def prior_gap(latents: NDArray[Any], prior: Prior, *, permutations: int, seed: i
         prior; `same`, of other draws of the prior against these; `planted`, of draws whose every other
         coordinate is half as wide (`PLANTED`; projected to the sphere again).
     """
-    points = np.asarray(latents[choose(len(latents), MOST)], dtype=np.float64)
+    some = np.linspace(0, len(latents) - 1, min(len(latents), MOST)).round().astype(np.int64)
+    points = np.asarray(latents[some], dtype=np.float64)
     count, dimension = points.shape
     if count < two_samples.FEWEST:
         return None
