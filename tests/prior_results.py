@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 
-def gap(area: float, se: float = 0.01, same: float = 0.5, planted: float = 0.97) -> dict[str, Any]:
-    """How far latents are from their prior: the AUC of the classifier, and of its two controls."""
+def gap(
+    area: float, se: float = 0.01, same: float = 0.5, planted: float = 0.97, near: float = 0.5
+) -> dict[str, Any]:
+    """How far latents are from their prior: the AUC of the first classifier, also of its two controls.
+
+    `near` is that of the other classifier, throughout.
+    """
     statistics = ("quadratic", "neighbours", "mmd", "wasserstein")
     beside = {"effect": 0.2, "null_mean": 0.5, "null_sd": 0.02, "null_q95": 0.53, "p": 0.005}
 
     def compared(value: float) -> dict[str, Any]:
-        return {name: {"value": value, **beside, "se": se} for name in statistics}
+        found = {name: {"value": value, **beside, "se": se} for name in statistics}
+        return found | {"neighbours": found["neighbours"] | {"value": near}}
 
     samples = {"gap": compared(area), "same": compared(same), "planted": compared(planted)}
     return {"prior": "normal", "count": 1000, "dimension": 64, "permutations": 200, **samples}

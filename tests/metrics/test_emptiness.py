@@ -200,6 +200,18 @@ def test_without_paths_there_are_none(vae: ScoreInputs, tmp_path: Path) -> None:
     assert found is not None and found.path is None
 
 
+def test_a_reference_of_too_few_images_leaves_it_out_and_says_so(
+    vae: ScoreInputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_archive(tmp_path / "few.zip", images(e.FEWEST - 1, 5), None)
+    make_reference(tmp_path / "few.zip", tmp_path / "few.npz", dataset="few-8px", score=SCORE, device="cpu")
+    sets = {name: path for name, path in vae.sets.items() if name != "reconstruction"}
+    few = {"real": tmp_path / "few.zip", "reference": tmp_path / "few.npz", "sets": sets}
+    report = scored(ScoreInputs(**vae.__dict__ | few), tmp_path / "scores.json")
+    assert report["emptiness"] is None and report["prior_path"] is None
+    assert "prior-path of toy-vae is not scored" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("asked", [PriorPath(paths=6, points=3), None])
 def test_paths_of_another_study_are_refused(
     vae: ScoreInputs, tmp_path: Path, asked: PriorPath | None

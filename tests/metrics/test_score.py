@@ -19,6 +19,7 @@ from sphere_repro.metrics import features, reference
 from sphere_repro.metrics import score as score_module
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
+from sphere_repro.metrics.memorisation import NOISE_IMAGES
 from sphere_repro.metrics.reference import make_reference
 from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics
@@ -392,5 +393,6 @@ def test_a_reference_goes_on_where_it_was_broken_off(
     with pytest.raises(KeyboardInterrupt):
         make_reference(study / "real.zip", out, **given)
     make_reference(study / "real.zip", out, **given)
-    assert taken == [0, 8, 16, 16, 0, 8, 16]  # and the planted copies, which are not kept
+    noise = [*range(0, NOISE_IMAGES, 8)]
+    assert taken == [0, 8, 16, 16, 0, 8, 16, *noise]  # and the controls, which are not kept
     assert out.read_bytes() == (study / "ref" / "real.lite.npz").read_bytes()

@@ -76,8 +76,22 @@ def test_perceptual_networks_are_counted_again(pixels: int, without: dict[str, f
 
 def test_a_classifier_is_made_of_as_many_images_as_the_planner_says() -> None:
     assert work.JUDGED == recognition.MOST_IMAGES
-    found = (work.PLANTED, work.CONTROLS, work.COMPARED_SIDE)
-    assert found == (memorisation.PLANTED, memorisation.MOST_CONTROLS, memorisation.SIDE)
+    found = (work.PLANTED, work.NOISE_IMAGES, work.CONTROLS, work.COMPARED_SIDE)
+    named = (memorisation.PLANTED, memorisation.NOISE_IMAGES, memorisation.MOST_CONTROLS, memorisation.SIDE)
+    assert found == named
+
+
+def test_paths_to_the_prior_take_features_and_a_search_and_no_distance() -> None:
+    few, many = (changed(SMOKE, "digits-vae", prior_path={"paths": n, "points": 10}) for n in (10, 110))
+    found = []
+    for study in (few, many):
+        step = next(one for one in StudyFiles(study).steps() if one.name.startswith("score-digits-vae"))
+        found.append(work_of(step, study, 1797))
+    run, dimension = SMOKE.runs["digits-vae"], work.EXTRACTORS["efficientnet-lite0"].dimension
+    taken = work.extracting("efficientnet-lite0", 1000, run)
+    assert found[1].flops - found[0].flops == taken.flops
+    searched = 2 * 128 * 1000 * dimension / work.PROCESSOR
+    assert found[1].handled - found[0].handled == pytest.approx(taken.handled + searched)
 
 
 def test_a_limit_is_a_factor_times_the_estimate_within_bounds() -> None:

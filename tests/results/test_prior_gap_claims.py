@@ -32,7 +32,15 @@ def judged(
         (gap(0.52), gap(0.52), FAILS, FAILS),
         (gap(0.64), gap(0.99), HOLDS, UNDECIDED),
         (gap(0.52), gap(0.65), UNDECIDED, UNDECIDED),
-        (gap(0.52, se=0.1), gap(0.99), HOLDS, UNDECIDED),  # too few latents
+        (gap(0.52, near=0.55), gap(0.99), HOLDS, HOLDS),
+        (
+            gap(0.55),
+            gap(0.52) | {"gap": gap(0.52, near=0.9)["gap"]},
+            HOLDS,
+            HOLDS,
+        ),  # one classifier is enough
+        (gap(0.52) | {"gap": gap(0.52, near=0.9)["gap"]}, gap(0.99), HOLDS, FAILS),
+        (gap(0.52) | {"gap": gap(0.52, se=0.1)["gap"]}, gap(0.99), HOLDS, UNDECIDED),  # too few latents
     ],
 )
 def test_the_verdicts(own: dict[str, Any], other: dict[str, Any], apart: str, near: str) -> None:
@@ -53,13 +61,14 @@ def test_the_verdicts(own: dict[str, Any], other: dict[str, Any], apart: str, ne
     [
         (gap(0.99, same=0.7), "two samples of its prior"),
         (gap(0.99, same=0.63), "two samples of its prior"),
+        (gap(0.99, near=0.7), "two samples of its prior"),
         (gap(0.99, planted=0.55), "a planted gap"),
     ],
 )
 def test_controls_that_say_nothing_leave_it_undecided(unfit: dict[str, Any], words: str) -> None:
     found = judged(gap(0.52), unfit)
     for claim in found.values():
-        assert claim.verdict == UNDECIDED and f"does not judge {words} as it must" in claim.note
+        assert claim.verdict == UNDECIDED and f"do not judge {words} as they must" in claim.note
         assert claim.chance is None
     assert judged(gap(0.52, same=0.7), gap(0.99))[APART].verdict == HOLDS  # the other model's do not matter
 

@@ -19,7 +19,7 @@ from sphere_repro.figures import style
 from sphere_repro.figures.draw import titled
 from sphere_repro.results.emptiness import HEADS, MEASURES, Found, read_emptiness
 from sphere_repro.results.nearest import NOISE, WORDS
-from sphere_repro.results.prior_gap_claims import CONTROLS, JUDGED, OTHERS
+from sphere_repro.results.prior_gap_claims import CONTROLS, ORDER
 from sphere_repro.results.prior_gap_claims import WORDS as STATISTICS
 from sphere_repro.results.scores import metric_label, read_uniformity, set_label
 
@@ -91,7 +91,7 @@ def draw(shown: Shown, *, title: str = "The posterior and the prior") -> Figure:
     parts = iter(drawn.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).ravel())
     if shown.gaps:
         part = next(parts)
-        for axes, name in zip(part.subplots(1, 1 + len(OTHERS)), (JUDGED, *OTHERS), strict=True):
+        for axes, name in zip(part.subplots(1, len(ORDER)), ORDER, strict=True):
             _statistic(axes, shown, name)
         part.legend(handles=_marks(), loc="outside lower center", ncols=4)
     if shown.images:
@@ -146,8 +146,8 @@ def _marks() -> list[Any]:
     grey: dict[str, Any] = {"color": style.GREY, "linestyle": ""}
     return [
         Line2D([], [], marker="o", label="latents (± 2 standard errors)", **grey),
-        Line2D([], [], marker="o", markerfacecolor="white", label=CONTROLS["same"][0], **grey),
-        Line2D([], [], marker="D", markerfacecolor="white", label=CONTROLS["planted"][0], **grey),
+        Line2D([], [], marker="o", markerfacecolor="white", label=CONTROLS["same"], **grey),
+        Line2D([], [], marker="D", markerfacecolor="white", label=CONTROLS["planted"], **grey),
         Patch(color="0.82", label="random exchanges, mean ± 2 sd"),
     ]
 
@@ -226,7 +226,7 @@ def _lines(shown: Shown) -> list[Any]:
 
 
 def _of_latents(gaps: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    words = {"gap": "latents"} | {key: said for key, (said, _) in CONTROLS.items()}
+    words = {"gap": "latents", **CONTROLS}
     return [
         {
             "part": "latents",
@@ -243,7 +243,7 @@ def _of_latents(gaps: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for run, gap in gaps.items()
         for key, said in words.items()
-        for name in (JUDGED, *OTHERS)
+        for name in ORDER
     ]
 
 

@@ -16,21 +16,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sphere_repro.data.choice import choose
 from sphere_repro.metrics import two_samples
 
 Array = NDArray[np.float64]
 Prior = Literal["normal", "sphere"]
 
 MOST = 2000  # latents that are compared: time and memory grow with their square
-PLANTED = {"deviation": 0.5, "mean": 0.25}  # of every other coordinate of the planted gap
+PLANTED = 0.5  # deviation of every other coordinate of the planted gap: no mean gives it away
 
 
 def prior_gap(latents: NDArray[Any], prior: Prior, *, permutations: int, seed: int) -> dict[str, Any] | None:
     """A JSON-able record of how far latents are from a prior; None of fewer than `two_samples.FEWEST`.
 
     Args:
-        latents: (n, L), finite; of the sphere their directions count alone. Of more than `MOST` a choice.
+        latents: (n, L), finite; of the sphere their directions count alone. Of more than `MOST`,
+            as many evenly spread.
         prior: standard normal, or uniform on the sphere of radius √L.
         permutations: random exchanges that make each null distribution.
         seed: of the prior's draws and of the exchanges.
@@ -38,15 +38,16 @@ def prior_gap(latents: NDArray[Any], prior: Prior, *, permutations: int, seed: i
     Returns:
         `prior`, `count` and `dimension`; `gap`, the statistics of the latents against as many draws of the
         prior; `same`, of other draws of the prior against these; `planted`, of draws whose every other
-        coordinate has another deviation and mean (`PLANTED`; projected to the sphere again).
+        coordinate is half as wide (`PLANTED`; projected to the sphere again).
     """
-    points = np.asarray(latents[choose(len(latents), MOST)], dtype=np.float64)
+    some = np.linspace(0, len(latents) - 1, min(len(latents), MOST)).round().astype(np.int64)
+    points = np.asarray(latents[some], dtype=np.float64)
     count, dimension = points.shape
     if count < two_samples.FEWEST:
         return None
     generator = np.random.default_rng([seed, 2, count, dimension])
     draws, others, planted = (generator.standard_normal((count, dimension)) for _ in range(3))
-    planted[:, ::2] = PLANTED["deviation"] * planted[:, ::2] + PLANTED["mean"]
+    planted[:, ::2] *= PLANTED
     if prior == "sphere":
         points, draws, others, planted = map(on_sphere, (points, draws, others, planted))
     samples = {"gap": points, "same": others, "planted": planted}

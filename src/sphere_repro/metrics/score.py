@@ -115,6 +115,11 @@ def score_run(inputs: ScoreInputs, out: Path, *, score: Score, seed: Seed, devic
     looked_at = _looked_at(inputs) if memory else []
     records, half_done = [], _kept(inputs, extractor, score, provenance)
     along = archives.pop(PRIOR_PATH, None)
+    if along is not None and empty is None:
+        notice(
+            f"{PRIOR_PATH} of {inputs.run} is not scored: the reference holds no features of "
+            f"{emptiness.FEWEST} real images or more"
+        )
     for name, archive in archives.items():
         close = None
         if name == "reconstruction":

@@ -13,6 +13,7 @@ from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import Step
 from sphere_repro.study.generation import Precision, remembered
 from sphere_repro.study.objective import Perceptual
+from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.scoring import Score
 
 # Seconds on one processor for each pixel of an image that is decoded, resized or encoded, from above: a PNG
@@ -76,10 +77,16 @@ def work_of(step: Step, study: Study, images: int, processors: int = 1) -> Work:
         case jobs.ScoreJob():
             counts = [drawn(jobs.sample_job(study, job.run, name), images)[0] for name in job.sets]
             found = extracting(job.score.extractor, sum(counts), run)
-            compared = sum(comparing(job, n, images) for n in counts)
+            sets = dict(zip(job.sets, counts, strict=True))
+            compared = sum(comparing(job, n, images) for name, n in sets.items() if name != PRIOR_PATH)
+            others = sum(n for name, n in sets.items() if not name.startswith("generation"))
             looked_at = len(remembered(list(job.generations.values()))) * run.sampling.count
             return replace(
-                found, handled=found.handled + compared + searching(job.score, looked_at, images, run)
+                found,
+                handled=found.handled
+                + compared
+                + searching(job.score, looked_at, images, run)
+                + measuring(job.score, others, images),
             )
         case jobs.ReferenceJob():
             return referring(job, images, run)
@@ -132,6 +139,17 @@ def searching(score: Score, count: int, images: int, run: Run) -> float:
     real = min(score.reference_count or images, images)
     numbers = EXTRACTORS[score.extractor].dimension + 3 * min(run.dataset.pixels, COMPARED_SIDE) ** 2
     return 2 * real * count * numbers / PROCESSOR
+
+
+def measuring(score: Score, count: int, images: int) -> float:
+    """Seconds of one processor that finds the training images nearest to so many others, by features alone.
+
+    And the nearest of those found, and of the controls': of no more than there are.
+    """
+    if score.reference is not None:
+        return 0.0
+    real = min(score.reference_count or images, images)
+    return 2 * real * (count + real) * EXTRACTORS[score.extractor].dimension / PROCESSOR
 
 
 def comparing(job: jobs.ScoreJob, count: int, images: int) -> float:

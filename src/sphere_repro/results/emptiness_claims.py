@@ -14,6 +14,7 @@ from sphere_repro.results.statements import FEWEST_UNITS, LEAST_FOUND, Claim, cl
 from sphere_repro.results.trainings import Trained, across, error_of_mean, grouped, over
 from sphere_repro.results.verdicts import UNDECIDED, Number, decide, difference, every, share
 
+VAES = ("vae", "pretrained-vae")
 Group = list[tuple[RunScores, Found]]  # the trainings of one run
 
 
@@ -37,7 +38,7 @@ def emptiness_claims(runs: Sequence[RunScores]) -> list[Claim]:
             vaes = (o for o in groups if (o[0][0].kind, o[0][0].dataset, o[0][0].metric) == wanted)
             if (vae := next(vaes, None)) is not None:
                 claims.append(_emptier(group, vae))
-        elif group[0][1].path is not None:
+        elif run.kind in VAES and group[0][1].path is not None:
             claims.append(_grows(*group[0]))
     return claims
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sphere_repro.results.compared import joined
 from sphere_repro.results.statements import TOLD_APART, Claim, claim_of
-from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED, Number, decide, every
+from sphere_repro.results.verdicts import FAILS, HOLDS, UNDECIDED, Number, chance_of, decide, every
 
-JUDGED = "quadratic"  # the statistic whose value is an effect with an error; named before any was looked at
-OTHERS = ("neighbours", "mmd", "wasserstein")
+CLASSIFIERS = ("quadratic", "neighbours")  # whose AUC is an effect with an error: what claims judge by
+ORDER = (*CLASSIFIERS, "mmd", "wasserstein")
 WORDS = {
     "quadratic": "AUC, quadratic kernel",
     "neighbours": "AUC, 10 nearest",
     "mmd": "kernel MMD²",
     "wasserstein": "sliced Wasserstein distance",
 }
-CONTROLS = {"same": ("two samples of its prior", FAILS), "planted": ("a planted gap", HOLDS)}
+CONTROLS = {"same": "two samples of its prior", "planted": "a planted gap"}
+OPPOSITE = {HOLDS: FAILS, FAILS: HOLDS, UNDECIDED: UNDECIDED}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and how often chance alone gives it."""
+
+    verdict: str
+    chance: float
+
+    @property
+    def opposite(self) -> Judged:
+        """Of the opposite statement."""
+        return Judged(OPPOSITE[self.verdict], self.chance)
 
 
 def prior_gap_claims(
@@ -34,14 +49,13 @@ def prior_gap_claims(
     own, other = gaps.get("latents"), gaps.get("baseline")
     if vae is None or other is None:
         return []
-    unlearned = {name: why for name in (run, vae) if (why := unmoved_runs.get(name))}
-    note = joined(_exchanged(vae, other), said.get(vae, ""))
-    found = [_claim("vae-posterior-is-not-its-prior", vae, {vae: other}, [_above(other)], note, unlearned)]
+    still = {name: why for name in (run, vae) if (why := unmoved_runs.get(name))}
+    apart, weight = _alike(other["gap"]).opposite, said.get(vae, "")
+    found = [_claim("vae-posterior-is-not-its-prior", vae, {vae: other}, [apart], weight, still)]
     if own is not None:
-        tested = [_shift(own, -1), _above(other)]
-        note = joined(_exchanged(run, own), note)
         both = {run: own, vae: other}
-        found.append(_claim("sphere-latents-are-like-its-prior", run, both, tested, note, unlearned))
+        conditions = [_alike(own["gap"]), apart]
+        found.append(_claim("sphere-latents-are-like-its-prior", run, both, conditions, weight, still))
     return found
 
 
@@ -49,55 +63,56 @@ def _claim(
     name: str,
     run: str,
     gaps: Mapping[str, Mapping[str, Any]],
-    tested: list[Number],
-    note: str,
-    unlearned: Mapping[str, str],
+    conditions: Sequence[Judged],
+    weight: str,
+    still: Mapping[str, str],
 ) -> Claim:
     numbers = {
-        f"{of}: {words}": area(gap[key])
+        f"{of}{words}: {WORDS[classifier]}": area(gap[key], classifier)
         for of, gap in gaps.items()
-        for key, words in {
-            "gap": WORDS[JUDGED],
-            **{key: words for key, (words, _) in CONTROLS.items()},
-        }.items()
+        for key, words in {"gap": "", **{key: f", {words}" for key, words in CONTROLS.items()}}.items()
+        for classifier in CLASSIFIERS
     }
-    unfit = [words for gap in gaps.values() if (words := _unfit(gap))]
-    empty = [f"the model of {of} learned nothing: {unlearned[of]}" for of in gaps if of in unlearned]
-    verdict = UNDECIDED if unfit or empty else every(map(decide, tested))
-    note = joined(*unfit, *empty, note)
-    return claim_of(name, run, "", "", verdict, numbers, note, [] if unfit or empty else tested)
+    against = [words for of, gap in gaps.items() if (words := _unfit(of, gap))]
+    against += [f"the model of {of} learned nothing: {still[of]}" for of in gaps if of in still]
+    verdict = UNDECIDED if against else every(each.verdict for each in conditions)
+    note = joined(*against, *(_exchanged(of, gap) for of, gap in gaps.items()), weight)
+    claim = claim_of(name, run, "", "", verdict, numbers, note)
+    return claim if against else replace(claim, chance=_chance(verdict, conditions))
 
 
-def area(statistics: Mapping[str, Any]) -> Number:
-    """The AUC of the judged classifier with its error over points."""
-    found = statistics[JUDGED]
-    return Number(found["value"], found["se"])
+def _chance(verdict: str, conditions: Sequence[Judged]) -> float:
+    """How often chance alone gives the verdict of `every`, as `verdicts.chance_of` does for numbers."""
+    if verdict != FAILS:
+        return max(each.chance for each in conditions)
+    return min(1.0, len(conditions) * min(each.chance for each in conditions if each.verdict == FAILS))
 
 
-def _shift(gap: Mapping[str, Any], sign: int, key: str = "gap") -> Number:
-    """How far an AUC lies above what tells apart, or (-1) below."""
-    found = area(gap[key])
-    return Number(sign * (found.value - TOLD_APART), found.se)
+def area(statistics: Mapping[str, Any], classifier: str) -> Number:
+    """The AUC of a classifier with its error over points."""
+    return Number(statistics[classifier]["value"], statistics[classifier]["se"])
 
 
-def _above(gap: Mapping[str, Any]) -> Number:
-    return _shift(gap, 1)
+def _alike(statistics: Mapping[str, Any]) -> Judged:
+    """That neither classifier tells two samples apart; that one does suffices against it (Bonferroni)."""
+    areas = [area(statistics, classifier) for classifier in CLASSIFIERS]
+    below = [Number(TOLD_APART - each.value, each.se) for each in areas]
+    verdict = every(map(decide, below))
+    return Judged(verdict, chance_of(verdict, below) or 0.0)
 
 
-def _unfit(gap: Mapping[str, Any]) -> str:
-    """Which control is judged wrongly; empty where both are judged as they must."""
-    wrong = [words for key, (words, must) in CONTROLS.items() if decide(_shift(gap, 1, key)) != must]
-    return (
-        f"the classifier does not judge {' and '.join(wrong)} as it must: examine more images"
-        if wrong
-        else ""
-    )
+def _unfit(run: str, gap: Mapping[str, Any]) -> str:
+    """Which control of a run is judged wrongly; empty where both are judged as they must."""
+    must = {"same": HOLDS, "planted": FAILS}
+    wrong = [words for key, words in CONTROLS.items() if _alike(gap[key]).verdict != must[key]]
+    if not wrong:
+        return ""
+    return f"{run}: the classifiers do not judge {' and '.join(wrong)} as they must: examine more images"
 
 
 def _exchanged(run: str, gap: Mapping[str, Any]) -> str:
     """Effect and p of every statistic: p says that there is a gap, and not how large it is."""
     told = ", ".join(
-        f"{WORDS[name]} {gap['gap'][name]['effect']:.2f} (p {gap['gap'][name]['p']:.2g})"
-        for name in (JUDGED, *OTHERS)
+        f"{WORDS[name]} {gap['gap'][name]['effect']:.2f} (p {gap['gap'][name]['p']:.2g})" for name in ORDER
     )
     return f"effects in {run}, p by {gap['permutations']} random exchanges: {told}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sphere_repro.results.emptiness import HEADS, MEASURES, PRIOR_PATH_WORDS, read_emptiness
 from sphere_repro.results.nearest import NOISE, WORDS
-from sphere_repro.results.prior_gap_claims import JUDGED, OTHERS
+from sphere_repro.results.prior_gap_claims import ORDER
 from sphere_repro.results.prior_gap_claims import WORDS as STATISTICS
 from sphere_repro.results.scores import read_uniformity, set_label
 from sphere_repro.results.table_formats import Line, Measured, Table
@@ -27,7 +27,7 @@ def of_posterior_gap(paths: Sequence[Path]) -> Table:
             if not (gap := (found.get("prior_gap") or {}).get(key)):
                 continue
             for sample, words in SAMPLES.items():
-                lines += [_line(str(run), words, gap, sample, name) for name in (JUDGED, *OTHERS)]
+                lines += [_line(str(run), words, gap, sample, name) for name in ORDER]
     title = (
         "Latents of training images against as many draws of the prior. The effect is the AUC of a "
         "classifier (0.5: alike), of the kernel MMD² its share of the mean kernel within the samples (0: "

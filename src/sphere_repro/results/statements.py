@@ -88,16 +88,17 @@ TEXTS = {
     ),
     "vae-posterior-is-not-its-prior": (
         "The latents of a VAE's training images are not distributed as its prior.",
-        "a cross-validated classifier (kernel ridge regression, quadratic kernel) tells posterior draws of "
-        f"training images from draws of the standard normal with an AUC above {TOLD_APART:g}; counts only "
-        "where it does not tell two samples of the prior apart so well, and finds a planted gap",
+        "one of two cross-validated classifiers (kernel ridge regression with a quadratic kernel, ten "
+        "nearest points) tells posterior draws of training images from draws of the standard normal with an "
+        f"AUC above {TOLD_APART:g}; counts only where neither tells two samples of the prior apart so well, "
+        "and one finds a planted gap",
     ),
     "sphere-latents-are-like-its-prior": (
         "Latents of the Sphere Encoder are hardly told from random points of the sphere, where those of a "
         "VAE are told from its prior.",
-        f"the AUC of the same classifier is below {TOLD_APART:g} for the Sphere Encoder's latents against "
-        "uniform points, and above it for the VAE's; counts only with both controls of both models; each "
-        "model is judged by itself",
+        f"the AUC of both classifiers is below {TOLD_APART:g} for the Sphere Encoder's latents against "
+        "uniform points, and that of one above it for the VAE's; counts only with both controls of both "
+        "models; each model is judged by itself",
     ),
     "vae-prior-is-emptier": (
         "More of a VAE's prior decodes to nothing than of the Sphere Encoder's.",
