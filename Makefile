@@ -27,7 +27,8 @@ export PYTHONPATH := $(CURDIR)/src
 export PYTHONNOUSERSITE := 1
 
 quoted = '$(subst ','\'',$(1))'
-SNAKEMAKE = exec python workflow/scripts/run.py --configfile $(call quoted,$(STUDY)) --cores $(CORES)
+run_study = exec python workflow/scripts/run.py --configfile $(call quoted,$(1)) --cores $(CORES)
+SNAKEMAKE = $(call run_study,$(STUDY))
 
 .PHONY: help env parameters demo demo-inception gallery evening pipeline report docs test lint format lock clean other-torch
 
@@ -35,7 +36,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make env              only the environment (TORCH=cpu: without the libraries of a GPU)'
 	@echo 'make demo-inception   score the finished demo with Inception as well (about an hour on 2 cores)'
-	@echo 'make gallery          curves that the demo has no time for: schemes at 1 to 10 steps, guidance (10 minutes on 2 cores)'
+	@echo 'make gallery          curves that the demo has no time for: schemes, guidance, the trade-off of VAEs (15 minutes on 2 cores)'
 	@echo 'make evening          the demo trained ten times as long: what the method does (about an hour on 2 cores)'
 	@echo 'make report           results/report.html, of the finished demo'
 	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
@@ -59,9 +60,9 @@ demo: env
 demo-inception: env demo
 	$(SNAKEMAKE) results/fid_table.inception.csv
 
-gallery: STUDY = params/gallery.yaml
 gallery: env
-	$(SNAKEMAKE) tables_apart figures_apart
+	$(call run_study,params/gallery.yaml) tables_apart figures_apart
+	$(call run_study,params/holes-small.yaml) tables_apart figures_apart
 
 evening: STUDY = params/evening.yaml
 evening: env

@@ -84,17 +84,38 @@ def test_every_model_stands_where_its_distances_are(tmp_path: Path) -> None:
     assert [*curve.get_xdata()] == [20, 60, 90]
 
 
-def test_the_floor_is_drawn_where_it_is_known(tmp_path: Path) -> None:
+def lines(found: dict[str, Path]) -> tuple[list[tuple[float, float]], str]:
+    """Places of the dashed lines, across and up, and what stands above the figure."""
+    figure = trade_off.figure(found)
+    dashed = [line for line in figure.axes[0].lines if str(line.get_linestyle()) == "--"]
+    places = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in dashed]
+    return places, " ".join(text.get_text() for text in figure.texts)
+
+
+def test_the_floor_is_told_and_drawn_where_the_axes_come_near_it(tmp_path: Path) -> None:
+    """Of draws it is 8 and they lie beyond 100: the axis stays with them."""
     found = inputs(tmp_path)
-
-    def floors() -> list[float]:
-        lines = trade_off.figure(found).axes[0].lines
-        return [float(line.get_xdata()[0]) for line in lines if str(line.get_linestyle()) == "--"]
-
-    assert floors() and floors()[0] == 8
+    places, words = lines(found)
+    assert "8 of reconstructions, 8 of draws" in words
+    assert [x for x, _ in places] == [8]
+    assert trade_off.figure(found).axes[0].get_ylim()[0] > 50
     data = json.loads(found["autoencoder.plain"].read_text())
     found["autoencoder.plain"].write_text(json.dumps(data | {"floor": None}))
-    assert floors() == []
+    assert lines(found)[0] == [] and "loor" not in lines(found)[1]
+
+
+@pytest.mark.parametrize(("far", "scale"), [(2000.0, "log"), (500.0, "linear")])
+def test_axes_are_logarithmic_where_distances_are_wide_apart(tmp_path: Path, far: float, scale: str) -> None:
+    VAE = VAES[1e-6]
+    try:
+        VAES[1e-6] = (VAE[0], far)
+        found = inputs(tmp_path)
+    finally:
+        VAES[1e-6] = VAE
+    for key in ("autoencoder.plain", "spherified.still"):
+        found.pop(key)
+    axes = trade_off.figure(found).axes[0]
+    assert axes.get_yscale() == scale and axes.get_xscale() == "linear"
 
 
 def test_numbers_are_those_of_the_marks(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles  # noqa: E402
 DRAWING = ROOT / "docs" / "packages.svg"
 PICTURES = ROOT / "docs" / "pictures"
 # Study → kinds of figures that the demo has no time for; their pictures are copied from its results.
-BEYOND = {"gallery": ("refinement", "guidance"), "ablations-small": ("ablations", "noise-angle")}
+BEYOND = {
+    "gallery": ("refinement", "guidance"),
+    "holes-small": ("trade-off",),
+    "ablations-small": ("ablations", "noise-angle"),
+}
 
 
 def fill(text: str, name: str, block: str) -> str:

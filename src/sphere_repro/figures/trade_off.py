@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ ROLES = {
 }
 MANY = JUDGED_STEPS
 HEIGHT = 6.6  # inches
+WIDE = 5.0
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,13 @@ def draw(groups: Sequence[Group], *, title: str = "Reconstruction against sampli
     for colour, group in zip(style.PALETTE, groups, strict=False):
         (_curve if group.role == "vae" else _marks)(axes, group, colour)
     shown = [each for group in groups for points in group.points for each in points]
-    _floor(axes, shown)
-    _axes(axes, shown[0].run)
+    _axes(axes, shown)
+    floor = _floor(axes, shown)
     axes.legend(loc="best")
     runs = list({each.run.run: each.run for each in shown}.values())
     caption = (
         f"{runs[0].dataset}; lower and further left is better. Numbers at the curve: weight of the KL "
-        f"divergence. Bars: ± one standard error (jackknife).{in_words(runs)}"
+        f"divergence. Bars: ± one standard error (jackknife).{floor}{in_words(runs)}"
     )
     style.heading(drawn, title, caption)
     style.warning(drawn, of_runs(runs))
@@ -184,40 +186,63 @@ def _marks(axes: Axes, group: Group, colour: Any) -> None:
 
 
 def _beside(axes: Axes, each: Point, words: str, colour: Any) -> None:
-    """Words to the right of a mark, above its bar."""
+    """Words to the right of a mark: above its bar, those of the refined set, which lies lower, below it."""
     axes.annotate(
         words,
         (each.rebuilt.frechet, each.drawn.frechet),
-        (6, 5),
+        (6, -11 if each.drawn.steps == MANY else 5),
         textcoords="offset points",
         fontsize=8,
         color=colour,
     )
 
 
-def _floor(axes: Axes, shown: Sequence[Point]) -> None:
-    """What as many images of a perfect model would score, where it is known of every set."""
+def _floor(axes: Axes, shown: Sequence[Point]) -> str:
+    """Lines at what as many images of a perfect model would score, where the axes come near it; its words.
+
+    Axes that reached down to a far floor would press all that they show into a corner.
+    """
     floors = {(_of(each, each.rebuilt), _of(each, each.drawn)) for each in shown}
     across, up = next(iter(floors))
     if len(floors) != 1 or across is None or up is None:
-        return
+        return ""
     dashes: Any = {"color": style.GREY, "linewidth": 1.0, "linestyle": (0, (5, 3)), "zorder": 1}
-    axes.axvline(across, **dashes)
-    axes.axhline(up, label="floor: as many images of a perfect model", **dashes)
+    if _near(across, axes.get_xlim(), axes.get_xscale()):
+        axes.axvline(across, **dashes)
+    if _near(up, axes.get_ylim(), axes.get_yscale()):
+        axes.axhline(up, **dashes)
+    return (
+        "\nFloor, what as many images of a perfect model would score (dashed where it is near): "
+        f"{across:.3g} of reconstructions, {up:.3g} of draws."
+    )
+
+
+def _near(value: float, limits: tuple[float, float], scale: str) -> bool:
+    """Whether an axis that is half as long again would show a value."""
+    low, high = limits
+    if scale == "log":
+        return value > low * math.sqrt(low / high)
+    return value > low - (high - low) / 2
 
 
 def _of(each: Point, score: SetScore) -> float | None:
     return each.run.floor_of(score.count)
 
 
-def _axes(axes: Axes, run: RunScores) -> None:
-    axes.set(xscale="log", yscale="log")
-    words = metric_label(run.metric)
-    axes.set(xlabel=f"of reconstructions: {words}", ylabel=f"of random draws:\n{words}")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+def _axes(axes: Axes, shown: Sequence[Point]) -> None:
+    """Logarithmic axes where the distances differ by more than a factor of `WIDE`."""
+    rebuilt, drawn = ([getattr(each, name).frechet for each in shown] for name in ("rebuilt", "drawn"))
+    for values, axis, scaled in (
+        (rebuilt, axes.xaxis, axes.set_xscale),
+        (drawn, axes.yaxis, axes.set_yscale),
+    ):
+        if min(values) > 0 and max(values) / min(values) > WIDE:
+            scaled("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+    words = metric_label(shown[0].run.metric)
+    axes.set(xlabel=f"reconstructions: {words}", ylabel=f"random draws: {words}".replace(" (", "\n("))
     axes.grid(visible=True)
     axes.set_axisbelow(True)
     sns.despine(ax=axes)

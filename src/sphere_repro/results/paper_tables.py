@@ -169,7 +169,7 @@ def of_guidance(rows: Sequence[Row]) -> Table:
 
 
 def of_posterior_hole(rows: Sequence[Row]) -> Table:
-    """Reconstructions beside draws, of Sphere Encoders and of VAEs on the same images; draws unguided."""
+    """Reconstructions beside draws, of Sphere Encoders and of their baselines; draws unguided."""
     datasets = {row["dataset"] for row in rows if row["model"] != "sphere"}
     columns: dict[str, Callable[[Row], bool]] = {
         "reconstructions": lambda row: row["kind"] == "reconstruction",

@@ -344,7 +344,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "draws are those of the prior. A plain autoencoder has no prior: its draws are of the same "
             "standard normal, to which nothing pulls its latents. Of the Sphere Encoder, and of one that is "
             "trained without noise, random points of the sphere are drawn, unguided, in one step (filled) "
-            "and in four (hollow). The dashed lines are what as many images of a perfect model would score.",
+            "and in four (hollow). The floor is what as many images of a perfect model would score: "
+            "dashed lines, where the axes come near it.",
         ),
         "training-length": Kind(
             curves.lengthened,
