@@ -3,8 +3,8 @@
 Usage: scoring.py NAME [--rounds 3] --study STUDY --run RUN --data ARCHIVE --reference STATISTICS --sets …
 
 Each round runs the whole job `sphere-repro score` twice, in processes of their own that take turns: `plain`
-takes the eigenvalues of every replicate of the jackknife, and its memory from the system again and again;
-`ours` is what the workflow runs. Adds NAME to scoring.json beside this file.
+takes the eigenvalues of every replicate of the jackknife, decodes images whenever they are looked at, and has
+its memory from the system again and again; `ours` is what the workflow runs. Adds NAME to scoring.json beside this file.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ VARIANTS = ("plain", "ours")
 def work(variant: str, arguments: list[str]) -> None:
     """In a process of its own: one scoring job."""
     from sphere_repro import cli
+    from sphere_repro.data import archive
     from sphere_repro.metrics import frechet, score
 
     if variant == "plain":
         with (
             mock.patch.object(score, "frechet_estimate", frechet._estimate_of_sums),
             mock.patch.object(cli, "keep_freed_memory", lambda: False),
+            mock.patch.object(archive, "REMEMBERED", 0),
         ):
             sys.exit(cli.main(arguments))
     sys.exit(cli.main(arguments))

@@ -162,6 +162,24 @@ def test_what_is_no_dataset_is_not_written(tmp_path: Path, images: Any, labels: 
 # -- counts
 
 
+def test_images_are_decoded_once(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring looks at each image many times; of large archives only the first bytes are remembered."""
+    for remembered, decodes in ((2**20, 0), (0, 1)):
+        monkeypatch.setattr("sphere_repro.data.archive.REMEMBERED", remembered)
+        archive, seen = ImageArchive(good), []
+        first = archive.read(1)
+        assert np.array_equal(archive.part(np.array([1])).read(0), first)
+
+        def decode(index: int, seen: list[int] = seen, of: Any = archive._decode) -> Any:
+            seen.append(index)
+            return of(index)
+
+        monkeypatch.setattr(archive, "_decode", decode)
+        assert np.array_equal(archive.read(1), first) and len(seen) == decodes
+        with pytest.raises(ValueError, match="read-only"):
+            first[0] = 0
+
+
 def test_count_limits_what_is_read(good: Path) -> None:
     archive = ImageArchive(good)
     np.testing.assert_array_equal(archive.load(3), random_images(7)[:3])

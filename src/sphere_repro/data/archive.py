@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from sphere_repro.data.archive_labels import DAMAGE, REMEDY, Classes, check_classes, read_classes, why
 from sphere_repro.errors import UserError
 
+REMEMBERED = 2**26  # bytes of decoded images of an archive that stay in memory
 _FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
@@ -40,6 +41,7 @@ class ImageArchive:
         """Open `path`; `classes` > 0 demands labels in 0…classes-1, 0 or None demands nothing."""
         self.path = Path(path)
         self._zip = open_zip(self.path)
+        self._decoded: dict[str, np.ndarray] = {}  # shared with parts
         self._names, found = self._look_inside(classes)
         self.labels, self.class_names = found.labels, found.names
         if classes:
@@ -62,7 +64,9 @@ class ImageArchive:
         return found
 
     def read(self, index: int) -> np.ndarray:
-        """Image `index` as uint8 (H, H, 3).
+        """Image `index` as uint8 (H, H, 3), not to be written to.
+
+        The first `REMEMBERED` bytes of images are decoded once: scoring looks at each of them many times.
 
         Raises:
             UserError: the image is broken, is not RGB, or is of another size than the first.
@@ -70,7 +74,14 @@ class ImageArchive:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} of {len(self)} in {self.path}")
-        return self._checked(index, self._decode(index))
+        name = self._names[index]
+        if (known := self._decoded.get(name)) is not None:
+            return known
+        image = self._checked(index, self._decode(index))
+        image.flags.writeable = False
+        if (len(self._decoded) + 1) * image.nbytes <= REMEMBERED:
+            self._decoded[name] = image
+        return image
 
     def _checked(self, index: int, image: np.ndarray) -> np.ndarray:
         """`image`, if it has the archive's size."""

@@ -135,7 +135,7 @@ def load_training_images(
         return ArchivedImages(archive, labels)
     images = torch.empty(shape, dtype=torch.uint8)
     for index in range(len(archive)):
-        images[index] = torch.from_numpy(archive.read(index)).permute(2, 0, 1)
+        images[index] = torch.tensor(archive.read(index)).permute(2, 0, 1)
     return ImagesInMemory(images, labels, archive.class_names)
 
 
