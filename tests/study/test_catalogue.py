@@ -35,7 +35,7 @@ def test_no_module_or_notebook_is_without_a_row() -> None:
     modules = {path.stem for path in (ROOT / "src/sphere_repro/figures").glob("*.py")}
     kinds = {*catalogue.KINDS}
     assert notebooks == kinds
-    assert modules - {"__init__", "draw", "style"} == {kind.replace("-", "_") for kind in kinds}
+    assert modules - {"__init__", "draw", "notebook", "style"} == {kind.replace("-", "_") for kind in kinds}
 
 
 def test_what_a_figure_reads_some_job_makes(files: StudyFiles) -> None:
