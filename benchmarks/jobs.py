@@ -40,7 +40,7 @@ def cpu_seconds(folder: Path, *commands: list[str]) -> float:
 
 
 def a_study(folder: Path) -> list[str]:
-    """A study, the model of its digits and their archive in `folder`; the options that name the latter two."""
+    """A study, a model of its digits and their archive in `folder`; the options that name the latter two."""
     import torch
 
     from sphere_repro.models.autoencoder import build
