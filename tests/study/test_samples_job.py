@@ -44,4 +44,4 @@ def test_every_set_of_a_run_has_its_job() -> None:
     wanted = [
         step.job for step in StudyFiles(DEMO).steps() if (step.rule, step.subject) == ("sample", "digits")
     ]
-    assert list(found) == wanted and len(found) == len(DEMO.runs["digits"].sets)
+    assert list(found) == wanted and len(found) == len(DEMO.runs["digits"].drawn)

@@ -115,3 +115,17 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
         for precision, row in report["precisions"].items():
             assert f"| {name} | {precision} | {100 * row['loss_differs_by']:.2g} % |" in text
             assert f"| {row['gradient_cosine']:.4f} | {row['shared_over_apart']:.2f} |" in text
+    jobs = json.loads((ROOT / "benchmarks/jobs.json").read_text())["cpu_seconds"]
+    for name, row in jobs.items():
+        assert f"| {name} | {row['median']:.1f} |" in text
+
+
+def test_jobs(tmp_path) -> None:
+    benchmark = load("jobs")
+    variants = benchmark.sampling(tmp_path) | benchmark.drawing(tmp_path)
+    found = benchmark.measured(variants, 1)
+    committed = json.loads((ROOT / "benchmarks/jobs.json").read_text())["cpu_seconds"]
+    assert list(committed) == [*found, *(f"dry run, {runs} runs" for runs in benchmark.RUNS)]
+    assert all(0 < row["least"] <= row["median"] for row in found.values())
+    sets = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("together",)]
+    assert len(sets[0]) == 8 and (tmp_path / "a.ipynb").is_file()

@@ -179,8 +179,7 @@ def test_sets_drawn_in_one_job_go_on_in_another_turn(cluster, checkout):
     assert done.returncode == 0, done.stdout + done.stderr
     found = fake_slurm.jobs(cluster.folder)[-1]
     assert (found["rule"], found["state"], found["restarts"]) == ("samples_1", "COMPLETED", 1)
-    log = (checkout / "logs/samples/digits.log").read_text()
-    assert "samples: interrupted" in log and "2 of 2 sets drawn" in log
+    assert "2 of 2 sets drawn" in (checkout / "logs/samples/digits.log").read_text()
     assert not list((checkout / ".state/samples").iterdir())
     before = [(checkout / name).read_bytes() for name in sets]
     local = snakemake(checkout, *sets, "--force", study=STUDY)

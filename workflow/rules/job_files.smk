@@ -29,6 +29,22 @@ def keep_job_file(step, stands):
     )
 
 
+def jobs_together(rule, wildcards):
+    """The job files of a run's sets; those of sets that the user has made anew say that nothing stands."""
+    steps = steps_together(wildcards)
+    for step in steps:
+        if workflow.is_main_process and forced(rule, step):
+            keep_job_file(step, stands=False)
+    return [f"{JOBS}/{step.record}" for step in steps]
+
+
+def forced(rule, step):
+    """Whether Snakemake was given the result, or its rule, with -f, -F or -R."""
+    settings = workflow.dag_settings
+    named = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
+    return settings.forceall or not named.isdisjoint({rule, *step.makes})
+
+
 # Snakemake's own records may be missing (dvc exp run --temp, a clone without them), or belong to other results
 # than those that lie there (dvc checkout of another revision). So each job is an input file as well: older than
 # everything where the result says of itself that it was made by this very job, else new, and with a content that

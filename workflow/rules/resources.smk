@@ -25,7 +25,7 @@ def minutes(path, processors=lambda wildcards: 1):
 
 def steps_together(wildcards):
     """The sample sets of a run that one job draws."""
-    return [STEPS[record_of(path)] for path in files.sets(wildcards.run).values()]
+    return [STEPS[record_of(path)] for path in files.drawn(wildcards.run).values()]
 
 
 def sampling_of(wildcards):

@@ -27,27 +27,11 @@ rule sample:
         "--model {input.model} --data {input.data} --out {output.images} --state .state"
 
 
-def jobs_together(rule, wildcards):
-    """The job files of a run's sets; those of sets that the user has made anew say that nothing stands."""
-    steps = steps_together(wildcards)
-    for step in steps:
-        if workflow.is_main_process and forced(rule, step):
-            keep_job_file(step, stands=False)
-    return [f"{JOBS}/{step.record}" for step in steps]
-
-
-def forced(rule, step):
-    """Whether Snakemake was given the result, or its rule, with -f, -F or -R."""
-    settings = workflow.dag_settings
-    named = {*settings.forcerun, *(settings.targets if settings.forcetargets else ())}
-    return settings.forceall or not named.isdisjoint({rule, *step.makes})
-
-
 # Small sets of a run come from one job, which starts, loads torch and reads the model once for all of them. A
 # rule has a fixed list of outputs, so that runs with other sets have another rule, called samples_1, samples_2, …
 # `update`: what stands is left where it is, and the verb draws what is missing or old.
 for number, sets in enumerate(
-    dict.fromkeys(study.runs[run].sets for run in files.together), 1
+    dict.fromkeys(study.runs[run].drawn for run in files.together), 1
 ):
     # profiles speak of `samples`, whatever its number
     settings = workflow.resource_settings._parsed_overwrite_resources
@@ -68,7 +52,7 @@ for number, sets in enumerate(
         log:
             "logs/samples/{run}.log",
         wildcard_constraints:
-            run=one_of(run for run in files.together if study.runs[run].sets == sets),
+            run=one_of(run for run in files.together if study.runs[run].drawn == sets),
         conda:
             ENVIRONMENT
         resources:

@@ -172,7 +172,7 @@ def _memorisation(files: StudyFiles, run: str) -> dict[str, str]:
 
 
 def _scores(files: StudyFiles, _subject: str) -> dict[str, str]:
-    return files.scores()
+    return dict(files.scores())
 
 
 def _cost(files: StudyFiles, _subject: str) -> dict[str, str]:

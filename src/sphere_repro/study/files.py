@@ -42,7 +42,7 @@ class Places:
         """Folder of tables and figures that no other study replaces (`make pipeline`)."""
         return f"{RESULTS}/studies/{self.study}"
 
-    @property
+    @cached_property
     def judged(self) -> str:
         """Folder of what is said of the latents."""
         return f"{RESULTS}/uniformity/{self.study}"
@@ -165,7 +165,10 @@ class Outside:
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """The jobs of a study, with the files of each."""
+    """The jobs of a study, with the files of each.
+
+    Lists of runs are kept, for others to read: figures ask for them run by run, of hundreds of runs.
+    """
 
     study: Study
     outside: Outside = field(default_factory=Outside)
@@ -174,16 +177,16 @@ class StudyFiles:
     def places(self) -> Places:
         return Places(self.study.study)
 
-    @property
+    @cached_property
     def trained(self) -> list[str]:
         """Runs that are trained; the others' models are imported."""
         return [name for name, run in self.study.runs.items() if run.is_trained]
 
-    @property
+    @cached_property
     def imported(self) -> list[str]:
         return [name for name, run in self.study.runs.items() if run.released is not None]
 
-    @property
+    @cached_property
     def pretrained(self) -> list[str]:
         """Runs of autoencoders that others trained."""
         return [name for name, run in self.study.runs.items() if run.model.kind == "pretrained-vae"]
@@ -199,7 +202,7 @@ class StudyFiles:
         """Runs whose sample sets one job draws; those of the others are a job each."""
         return [name for name, run in self.study.runs.items() if drawn_together(run)]
 
-    @property
+    @cached_property
     def first(self) -> list[str]:
         """Runs as the study names them, without further trainings of the same run (replicates).
 
@@ -208,49 +211,49 @@ class StudyFiles:
         """
         return [name for name in self.study.runs if not is_replicate(name)]
 
-    @property
+    @cached_property
     def spheres(self) -> list[str]:
         """Runs of Sphere Encoders, of each the first training."""
         return [name for name in self.first if self.study.runs[name].model.kind == "sphere"]
 
-    @property
+    @cached_property
     def shown(self) -> list[str]:
         """Runs with image sets, of each the first training."""
         return [name for name in self.first if self.study.runs[name].sampling.image_sets]
 
-    @property
+    @cached_property
     def judged(self) -> list[str]:
         """Runs whose latents are judged: the paper says nothing of those of ablations."""
         return [name for name in self.spheres if self.study.runs[name].ablation is None]
 
-    @property
+    @cached_property
     def measured(self) -> list[str]:
         """Runs whose latents become statistics: those that are judged, and trainings of other lengths."""
         return [*self.judged, *curves.of_other_length(self)]
 
-    @property
+    @cached_property
     def noised(self) -> list[str]:
         """Of those, the runs that are trained with noise."""
         return [name for name in self.judged if jobs.noise_angle(self.study.runs[name])]
 
-    @property
+    @cached_property
     def compared(self) -> dict[str, str]:
         """The VAE that a run's image sets are held against: run → VAE, where both have some."""
         pairs = {run: self.baseline(run) for run in self.judged if run in self.shown}
         return {run: vae for run, vae in pairs.items() if vae is not None and vae in self.shown}
 
-    @property
+    @cached_property
     def judged_images(self) -> list[str]:
         """Runs whose image sets claims read: those whose latents are judged, and their baselines."""
         return [*(run for run in self.judged if run in self.shown), *self.compared.values()]
 
-    @property
+    @cached_property
     def encoded(self) -> list[str]:
         """Runs whose latents are needed: those that are measured, and their baselines."""
         baselines = {self.baseline(name) for name in self.measured}
         return [name for name in self.study.runs if name in {*self.measured, *baselines}]
 
-    @property
+    @cached_property
     def paired(self) -> list[str]:
         """Runs that have a baseline and a set of one step to show beside it."""
         return [name for name in self.spheres if self.baseline(name) and self.single_step(name)]
@@ -260,7 +263,7 @@ class StudyFiles:
         of = self.study.runs[run].baseline_of
         return of if of is not None and self.single_step(of) else None
 
-    @property
+    @cached_property
     def side_by_side(self) -> list[str]:
         """Models whose posterior holes are shown together, dataset by dataset: those of datasets with a "
         "VAE."""
@@ -277,7 +280,11 @@ class StudyFiles:
 
     def baseline(self, run: str) -> str | None:
         """The run that is shown beside `run`."""
-        return jobs.baseline(self.study, run)
+        return self._baselines[run]
+
+    @cached_property
+    def _baselines(self) -> dict[str, str | None]:
+        return {run: jobs.baseline(self.study, run) for run in self.study.runs}
 
     def single_step(self, run: str) -> str | None:
         """The run's set of one step (`generation.single_step`)."""
@@ -288,7 +295,7 @@ class StudyFiles:
         """The run's sets that are held against the training images (`generation.remembered`)."""
         return remembered(self.study.runs[run].sampling.generations)
 
-    @property
+    @cached_property
     def held_against_training(self) -> list[str]:
         """Sphere Encoders of which such sets were drawn, and whose reference holds features."""
         found = {run: self.study.runs[run].dataset.name for run in self.judged if self.remembered(run)}
@@ -320,10 +327,16 @@ class StudyFiles:
         """The same, and images on the way from the posterior to the prior, where the run has some."""
         return {name: self.places.sample(run, name) for name in self.study.runs[run].drawn}
 
-    def scores(self, extractor: str | None = None) -> dict[str, str]:
+    def scores(self, extractor: str | None = None) -> Mapping[str, str]:
         """Scores of every run: run → file; by the study's main extractor unless another is named."""
         chosen = extractor or self.study.score.extractor
-        return {run: self.places.scores(run, chosen) for run in self.study.runs}
+        if chosen not in self._scores:
+            self._scores[chosen] = {run: self.places.scores(run, chosen) for run in self.study.runs}
+        return self._scores[chosen]
+
+    @cached_property
+    def _scores(self) -> dict[str, Mapping[str, str]]:
+        return {}
 
     def made_by(self) -> list[str]:
         """Records that say which code trained and drew what the table shows."""

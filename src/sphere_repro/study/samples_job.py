@@ -8,6 +8,7 @@ from __future__ import annotations
 from sphere_repro.study import flops
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.jobs import SampleJob, sample_job
+from sphere_repro.study.prior_path import PRIOR_PATH
 
 # FLOPs of all sets of a run, some minutes of one processor core. It follows from the study alone, so that the
 # same study has the same jobs on every machine.
@@ -16,7 +17,7 @@ TOGETHER = 10**13
 
 def samples_job(study: Study, name: str) -> tuple[SampleJob, ...]:
     """The sample sets of run `name`."""
-    return tuple(sample_job(study, name, each) for each in study.runs[name].sets)
+    return tuple(sample_job(study, name, each) for each in study.runs[name].drawn)
 
 
 def drawn_together(run: Run) -> bool:
@@ -27,9 +28,10 @@ def drawn_together(run: Run) -> bool:
     """
     if run.model.kind == "pretrained-vae":
         return False
-    return sum(_flops(run, name) for name in run.sets) <= TOGETHER
+    return sum(_flops(run, name) for name in run.drawn) <= TOGETHER
 
 
 def _flops(run: Run, name: str) -> int:
     generation = run.generation(name) if name.startswith("generation") else None
-    return run.sampling.count * flops.forward_flops(run.architecture, flops.set_calls(name, generation))
+    along = run.sampling.prior_path if name == PRIOR_PATH else None
+    return (along.images if along else run.sampling.count) * flops.forward_flops(run.architecture, flops.set_calls(name, generation))

@@ -90,9 +90,8 @@ class LogHandler(LogHandlerBase):
                 total[name] = total.get(name, 0) + count
         self.pace.total = total
         self.pace.before = _read().get(self.study, {})
-        return f"{self.pace.jobs} jobs: " + ", ".join(
-            f"{rule} {count}" for rule, count in sorted(total.items())
-        )
+        jobs = "1 job" if self.pace.jobs == 1 else f"{self.pace.jobs} jobs"
+        return f"{jobs}: " + ", ".join(f"{rule} {count}" for rule, count in sorted(total.items()))
 
     def _is_shown(self, record: LogRecord) -> bool:
         """Whether a record is shown as Snakemake shows it: what is wrong, and what is no routine."""

@@ -108,7 +108,7 @@ class Pace:
             )
         wide = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:>{wide[2]}}  {d}".rstrip() for a, b, c, d in rows]
-        wall = self.last - (self.first or self.last)
+        wall = self.last - self.first if self.first is not None else 0.0
         total = sum(sums.values())
         jobs = f"{total:.0f} job seconds in {lasted(wall)}"
         at_a_time = f", {total / wall:.1f} jobs at a time" if wall > 0 else ""
