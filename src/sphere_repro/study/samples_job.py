@@ -34,4 +34,5 @@ def drawn_together(run: Run) -> bool:
 def _flops(run: Run, name: str) -> int:
     generation = run.generation(name) if name.startswith("generation") else None
     along = run.sampling.prior_path if name == PRIOR_PATH else None
-    return (along.images if along else run.sampling.count) * flops.forward_flops(run.architecture, flops.set_calls(name, generation))
+    calls = flops.set_calls(name, generation)
+    return (along.images if along else run.sampling.count) * flops.forward_flops(run.architecture, calls)
