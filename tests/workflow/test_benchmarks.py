@@ -125,7 +125,9 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
     for name, report in json.loads((ROOT / "benchmarks/sampling_speed.json").read_text()).items():
         assert report["same_images"] and f"{100 * report['products']:.0f} % of the time" in text
         for batch, row in report["images_per_cpu_second"].items():
-            assert f"| {name} | {batch} | {row['plain']:.1f} | {row['ours']:.1f} | {row['ratio']:.2f} |" in text
+            assert (
+                f"| {name} | {batch} | {row['plain']:.1f} | {row['ours']:.1f} | {row['ratio']:.2f} |" in text
+            )
     for name, report in json.loads((ROOT / "benchmarks/scoring.json").read_text()).items():
         plain, ours = report["cpu_seconds"]["plain"], report["cpu_seconds"]["ours"]
         assert f"| {name} | {plain:.1f} | {ours:.1f} | {report['plain_over_ours']:.2f} |" in text
