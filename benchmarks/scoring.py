@@ -4,7 +4,8 @@ Usage: scoring.py NAME [--rounds 3] --study STUDY --run RUN --data ARCHIVE --ref
 
 Each round runs the whole job `sphere-repro score` twice, in processes of their own that take turns: `plain`
 takes the eigenvalues of every replicate of the jackknife, decodes images whenever they are looked at, and has
-its memory from the system again and again; `ours` is what the workflow runs. Adds NAME to scoring.json beside this file.
+its memory from the system again and again; `ours` is what the workflow runs. Adds NAME to scoring.json beside
+this file.
 """
 
 from __future__ import annotations

@@ -56,6 +56,13 @@ def test_training() -> None:
         assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_plain"] > 0
 
 
+def test_sampling_speed() -> None:
+    found = load("sampling_speed").measured(ROOT / "params/smoke.yaml", "digits", [2, 3], 3, 1)
+    assert found["same_images"] and 0 < found["products"] < 1
+    for row in found["images_per_cpu_second"].values():
+        assert row["plain"] > 0 and row["ours"] > 0 and row["ratio"] > 0
+
+
 def test_perceptual() -> None:
     found = load("perceptual").measured(16, 1, 1, torch.device("cpu"))
     assert list(found) == ["float32", "bfloat16"]
@@ -118,6 +125,19 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
     jobs = json.loads((ROOT / "benchmarks/jobs.json").read_text())["cpu_seconds"]
     for name, row in jobs.items():
         assert f"| {name} | {row['median']:.1f} |" in text
+    for name, report in json.loads((ROOT / "benchmarks/sampling_speed.json").read_text()).items():
+        assert report["same_images"] and f"{100 * report['products']:.0f} % of the time" in text
+        for batch, row in report["images_per_cpu_second"].items():
+            assert (
+                f"| {name} | {batch} | {row['plain']:.1f} | {row['ours']:.1f} | {row['ratio']:.2f} |" in text
+            )
+    for name, report in json.loads((ROOT / "benchmarks/scoring.json").read_text()).items():
+        plain, ours = report["cpu_seconds"]["plain"], report["cpu_seconds"]["ours"]
+        assert f"| {name} | {plain:.1f} | {ours:.1f} | {report['plain_over_ours']:.2f} |" in text
+    start_up = json.loads((ROOT / "benchmarks/start_up.json").read_text())
+    for kind, row in start_up["cpu_seconds_of_jobs"].items():
+        assert f"| {kind} | {row['least']:.2f} |" in text
+
 
 
 def test_jobs(tmp_path) -> None:
