@@ -139,7 +139,6 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
         assert f"| {kind} | {row['least']:.2f} |" in text
 
 
-
 def test_jobs(tmp_path) -> None:
     benchmark = load("jobs")
     variants = benchmark.sampling(tmp_path) | benchmark.drawing(tmp_path)
