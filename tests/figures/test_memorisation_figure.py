@@ -14,6 +14,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.figures import style
 from sphere_repro.figures.draw import draw, numbers
 from sphere_repro.metrics import memorisation as m
+from sphere_repro.metrics.control_images import pixels
 from sphere_repro.results.memorisation_table import of_memorisation
 
 
@@ -25,7 +26,7 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     write_archive(tmp_path / "real.zip", real, None)
     write_archive(tmp_path / "one.zip", np.concatenate([real[:20] ^ np.uint8(1), fresh]), None)
     archive, indices = ImageArchive(tmp_path / "real.zip"), np.arange(60)
-    training = {"features": generator.normal(size=(60, 9)).astype(np.float32), "pixels": m.pixels(archive)}
+    training = {"features": generator.normal(size=(60, 9)).astype(np.float32), "pixels": pixels(archive)}
     copies = {name: each[:30] for name, each in training.items()}
     groups = m.controls(training, copies, copies, None)
     memory = m.Memory(groups, indices, training["pixels"], 60, "cpu")

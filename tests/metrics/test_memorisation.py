@@ -16,6 +16,7 @@ from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.data.choice import held_out, trained_on
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import memorisation as m
+from sphere_repro.metrics.control_images import pixels
 from sphere_repro.metrics.reference import make_reference
 from sphere_repro.metrics.score import ScoreInputs, score_run
 from sphere_repro.results.nearest import HELD_OUT, MEASURES, TRAINING, read_memorisation, read_near
@@ -78,7 +79,7 @@ def test_alike_images_do_not_stand_out_and_two_images_say_nothing() -> None:
 def test_large_images_are_averaged(tmp_path: Path) -> None:
     images = np.random.default_rng(3).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
     write_archive(tmp_path / "large.zip", images, None)
-    found = m.pixels(ImageArchive(tmp_path / "large.zip"), np.array([2, 0]))
+    found = pixels(ImageArchive(tmp_path / "large.zip"), np.array([2, 0]))
     means = images[[2, 0]].reshape(2, 32, 2, 32, 2, 3).mean((2, 4)).reshape(2, -1)
     assert found.dtype == np.uint8 and np.abs(found - means).max() <= 1  # rounded twice
 

@@ -17,9 +17,9 @@ from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import features, reference
 from sphere_repro.metrics import score as score_module
+from sphere_repro.metrics.control_images import NOISE_IMAGES
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
-from sphere_repro.metrics.memorisation import NOISE_IMAGES
 from sphere_repro.metrics.reference import make_reference
 from sphere_repro.metrics.score import ScoreInputs, class_note, score_run
 from sphere_repro.metrics.statistics import load_statistics, make_statistics

@@ -21,8 +21,8 @@ from sphere_repro.data.images import encode
 from sphere_repro.data.prepare import own_content
 from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
+from sphere_repro.metrics.control_images import NOISE_IMAGES
 from sphere_repro.metrics.features import make_extractor
-from sphere_repro.metrics.memorisation import NOISE_IMAGES
 from sphere_repro.metrics.recognition import arrays_of, train_judge
 from sphere_repro.metrics.statistics import make_statistics, save_statistics
 from sphere_repro.models.autoencoder import build, parameter_count

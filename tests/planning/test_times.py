@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.machine.devices import DEVICES
-from sphere_repro.metrics import memorisation, recognition
+from sphere_repro.metrics import control_images, memorisation, recognition
 from sphere_repro.planning import needs, perceptual_cost, times, work
 from sphere_repro.planning.archives import archive_bytes
 from sphere_repro.planning.need import Need
@@ -77,7 +77,8 @@ def test_perceptual_networks_are_counted_again(pixels: int, without: dict[str, f
 def test_a_classifier_is_made_of_as_many_images_as_the_planner_says() -> None:
     assert work.JUDGED == recognition.MOST_IMAGES
     found = (work.PLANTED, work.NOISE_IMAGES, work.CONTROLS, work.COMPARED_SIDE)
-    named = (memorisation.PLANTED, memorisation.NOISE_IMAGES, memorisation.MOST_CONTROLS, memorisation.SIDE)
+    few = (control_images.PLANTED, control_images.NOISE_IMAGES)
+    named = (*few, memorisation.MOST_CONTROLS, control_images.SIDE)
     assert found == named
 
 

@@ -16,7 +16,7 @@ from sphere_repro.data.choice import choose, held_out, trained_on
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json, write_json
 from sphere_repro.machine.notes import notice
-from sphere_repro.metrics import given, memorisation
+from sphere_repro.metrics import control_images, given, memorisation
 from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.recognition import (
@@ -143,16 +143,16 @@ def _near(
 ) -> dict[str, NDArray[Any]]:
     """What the controls of memorisation lie nearest to among the images of `indices`, for the npz."""
     network = functools.partial(extract, extractor=extractor, batch_size=score.batch_size, device=device)
-    copies, _ = memorisation.planted_copies(archive, indices)
-    noise = memorisation.NoiseImages(archive.resolution)
+    copies, _ = control_images.planted_copies(archive, indices)
+    noise = control_images.NoiseImages(archive.resolution)
     others = held_out(len(archive), share, archive.labels)
     found = memorisation.controls(
-        {"features": features, "pixels": memorisation.pixels(archive, indices)},
-        {"features": network(copies, label="planted copies"), "pixels": memorisation.pixels(copies)},
-        {"features": network(noise, label="images of noise"), "pixels": memorisation.pixels(noise)},
+        {"features": features, "pixels": control_images.pixels(archive, indices)},
+        {"features": network(copies, label="planted copies"), "pixels": control_images.pixels(copies)},
+        {"features": network(noise, label="images of noise"), "pixels": control_images.pixels(noise)},
         {
             "features": network(archive, indices=others, label="images held out"),
-            "pixels": memorisation.pixels(archive, others),
+            "pixels": control_images.pixels(archive, others),
         }
         if len(others)
         else None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sphere_repro.metrics.classifier import SIDE
-from sphere_repro.metrics.memorisation import MOST_CONTROLS, NOISE_IMAGES, PLANTED
-from sphere_repro.metrics.memorisation import SIDE as COMPARED_SIDE
+from sphere_repro.metrics.control_images import NOISE_IMAGES, PLANTED
+from sphere_repro.metrics.control_images import SIDE as COMPARED_SIDE
+from sphere_repro.metrics.memorisation import MOST_CONTROLS
 from sphere_repro.metrics.neighbours import CHUNK_MIB
 from sphere_repro.metrics.recognition import MOST_IMAGES, MOST_OF_PIXELS
 from sphere_repro.planning.extractors import EXTRACTORS

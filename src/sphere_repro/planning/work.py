@@ -21,8 +21,9 @@ from sphere_repro.study.scoring import Score
 HANDLING = 0.5e-6
 SMALL = 0.005  # seconds for an image of any size: small files, small resizes
 EXTRACTED = 299  # pixels to which an image is resized before its features are taken, at most
-JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch, as the three below
-PLANTED, NOISE_IMAGES, CONTROLS, COMPARED_SIDE = 200, 100, 10_000, 32  # of metrics.memorisation
+JUDGED = 50_000  # metrics.recognition.MOST_IMAGES, which would load torch, as those below
+PLANTED, NOISE_IMAGES, COMPARED_SIDE = 200, 100, 32  # metrics.control_images
+CONTROLS = 10_000  # metrics.memorisation
 PROCESSOR = 5e10  # FLOP/s of one processor in large products, from below
 PHOTOGRAPHS = 4  # so much larger is what a publisher's images are made of
 # FLOPs of one pass of the paper's perceptual networks: ConvNeXt at 224 pixels, LPIPS for each pixel;
