@@ -66,7 +66,9 @@ demo-inception: env demo
 
 gallery: env
 	$(call run_study,params/gallery.yaml) tables_apart figures_apart verdict_apart
+	@$(call tell_verdict,params/gallery.yaml) results/studies/gallery
 	$(call run_study,params/holes-small.yaml) tables_apart figures_apart verdict_apart
+	@$(call tell_verdict,params/holes-small.yaml) results/studies/holes-small
 
 evening: STUDY = params/evening.yaml
 evening: env

@@ -84,9 +84,10 @@ rule figures_apart:
         catalogue.notebook_files(files, places.apart),
 
 
+# Without kept results there is no verdict, and nothing more to make than the figures.
 rule verdict_apart:
     input:
-        verdicts(places.apart),
+        verdicts(places.apart) or catalogue.figure_files(files, places.apart),
 
 
 include: "workflow/rules/data.smk"

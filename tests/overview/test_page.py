@@ -1,4 +1,4 @@
-"""The page of all results, of the committed ones: complete, whole, and usable in a real browser."""
+"""The page of all results, of the kept ones: complete, whole, and usable in a real browser."""
 
 from __future__ import annotations
 
