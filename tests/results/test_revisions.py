@@ -79,7 +79,10 @@ def test_what_dvc_keeps_of_an_experiment_is_read(repository: Path) -> None:
 def test_what_is_not_there_is_told(repository: Path) -> None:
     with pytest.raises(UserError, match="git knows no revision or experiment 'v2'"), folder_of("v2"):
         pass
-    with pytest.raises(UserError, match="Of v1 there is no other, neither under git nor in DVC's cache"), folder_of("v1:other"):
+    with (
+        pytest.raises(UserError, match="Of v1 there is no other, neither under git nor in DVC's cache"),
+        folder_of("v1:other"),
+    ):
         pass
     with pytest.raises(UserError, match="git knows no revision"), folder_of("--help"):
         pass
