@@ -41,7 +41,7 @@ def folder_of(name: str) -> Iterator[Path]:
         if not (_from_git(commit, folder, Path(scratch)) or _from_dvc(commit, folder, Path(scratch))):
             raise UserError(
                 f"Of {revision} there is no {folder}, neither under git nor in DVC's cache. Name another "
-                f"folder ({revision}:reference/NAME), or fetch what DVC keeps of it (dvc fetch, dvc exp pull)."
+                f"folder ({revision}:reference/NAME), or fetch what DVC keeps (dvc fetch, dvc exp pull)."
             )
         yield Path(scratch) / folder
 
