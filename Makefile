@@ -29,8 +29,10 @@ export PYTHONNOUSERSITE := 1
 quoted = '$(subst ','\'',$(1))'
 run_study = exec python workflow/scripts/run.py --configfile $(call quoted,$(1)) --cores $(CORES)
 SNAKEMAKE = $(call run_study,$(STUDY))
+# last lines of a study that has results to be held against
+tell_verdict = exec python workflow/scripts/tell_verdict.py $(call quoted,$(1))
 
-.PHONY: help env parameters demo demo-inception gallery evening pipeline report docs test lint format lock clean other-torch
+.PHONY: help env parameters demo demo-inception gallery evening pipeline report reference docs test lint format lock clean other-torch
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -38,9 +40,10 @@ help:
 	@echo 'make demo-inception   score the finished demo with Inception as well (about an hour on 2 cores)'
 	@echo 'make gallery          curves that the demo has no time for: schemes, guidance, the trade-off of VAEs (15 minutes on 2 cores)'
 	@echo 'make evening          the demo trained ten times as long: what the method does (about an hour on 2 cores)'
-	@echo 'make report           results/report.html, of the finished demo'
+	@echo 'make report           results/report.html and results/index.html, of the finished demo'
 	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
-	@echo 'make docs             put the demo'\''s results into README.md and docs, draw the packages'
+	@echo 'make reference        keep the finished demo in reference/demo, which later results are held against'
+	@echo 'make docs             put reference/demo into README.md and docs, draw the packages'
 	@echo 'make lint             every check of make test but the tests'
 	@echo 'make format           format Python and Snakemake files'
 	@echo 'make parameters       write params/README.md and params/schema.json anew'
@@ -56,20 +59,28 @@ other-torch: # than the environment was made with
 
 demo: env
 	$(SNAKEMAKE)
+	@$(call tell_verdict,$(STUDY))
 
 demo-inception: env demo
 	$(SNAKEMAKE) results/fid_table.inception.csv
 
 gallery: env
-	$(call run_study,params/gallery.yaml) tables_apart figures_apart
-	$(call run_study,params/holes-small.yaml) tables_apart figures_apart
+	$(call run_study,params/gallery.yaml) tables_apart figures_apart verdict_apart
+	@$(call tell_verdict,params/gallery.yaml) results/studies/gallery
+	$(call run_study,params/holes-small.yaml) tables_apart figures_apart verdict_apart
+	@$(call tell_verdict,params/holes-small.yaml) results/studies/holes-small
 
 evening: STUDY = params/evening.yaml
 evening: env
-	$(SNAKEMAKE) tables_apart figures_apart
+	$(SNAKEMAKE) tables_apart figures_apart verdict_apart
+	@$(call tell_verdict,$(STUDY)) results/studies/evening
 
 report: env demo
 	$(SNAKEMAKE) --report results/report.html
+	sphere-repro overview results$(if $(filter params/demo.yaml,$(STUDY)),, --configfile $(call quoted,$(STUDY)))
+
+reference: env
+	python workflow/scripts/keep_reference.py $(call quoted,$(STUDY))
 
 pipeline: env
 	python workflow/scripts/write_pipeline.py $(call quoted,$(STUDY))

@@ -30,6 +30,7 @@ rule all:
         catalogue.figure_files(files, "results"),
         catalogue.page_files(files, "results"),
         catalogue.notebook_files(files, "results"),
+        verdicts("results"),
 
 
 # Parts of it, by name.
@@ -83,6 +84,12 @@ rule figures_apart:
         catalogue.notebook_files(files, places.apart),
 
 
+# Without kept results there is no verdict, and nothing more to make than the figures.
+rule verdict_apart:
+    input:
+        verdicts(places.apart) or catalogue.figure_files(files, places.apart),
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
@@ -91,3 +98,4 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/uniformity.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/reproduction.smk"

@@ -96,7 +96,7 @@ def digits_archive(tmp_path):
 
 SMOKE = "params/smoke.yaml"
 TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", "figures"}
-TARGETS |= {"tables_apart", "figures_apart"}
+TARGETS |= {"tables_apart", "figures_apart", "verdict_apart"}
 
 
 def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
@@ -155,13 +155,13 @@ def pending(folder: Path, *arguments: str, study: str = SMOKE) -> set[str]:
 
 
 def copy_checkout(target: Path) -> Path:
-    """What git knows or would add, without results, as a repository whose default study is smoke."""
+    """What git knows or would add, without kept results, as a repository whose default study is smoke."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in listed.stdout.splitlines():
         source = ROOT / name
-        if source.is_file() and not name.startswith(("results/", ".snakemake/", "dvc.lock")):
+        if source.is_file() and not name.startswith(("reference/", "dvc.lock")):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
     for name in ("src/sphere_repro/study/files.py", "Makefile"):
@@ -216,7 +216,7 @@ def finished(once):
     def make(folder: Path) -> None:
         copy_checkout(folder)
         done = snakemake(folder, check=True)
-        folder.joinpath("first.log").write_text(done.stdout + done.stderr)
+        folder.joinpath(".state/first.log").write_text(done.stdout + done.stderr)
 
     return once("finished", make)
 
@@ -250,6 +250,7 @@ def recorded(once, finished):
         run(folder, "dvc", "remote", "add", "-q", "-d", "store", str(parent / "store"))
         run(folder, "dvc", "push", "-q")
         run(folder, "git", "add", "-A")
+        run(folder, "git", "add", "-f", ".snakemake/metadata")
         run(folder, "git", "commit", "-qm", "results")
 
     return once("recorded", make) / "checkout"

@@ -1,4 +1,4 @@
-"""The page of all results, of the committed ones: complete, whole, and usable in a real browser."""
+"""The page of all results, of the kept ones: complete, whole, and usable in a real browser."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ LOADED = "[...document.querySelectorAll('.card img')].every(each => each.complet
 VERDICT = {
     "verdict": "Reproduced",
     "reproduced": True,
+    "study": "demo",
     "reference": "reference/demo",
     "sentences": ["262 of 262 numbers agree.", "No <claim> has another verdict."],
 }
@@ -41,9 +42,7 @@ def notebook(path: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("site") / "results"
-    shutil.copytree(
-        ROOT / "results", found, ignore=shutil.ignore_patterns("demo", "studies", "uniformity", "notebooks")
-    )
+    shutil.copytree(ROOT / "reference/demo", found)
     (found / "reproduction.json").write_text(json.dumps(VERDICT))
     for name in ("reproduction.csv", "reproduction.md"):
         (found / name).write_text("")
@@ -98,9 +97,8 @@ def test_every_link_resolves_and_none_leads_elsewhere(folder: Path) -> None:
 
 
 def test_without_a_reference_the_page_says_so(tmp_path: Path) -> None:
-    shutil.copytree(
-        ROOT / "results", tmp_path / "r", ignore=shutil.ignore_patterns("demo", "studies", "uniformity")
-    )
+    shutil.copytree(ROOT / "reference/demo", tmp_path / "r")
+    (tmp_path / "r/reproduction.json").write_text(json.dumps(VERDICT | {"study": "smoke"}))  # ran before
     text = write_overview(tmp_path / "r", "demo", "", notebooks=False).read_text()
     assert "Nothing to compare with" in text and "--configfile" not in text and 'id="notebooks"' not in text
 

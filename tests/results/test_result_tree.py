@@ -48,8 +48,8 @@ def test_a_folder_apart_finds_its_records(tmp_path: Path) -> None:
     assert read_bits(tmp_path / "elsewhere", "demo") == []
 
 
-def test_the_committed_results_can_be_read() -> None:
-    tree = read_tree(ROOT / "results")
+def test_the_kept_results_can_be_read() -> None:
+    tree = read_tree(ROOT / "reference/demo")
     assert tree.study == "demo" and len(tree.numbers) > 100 and len(tree.figures) > 10 and tree.verdicts
 
 

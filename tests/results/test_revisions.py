@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,10 @@ def git(folder: Path, *arguments: str) -> str:
     who = ["-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
     command = ["git", *who, *arguments]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def dvc(folder: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -47,10 +54,35 @@ def test_another_folder_and_what_lies_here(repository: Path) -> None:
         assert folder == Path("kept")
 
 
+def test_what_dvc_keeps_of_an_experiment_is_read(repository: Path) -> None:
+    """Git ignores the folder: the numbers come from DVC's cache, without models and samples."""
+    stage = {"cmd": "true", "outs": [f"apart/{name}" for name in ("fid_table.csv", "claims.csv", "figures")]}
+    write_results(repository / "apart", [scores("digits", "prior", 7.0)])
+    (repository / "dvc.yaml").write_text(json.dumps({"stages": {"tables": stage}}))
+    (repository / ".gitignore").write_text("apart/\n")
+    dvc(repository, "init", "-q")
+    dvc(repository, "commit", "-q", "-f")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "two")
+    git(repository, "update-ref", "refs/exps/12/3456/calm-hare", "HEAD")
+    git(repository, "reset", "-q", "--hard", "HEAD~1")
+    shutil.rmtree(repository / "apart")
+    with folder_of("calm-hare:apart") as folder:
+        tree = read_tree(folder)
+    assert 7.0 in tree.numbers.values() and list(tree.figures) == ["refinement"] and tree.verdicts
+    assert not tree.bits
+    shutil.rmtree(repository / ".dvc/cache")
+    with pytest.raises(UserError, match="neither under git nor in DVC's cache"), folder_of("calm-hare:apart"):
+        pass
+
+
 def test_what_is_not_there_is_told(repository: Path) -> None:
     with pytest.raises(UserError, match="git knows no revision or experiment 'v2'"), folder_of("v2"):
         pass
-    with pytest.raises(UserError, match="v1 has no other under git"), folder_of("v1:other"):
+    with (
+        pytest.raises(UserError, match="Of v1 there is no other, neither under git nor in DVC's cache"),
+        folder_of("v1:other"),
+    ):
         pass
     with pytest.raises(UserError, match="git knows no revision"), folder_of("--help"):
         pass

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import torch
+import yaml
 
 from conftest import ROOT
 from sphere_repro.models.autoencoder import build
@@ -122,6 +123,8 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
         for precision, row in report["precisions"].items():
             assert f"| {name} | {precision} | {100 * row['loss_differs_by']:.2g} % |" in text
             assert f"| {row['gradient_cosine']:.4f} | {row['shared_over_apart']:.2f} |" in text
+    search = (ROOT / "benchmarks/demo_search.csv").read_text().splitlines()[1:]
+    assert len(search) > 10 and all(f"| {row.replace(',', ' | ')} |" in text for row in search)
     jobs = json.loads((ROOT / "benchmarks/jobs.json").read_text())["cpu_seconds"]
     for name, row in jobs.items():
         assert f"| {name} | {row['median']:.1f} |" in text
@@ -148,3 +151,20 @@ def test_jobs(tmp_path) -> None:
     assert all(0 < row["least"] <= row["median"] for row in found.values())
     sets = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("together",)]
     assert len(sets[0]) == 8 and (tmp_path / "a.ipynb").is_file()
+
+
+def test_the_search_is_a_study_of_the_demos_runs(tmp_path) -> None:
+    """Each variant is valid, and differs from the demo's run in nothing but what the table says."""
+    benchmark = load("demo_search")
+    table = yaml.safe_load((ROOT / "benchmarks/demo_search.yaml").read_text())
+    demo = yaml.safe_load((ROOT / "params/demo.yaml").read_text())
+    assert [
+        row.split(",")[0] for row in (ROOT / "benchmarks/demo_search.csv").read_text().splitlines()[1:]
+    ] == [*table]
+    path = tmp_path / "search.yaml"
+    path.write_text(yaml.safe_dump(benchmark.search_study(demo, table, [*table], 0), sort_keys=False))
+    study = load_study(path)
+    chosen = load_study(ROOT / "params/demo.yaml").runs["digits"]
+    assert study.runs["digits-half-more-third"].loss == chosen.loss
+    assert study.runs["digits-half-more-third"].model == chosen.model
+    assert study.runs["patches-before"].dataset.name == "photo-patches"

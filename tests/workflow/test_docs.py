@@ -15,7 +15,7 @@ from sphere_repro import cli
 from workflow import pages
 from workflow.pages import PAGES, read
 
-FOLDERS = ("src", "tests", "workflow", "params", "profiles", "notebooks", "benchmarks", "docs")
+FOLDERS = ("src", "tests", "workflow", "params", "profiles", "notebooks", "benchmarks", "docs", "reference")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*")
 YOURS = {"params/cats.yaml", "params/mine.yaml", "workflow/pipelines/mine/dvc.yaml"}  # what the reader makes
 PARSER = next(getattr(cli, name) for name in ("parser", "_parser") if hasattr(cli, name))

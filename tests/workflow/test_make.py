@@ -161,7 +161,7 @@ def odd_checkout(tmp_path: Path) -> Path:
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     lines = [
-        'printf "%s\\n" "$@" > called',
+        'printf "%s\\n" "$@" "" >> called',
         'printf "%s\\n" "$PYTHONNOUSERSITE" "$PYTHONPATH" "${HOME}" "${UV_CACHE_DIR:-}" > variables',
     ]
     program(folder / ".venv" / "bin" / "python", *lines)
@@ -170,7 +170,8 @@ def odd_checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
-    """Run make; return what it has called, without the environment's own making."""
+    """Run make; return what it has called, an empty line after each, without the environment's own making."""
+    (folder / "called").unlink(missing_ok=True)
     done = subprocess.run(
         ["make", "-o", ".venv/.ready", *arguments],
         cwd=folder,
@@ -188,9 +189,18 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
 )
 def test_a_study_may_have_any_name(odd_checkout: Path, study: str) -> None:
     given = f"STUDY={study.replace('$', '$$')}"
-    script, *options = make(odd_checkout, "demo", given)
-    assert script == "workflow/scripts/run.py" and options == ["--configfile", study, "--cores", "all"]
-    assert make(odd_checkout, "pipeline", given) == ["workflow/scripts/write_pipeline.py", study]
+    ran = ["workflow/scripts/run.py", "--configfile", study, "--cores", "all", ""]
+    assert make(odd_checkout, "demo", given) == [*ran, "workflow/scripts/tell_verdict.py", study, ""]
+    assert make(odd_checkout, "pipeline", given) == ["workflow/scripts/write_pipeline.py", study, ""]
+    assert make(odd_checkout, "reference", given) == ["workflow/scripts/keep_reference.py", study, ""]
+
+
+@pytest.mark.parametrize("study", ["params/it's mine.yaml", "params/demo.yaml"])
+def test_a_report_names_the_study_where_it_is_not_the_default(odd_checkout: Path, study: str) -> None:
+    program(odd_checkout / ".venv/bin/sphere-repro", 'printf "%s\\n" "$@" >> overview')
+    make(odd_checkout, "report", f"STUDY={study}")
+    named = [] if study == "params/demo.yaml" else ["--configfile", study]
+    assert (odd_checkout / "overview").read_text().splitlines() == ["overview", "results", *named]
 
 
 def test_make_leaves_the_users_own_packages_out(odd_checkout: Path) -> None:

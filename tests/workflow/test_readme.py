@@ -1,4 +1,4 @@
-"""README and docs show the committed results of the demo, and these say what the project needs of them."""
+"""README and docs show the kept results of the demo, and these say what the project needs of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, copy_checkout, run
 from workflow import pages
 
-RESULTS = ROOT / "results"
+KEPT = ROOT / "reference/demo"
 README = [line for line in pages.typed(pages.read("README.md")) if not line.startswith("source ")]
 
 
@@ -27,7 +27,7 @@ def writer():
 
 
 def rows(run):
-    with (RESULTS / "fid_table.csv").open() as handle:
+    with (KEPT / "fid_table.csv").open() as handle:
         return {row["set"]: float(row["frechet"]) for row in csv.DictReader(handle) if row["run"] == run}
 
 
@@ -35,12 +35,12 @@ def rows(run):
     "page", ["README.md", "docs/demo-results.md", "docs/figures.md", "docs/architecture.md", "docs/paper.md"]
 )
 def test_what_is_generated_is_up_to_date(page, writer):
-    assert writer.filled(page, writer.blocks(RESULTS)[page]) == pages.read(page), "run make docs"
+    assert writer.filled(page, writer.blocks(KEPT)[page]) == pages.read(page), "run make docs"
 
 
 def test_every_generated_page_is_tested(writer):
     marked = {page for page in pages.PAGES if ": begin -->" in pages.read(page)}
-    assert marked == set(writer.blocks(RESULTS))
+    assert marked == set(writer.blocks(KEPT))
 
 
 def test_a_page_without_its_markers_is_told(writer):
@@ -53,11 +53,11 @@ def test_a_page_without_its_markers_is_told(writer):
 
 def test_every_figure_of_the_demo_is_shown():
     shown = {link.rpartition("/")[2] for link in pages.links(pages.read("docs/figures.md"))}
-    assert {path.name for path in (RESULTS / "figures").glob("*.png")} <= shown
+    assert {path.name for path in (KEPT / "figures").glob("*.png")} <= shown
 
 
 def test_no_distance_is_called_an_fid():
-    with (RESULTS / "fid_table.csv").open() as handle:
+    with (KEPT / "fid_table.csv").open() as handle:
         for row in csv.DictReader(handle):
             assert row["metric"].startswith("fid") == row["extractor"].startswith("inception")
 

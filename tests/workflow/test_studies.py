@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -246,17 +247,30 @@ def test_stages_of_several_trainings(writer: Any) -> None:
     assert not any("_r1/training.csv" in dependence for dependence in thrice["figures"]["deps"])
 
 
-def test_dvc_keeps_the_pdfs_and_git_the_other_files_of_figures() -> None:
-    """A folder as an output would differ in every clone: its PDFs are not under git."""
-    outs = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["figures"]["outs"]
-    cached = {name: said.get("cache", True) for out in outs for name, said in out.items()}
+def test_dvc_keeps_what_a_run_writes_and_git_none_of_it(writer: Any) -> None:
+    outs = stages_of(writer, load_study(ROOT / "params/demo.yaml"))["figures"]["outs"]
+    said = {name: more for out in outs for name, more in out.items()}
     figures = catalogue.figure_files(StudyFiles(load_study(ROOT / "params/demo.yaml")), "results")
-    assert "results/figures" not in cached and len(figures) > 20
+    assert len(figures) > 20
     for path in figures:
         name = path.removesuffix(".png")
-        kept = {form: cached[f"{name}{form}"] for form in (".png", ".csv", ".json", ".pdf")}
-        assert kept == {".png": False, ".csv": False, ".json": False, ".pdf": True}
-    assert "results/figures/*.pdf" in (ROOT / ".gitignore").read_text().splitlines()
+        kept = [said[f"{name}{form}"] for form in (".png", ".csv", ".json", ".pdf")]
+        assert kept == [{"persist": True}] * 4
+    listed = subprocess.run(
+        ["git", "ls-files", "results", ".snakemake"], cwd=ROOT, capture_output=True, check=True
+    )
+    assert listed.stdout == b""
+    ignored = ["git", "check-ignore", "results/fid_table.csv", "src/sphere_repro/results/new.py"]
+    found = subprocess.run(ignored, cwd=ROOT, capture_output=True, check=False, text=True)
+    assert found.stdout.splitlines() == ["results/fid_table.csv"], "the package's folder has the same name"
+
+
+def test_a_stage_compares_a_study_whose_results_are_kept(writer: Any) -> None:
+    stages = stages_of(writer, load_study(ROOT / "params/demo.yaml"))
+    assert "reference/demo" in stages["reproduction"]["deps"]
+    assert stages["reproduction"]["cmd"].endswith("-- results/reproduction.json")
+    assert {"results/reproduction.csv": {"persist": True}} in stages["reproduction"]["outs"]
+    assert "reproduction" not in stages_of(writer, load_study(ROOT / "params/gallery.yaml"))
 
 
 def test_the_ablations_values_are_their_runs() -> None:

@@ -58,7 +58,7 @@ def test_a_second_call_has_nothing_to_do(finished):
 
 
 def test_a_clean_run_warns_of_nothing(finished):
-    logs = [finished / "first.log", *finished.glob("logs/**/*.log")]
+    logs = [finished / ".state/first.log", *finished.glob("logs/**/*.log")]
     for path in logs:
         text = path.read_text().lower()
         assert "warning" not in text and "traceback" not in text, path

@@ -20,7 +20,12 @@ from sphere_repro.provenance import code
 from sphere_repro.study import catalogue, jobs, scoring
 from sphere_repro.study.config import Study, load_study
 from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles, archive_file
-from sphere_repro.study.files import downloads_file, record_of, table_files
+from sphere_repro.study.files import (
+    downloads_file,
+    record_of,
+    table_files,
+    verdict_file,
+)
 from sphere_repro.study.paper_tables import paper_table_files, table_names
 
 
@@ -64,6 +69,17 @@ places = files.places
 STEPS = {step.record: step for step in files.steps(scoring.EXTRACTORS)}
 FIGURES = catalogue.figures(files)
 JOBS = ".state/jobs"  # job_files.smk
+# Results that git keeps of this study; without them there is nothing to compare with.
+KEPT = sorted(
+    braced(path.as_posix())
+    for name in ("**/*.csv", "bits.json")
+    for path in Path(places.kept).glob(name)
+)
+
+
+def verdicts(place):
+    """What says whether the results in `place` reproduce the kept ones."""
+    return [verdict_file(place)] if f"{places.kept}/fid_table.csv" in KEPT else []
 
 
 def one_of(names):

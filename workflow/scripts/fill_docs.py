@@ -1,4 +1,4 @@
-"""Put committed results, published numbers and the packages between the pages' markers; draw the packages."""
+"""Put kept results, published numbers and the packages between the pages' markers; draw the packages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from sphere_repro.results.rivals import load_rivals, rivals_table  # noqa: E402
 from sphere_repro.results.tables import markdown_table  # noqa: E402
 from sphere_repro.study import catalogue  # noqa: E402
 from sphere_repro.study.config import load_study  # noqa: E402
-from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles  # noqa: E402
+from sphere_repro.study.files import DEFAULT_STUDY, RESULTS, Places, StudyFiles  # noqa: E402
 
+DEMO = ROOT / Places("demo").kept
 DRAWING = ROOT / "docs" / "packages.svg"
 PICTURES = ROOT / "docs" / "pictures"
 # Study → kinds of figures that the demo has no time for; their pictures are copied from its results.
@@ -71,7 +72,7 @@ def gallery(results: Path) -> str:
 
 def _of_kind(kind: str, figures: list[catalogue.Figure], results: Path) -> str:
     place = results.relative_to(ROOT).as_posix()
-    made = " ".join(f"{place}/figures/{figure.name}.png" for figure in figures)
+    made = " ".join(f"{RESULTS}/figures/{figure.name}.png" for figure in figures)
     words = kind.replace("-", " ")
     pictures = [f"![{figure.name}](../{place}/figures/{figure.name}.png)" for figure in figures]
     numbers = ", ".join(f"[{figure.name}](../{place}/figures/{figure.name}.csv)" for figure in figures)
@@ -91,7 +92,7 @@ def beyond() -> str:
     for study, figure in _beyond():
         name = f"{study}-{figure.name}"
         command = (
-            f"snakemake --cores all results/studies/{study}/figures/{figure.name}.png "
+            f"snakemake --cores all {Places(study).apart}/figures/{figure.name}.png "
             f"--configfile params/{study}.yaml"
         )
         words = f"{figure.kind.replace('-', ' ').capitalize()} ({study})"
@@ -114,7 +115,7 @@ def copy_pictures() -> None:
     """Copy what those studies have made here; without their results the copies stay as they are."""
     for study, figure in _beyond():
         for suffix in ("png", "csv"):
-            made = ROOT / "results" / "studies" / study / "figures" / f"{figure.name}.{suffix}"
+            made = ROOT / Places(study).apart / "figures" / f"{figure.name}.{suffix}"
             if made.is_file():
                 PICTURES.mkdir(exist_ok=True)
                 shutil.copyfile(made, PICTURES / f"{study}-{figure.name}.{suffix}")
@@ -129,7 +130,7 @@ def filled(page: str, named: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    for page, named in blocks(ROOT / "results").items():
+    for page, named in blocks(DEMO).items():
         (ROOT / page).write_text(filled(page, named), encoding="utf-8")
     copy_pictures()
     DRAWING.write_text(draw_packages.drawing(), encoding="utf-8")

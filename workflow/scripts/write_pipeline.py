@@ -28,6 +28,7 @@ from sphere_repro.study.files import (  # noqa: E402
     Step,
     StudyFiles,
     archive_file,
+    verdict_file,
 )
 
 UP = "../../.."  # from a pipeline's folder to the root, where every stage works
@@ -66,7 +67,8 @@ class Pipeline:
             found[f"score-{run}"] = self._scored("score", run)
         if self.files.measured:
             found["uniformity"] = self._uniformity()
-        return found | {"tables": self._tables(), "figures": self._figures()}
+        found |= {"tables": self._tables(), "figures": self._figures()}
+        return found | ({"reproduction": self._reproduction()} if self._is_kept else {})
 
     def _stage(self, cmd: str, deps: Iterable[str], outs: Iterable[Any], **more: Any) -> Stage:
         stage = {} if self.default else {"wdir": UP}
@@ -143,33 +145,47 @@ class Pipeline:
         published = ["params/expected.yaml", catalogue.RIVALS]
         deps = [*scores, *judged, *images, *made_by, "src/sphere_repro", *published]
         names = ("fid_table.csv", "fid_table.json", "claims.json", "claims.md", "claims.csv")
-        outs = [self._shown(f"{self.place}/{name}") for name in (*names, "tables")]
-        metrics = [self._shown(f"{self.place}/metrics.json")]
+        outs = [f"{self.place}/{name}" for name in (*names, "tables")]
+        metrics = [_kept(f"{self.place}/metrics.json")]
         return self._stage(self._run(f"tables{self._apart}"), deps, outs, metrics=metrics)
 
     def _figures(self) -> Stage:
         figures = catalogue.wanted(self.files).values()
         inputs = self._folders(path for figure in figures for path in figure.inputs.values())
         deps = [f"{self.places.jobs}/figures.json", *inputs, "src/sphere_repro/figures", "notebooks"]
-        pages = [self._shown(f"{self.place}/pages")] if any(catalogue.page_files(self.files, "")) else []
+        pages = [f"{self.place}/pages"] if any(catalogue.page_files(self.files, "")) else []
         outs = [*self._drawn(), *pages, f"{self.place}/notebooks"]
         return self._stage(self._run(f"figures{self._apart}"), deps, outs)
 
-    def _drawn(self) -> list[Stage]:
-        """The files of figures: those of the default study are under git, PDFs excepted, which DVC keeps."""
+    def _drawn(self) -> list[str]:
+        """The files of figures. The default study's folder may hold those of another that ran there."""
         if not self.default:
-            return [_kept(f"{self.place}/figures")]
-        names = [path.removesuffix(".png") for path in catalogue.figure_files(self.files, self.place)]
-        shown = [_kept(f"{name}{form}", cache=False) for name in names for form in (".png", ".csv", ".json")]
-        return shown + [_kept(f"{name}.pdf") for name in names]
+            return [f"{self.place}/figures"]
+        names = [path.removesuffix(".png") for path in self._pictures]
+        return [f"{name}{form}" for name in names for form in (".png", ".csv", ".json", ".pdf")]
+
+    def _reproduction(self) -> Stage:
+        numbers = [f"{path.removesuffix('.png')}.csv" for path in self._pictures]
+        made = [f"{self.place}/{name}" for name in ("fid_table.csv", "claims.csv", "tables")]
+        drawn = numbers if self.default else [f"{self.place}/figures"]
+        records = self._folders(self.files.made_by())
+        deps = [self.places.kept, *made, *drawn, *records, "src/sphere_repro/results"]
+        verdict = verdict_file(self.place)
+        outs = [verdict, *(verdict.replace(".json", form) for form in (".csv", ".md"))]
+        return self._stage(self._run(verdict), deps, outs)
+
+    @property
+    def _pictures(self) -> list[str]:
+        return catalogue.figure_files(self.files, self.place)
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether there are results to hold the study's against."""
+        return (ROOT / self.places.kept / "fid_table.csv").is_file()
 
     @property
     def _apart(self) -> str:
         return "" if self.default else "_apart"
-
-    def _shown(self, path: str) -> Stage:
-        """An output that is small and under git, where the study is the default one."""
-        return _kept(path, cache=False) if self.default else _kept(path)
 
     def _folders(self, paths: Iterable[str]) -> list[str]:
         """`paths`, those in an output folder named by it: DVC is told of the folder."""

@@ -38,7 +38,7 @@ def write_overview(folder: Path, study: str, configfile: str, *, notebooks: bool
         .render(
             study=study,
             about=_about(record),
-            reproduction=_reproduction(folder),
+            reproduction=_reproduction(folder, study),
             claims=_claims(folder / CLAIMS),
             tables=[read_table(path) for path in sorted((folder / "tables").glob("*.csv"))],
             figures=read_figures(folder, configfile),
@@ -82,10 +82,14 @@ def _about(record: Mapping[str, Any]) -> dict[str, str]:
         raise UserError(f"fid_table.json is no record of a table ({error}). Make it again.") from error
 
 
-def _reproduction(folder: Path) -> dict[str, Any] | None:
-    """What `sphere-repro compare` found; None where there is nothing to compare with."""
+def _reproduction(folder: Path, study: str) -> dict[str, Any] | None:
+    """What `sphere-repro compare` found; None where there is nothing to compare with.
+
+    `results` is the folder of whichever study ran last: what was found of another one says nothing here.
+    """
     path = folder / REPRODUCTION
-    return dict(read_json(path)) if path.is_file() else None
+    found = dict(read_json(path)) if path.is_file() else {}
+    return found if found.get("study") == study else None
 
 
 def _claims(path: Path) -> Sequence[Mapping[str, Any]]:

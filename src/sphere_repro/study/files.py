@@ -23,6 +23,7 @@ from sphere_repro.study.samples_job import drawn_together
 DEFAULT_STUDY = "params/demo.yaml"
 PREPARED = "data/prepared"
 RESULTS = "results"  # tables and figures of the study that ran last
+REFERENCE = "reference"  # results that git keeps, to hold others against
 NOTHING: Mapping[str, str | None] = MappingProxyType({})
 
 
@@ -41,6 +42,11 @@ class Places:
     def apart(self) -> str:
         """Folder of tables and figures that no other study replaces (`make pipeline`)."""
         return f"{RESULTS}/studies/{self.study}"
+
+    @property
+    def kept(self) -> str:
+        """Folder of the study's results that git keeps, where somebody kept some."""
+        return f"{REFERENCE}/{self.study}"
 
     @cached_property
     def judged(self) -> str:
@@ -114,6 +120,11 @@ def record_of(path: str) -> str:
 def table_files(place: str) -> list[str]:
     """The tables in `place` that say everything."""
     return [f"{place}/fid_table.csv", f"{place}/claims.json"]
+
+
+def verdict_file(place: str) -> str:
+    """How the tables and figures in `place` compare with those that were kept."""
+    return f"{place}/reproduction.json"
 
 
 @dataclass(frozen=True)

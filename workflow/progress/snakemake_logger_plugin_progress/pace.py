@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 # Rules that only name targets do nothing, and are not counted.
 TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", "tables_apart"}
-TARGETS |= {"figures", "figures_apart"}
+TARGETS |= {"figures", "figures_apart", "verdict_apart"}
 
 
 @dataclass(frozen=True)
