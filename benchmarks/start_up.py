@@ -32,7 +32,7 @@ COMMANDS = {
 # what no job needs before it begins, but where it says so
 HEAVY = ("torch", "torch._dynamo", "sympy", "scipy.stats", "sklearn", "skimage", "torchvision", "diffusers")
 OF_RUN = "--study params/smoke.yaml --run digits"
-SETS = ("reconstruction", "generation-1", "generation-4-fixed-shared")
+SETS = ("reconstruction", "generation-1", "generation-4-fixed-shared", "prior-path")
 FOLDER = "{folder}"
 BEFORE = (
     f"prepare {OF_RUN} --out {FOLDER}/data.zip",

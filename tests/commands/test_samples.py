@@ -21,7 +21,7 @@ from sphere_repro.study import jobs
 from sphere_repro.study.config import load_study
 from sphere_repro.study.samples_job import samples_job
 
-SETS = ("reconstruction", "generation-1", "generation-4-fixed-shared")
+SETS = ("reconstruction", "generation-1", "generation-4-fixed-shared", "prior-path")
 
 
 class Place:
@@ -181,7 +181,7 @@ def test_an_interruption_loses_no_finished_set_and_leaves_none_before_all_are_dr
         assert place.samples() == 130
     assert place.drawn == list(SETS[:2]) and place.there() == {}
     assert place.samples() == 0
-    assert place.drawn == [SETS[2]] and len(place.there()) == 6
+    assert place.drawn == list(SETS[2:]) and len(place.there()) == 8
     assert not list((place.folder / "state/samples").iterdir())
 
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from cleanfid.fid import frechet_distance as cleanfid_distance
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sphere_repro.metrics import frechet
@@ -107,6 +107,7 @@ def test_small_groups_agree_with_eigenvalues(
         make_statistics(draw(count, dimension, seed + each).features * slopes)
         for each, count in enumerate((2 * dimension + 1, dimension + more))
     )
+    assume(len(generated) >= 2 * size)
     groups = jackknife_groups(len(generated), len(generated) // size, np.random.default_rng(seed))
     reference = FrechetReference.of(real)
     fast = frechet._estimate_of_small_groups(reference, generated, groups)

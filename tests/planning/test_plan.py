@@ -115,7 +115,7 @@ def test_the_command_prints_a_table_and_returns_0(
     assert text.startswith("Study smoke on h100 (67.0 TFLOP/s float32, 990 TFLOP/s bfloat16; data sheet")
     assert "at 35 % of that" in text and "time is an estimate" in text and "DOES NOT FIT" not in text
     rows = [line for line in text.splitlines() if line.startswith("  ")]
-    assert len(rows) == 15 + 3 and "63 507" in text  # jobs, and what is to do of two runs and the study
+    assert len(rows) == 17 + 3 and "63 507" in text  # jobs, and what is to do of two runs and the study
     assert not list(tmp_path.iterdir()), "nothing is started and nothing is written"
 
 

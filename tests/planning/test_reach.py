@@ -107,5 +107,5 @@ def test_check_and_plan_show_both_and_warn(tmp_path: Path, monkeypatch: pytest.M
 def test_check_of_a_good_study_warns_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     demo = str(ROOT / "params/demo.yaml")
     text = cli.verbs()["check"].run(cli.parser().parse_args(["check", demo]))
-    assert "training: 896 steps of 32 images, rate 0.002 (0.016 · 32/256)" in text
+    assert "training: 1680 steps of 32 images, rate 0.006 (0.048 · 32/256)" in text
     assert "far below" not in text

@@ -150,7 +150,7 @@ def test_jobs(tmp_path) -> None:
     assert list(committed) == [*found, *(f"dry run, {runs} runs" for runs in benchmark.RUNS)]
     assert all(0 < row["least"] <= row["median"] for row in found.values())
     sets = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("together",)]
-    assert len(sets[0]) == 8 and (tmp_path / "a.ipynb").is_file()
+    assert len(sets[0]) == 10 and (tmp_path / "a.ipynb").is_file()
 
 
 def test_the_search_is_a_study_of_the_demos_runs(tmp_path) -> None:
