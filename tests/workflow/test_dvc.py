@@ -278,7 +278,7 @@ def test_a_study_that_leaves_defaults_out_has_a_pipeline(tmp_path):
     stale = run(folder, "dvc", "status", path).stdout
     assert "up to date" not in stale and "params/short.yaml" in stale
     assert "seed" in run(folder, "dvc", "params", "diff").stdout
-    run(folder, "dvc", "repro", "-q", path)
+    run(folder, "dvc", "repro", "-q", f"{path}:train-digits")
     record = json.loads((folder / "results/short/digits/model.json").read_text())
     assert record["job"]["seed"] == [1]
     run(folder, "dvc", "status")
