@@ -81,6 +81,8 @@ def reduced(paper: dict[str, Any]) -> dict[str, Any]:
         entry["execution"]["micro_batch_size"] = 2
         entry["loss"]["perceptual"] = {"network": "efficientnet-lite1", "size": 16}
         entry["sampling"]["count"] = 12
+        if "prior_path" in entry["sampling"]:
+            entry["sampling"]["prior_path"] = {"paths": 2, "points": 3}
         if "replicates" in entry:
             entry["replicates"] = 2
         if "generations" in entry["sampling"]:
