@@ -32,6 +32,6 @@ rule reproduction:
     conda:
         ENVIRONMENT
     params:
-        kept=places.kept,
+        kept=lambda wildcards: places.kept,
     shell:
         "python -m sphere_repro compare {params.kept:q} {wildcards.place} --log {log} --out {output.record}"
