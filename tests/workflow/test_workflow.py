@@ -94,12 +94,12 @@ def test_one_set_of_other_parameters_is_drawn_alone(workspace):
     study = changed_steps(workspace)
     assert "uniformity digits" not in pending(workspace, study=study)
     snakemake(workspace, "tables", study=study, check=True)
-    assert "1 of 3 sets drawn" in (workspace / "logs/samples/digits.log").read_text()
+    assert "1 of 4 sets drawn" in (workspace / "logs/samples/digits.log").read_text()
     assert {name: (samples / name).read_bytes() for name in before} == before
     assert (samples / "generation-3-fixed-shared.zip").is_file()
     wanted = "results/smoke/digits/samples/generation-1.zip"
     snakemake(workspace, wanted, "--force", study=study, check=True)
-    assert "1 of 3 sets drawn" in (workspace / "logs/samples/digits.log").read_text()
+    assert "1 of 4 sets drawn" in (workspace / "logs/samples/digits.log").read_text()
     assert (workspace / wanted).read_bytes() == before["generation-1.zip"]
 
 
