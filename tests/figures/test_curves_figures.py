@@ -246,6 +246,14 @@ def test_same_results_same_bytes_and_nothing_cut_off(name: str, tmp_path: Path) 
     assert min(pixels[0].min(), pixels[-1].min(), pixels[:, 0].min(), pixels[:, -1].min()) == 255
 
 
+def test_a_figure_that_is_saved_twice_is_one_picture(tmp_path: Path) -> None:
+    """A second layout would move things: the notebook shows the figure before the workflow saves it."""
+    drawn = refinement.figure(refined(tmp_path))
+    first = style.png(drawn)
+    style.pdf(drawn)
+    assert style.png(drawn) == first
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
     single = scored(tmp_path / "digits.json", {plain(1): 300})
     for module, words_of in (

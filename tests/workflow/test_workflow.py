@@ -253,7 +253,7 @@ def test_touched_files_of_the_same_content_make_nothing_old(workspace):
 def test_notebooks_hold_their_figures(finished):
     notebooks = sorted(path.stem for path in finished.glob("results/notebooks/*.ipynb"))
     figures = sorted(path.stem for path in finished.glob("results/figures/*.png"))
-    assert notebooks == figures and len(figures) == 9
+    assert notebooks == figures and len(figures) == 10
     for path in finished.glob("results/notebooks/*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         kinds = {

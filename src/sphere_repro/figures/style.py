@@ -188,6 +188,7 @@ def _render(drawn: Figure, form: str) -> bytes:
     buffer = io.BytesIO()
     with house():
         drawn.savefig(buffer, format=form, dpi=RESOLUTION, metadata=dict.fromkeys(unsaid), facecolor="white")
+    drawn.set_layout_engine("none")  # it would move things again, and the next file would be another picture
     return buffer.getvalue()
 
 
