@@ -224,14 +224,7 @@ class _Scorer:
         that all this is of.
         """
         groups = self._groups(archive)
-        features = extract(
-            archive,
-            self.extractor,
-            batch_size=self.score.batch_size,
-            device=self.device,
-            label=label,
-            kept=kept,
-        )
+        features = self._features(archive, label, kept)
         frechet = frechet_estimate(self.reference, make_statistics(features), groups)
         measured = {
             "count": len(archive),
@@ -244,6 +237,17 @@ class _Scorer:
             **({"surest": self.judge.surest(features, archive) if self.judge else None} if generated else {}),
         }
         return measured, features
+
+    def _features(self, archive: ImageArchive, label: str, kept: Kept | None) -> NDArray[np.float32]:
+        """Features (n, D) of an archive's images, those that an interrupted job has kept among them."""
+        return extract(
+            archive,
+            self.extractor,
+            batch_size=self.score.batch_size,
+            device=self.device,
+            label=label,
+            kept=kept,
+        )
 
     def path(
         self, archive: ImageArchive, inputs: ScoreInputs, empty: Emptiness, kept: Kept | None
@@ -261,14 +265,7 @@ class _Scorer:
                 "the study that is scored."
             )
         label = f"{inputs.run} {PRIOR_PATH}"
-        features = extract(
-            archive,
-            self.extractor,
-            batch_size=self.score.batch_size,
-            device=self.device,
-            label=label,
-            kept=kept,
-        )
+        features = self._features(archive, label, kept)
         found = empty.of_paths(empty.look(features), asked.points)
         return {"paths": asked.paths, "points": asked.places, "measures": found}
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sphere_repro.errors import UserError
+from sphere_repro.results.result_tree import read_rows
 from sphere_repro.results.tables import rounded, with_error
 
 ERROR = " se"  # a column of this ending is the standard error of the one before
@@ -37,15 +36,8 @@ def read_table(path: Path) -> Table:
     Raises:
         UserError: it cannot be read.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines)
-            found = list(reader)
-            names = list(reader.fieldnames or [])
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{path} is no table ({error}). Make it again.") from error
-    if any(None in row or None in row.values() for row in found):
-        raise UserError(f"{path} is damaged: a row has more or fewer cells than its head. Make it again.")
+    found = read_rows(path)
+    names = list(found[0]) if found else []
     errors = {name for name in names if name.endswith(ERROR) and name.removesuffix(ERROR) in names}
     heads = [name for name in names if name not in errors and any(row[name] for row in found)]
     rows = [[_cell(row[head], row.get(f"{head}{ERROR}", "")) for head in heads] for row in found]

@@ -73,7 +73,7 @@ def read_tree(folder: Path) -> ResultTree:
         UserError: there is no table of scores, or a file is damaged.
     """
     if folder.suffix == ".csv":
-        rows = _rows(folder)
+        rows = read_rows(folder)
         return ResultTree(folder, _study(rows), dict(_named(folder.name, rows)), {})
     table = folder / TABLE
     if not table.is_file():
@@ -81,14 +81,14 @@ def read_tree(folder: Path) -> ResultTree:
             f"{folder} holds no {TABLE}: name the folder of a finished study's tables (results, "
             "results/studies/NAME, reference/NAME), or a table."
         )
-    rows = _rows(table)
+    rows = read_rows(table)
     study = _study(rows)
     numbers = dict(_named(TABLE, rows))
     for path in sorted((folder / "tables").glob("*.csv")):
         if not path.name.startswith(REPEATED):
-            numbers |= _numbers(f"tables/{path.name}", _rows(path))
+            numbers |= _numbers(f"tables/{path.name}", read_rows(path))
     figures = {
-        path.stem: _numbers(f"figures/{path.name}", _rows(path))
+        path.stem: _numbers(f"figures/{path.name}", read_rows(path))
         for path in sorted((folder / "figures").glob("*.csv"))
     }
     return ResultTree(folder, study, numbers, _verdicts(folder / CLAIMS), figures, read_bits(folder, study))
@@ -133,8 +133,8 @@ def origin_of(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV.
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV, each cell by its column, as text.
 
     Raises:
         UserError: it cannot be read, or its rows are of unequal length.
@@ -195,7 +195,7 @@ def _number(cell: str) -> float | None:
 def _verdicts(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    rows = _rows(path)
+    rows = read_rows(path)
     try:
         return {
             SEPARATOR.join(filter(None, (row["claim"], row["run"], row["metric"]))): row["verdict"]
