@@ -21,7 +21,7 @@ from sphere_repro import __version__
 from sphere_repro.commands.files import keep_inputs
 from sphere_repro.commands.verb import Verb, at_most
 from sphere_repro.errors import UserError
-from sphere_repro.machine import slurm
+from sphere_repro.machine import portable, slurm
 from sphere_repro.machine.allocator import keep_freed_memory
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.notes import note, print_anything
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     verb = verbs()[options.verb]
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
+    if verb.portable(options):
+        portable.pin()
     with interruptible(ends=arguments is None):  # temporary files are removed on the way out
         return _status(verb, options)
 

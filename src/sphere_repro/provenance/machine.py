@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sphere_repro.machine import portable
+
 ASKING_SECONDS = 20
 
 
@@ -20,8 +22,9 @@ def machine() -> dict[str, Any]:
     """Facts on this machine; those that torch tells only where torch is at work in this process.
 
     Returns:
-        processor, system; with torch: instructions (the set that its CPU kernels use), threads, and on a
-        machine with GPUs gpu, driver, cuda, cudnn, and whether TF32 stands in for float32.
+        processor, system; with torch: instructions (the set that its CPU kernels use), portable (whether
+        all libraries keep to it, `machine.portable`), threads, and on a machine with GPUs
+        gpu, driver, cuda, cudnn, and whether TF32 stands in for float32.
     """
     found: dict[str, Any] = {"processor": _processor(), "system": f"{platform.system()} {platform.release()}"}
     torch = sys.modules.get("torch")
@@ -29,6 +32,7 @@ def machine() -> dict[str, Any]:
         return found
     found |= {
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "portable": portable.pinned(),
         "threads": torch.get_num_threads(),
     }
     with contextlib.suppress(RuntimeError, AssertionError):  # a GPU that fails now costs no result

@@ -94,6 +94,6 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[f
 
 
 def _doubled_ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    """Twice the ranks (those of ties their mean): whole numbers, so that orders which tie are equal in sum."""
+    """Twice the ranks (those of ties their mean): whole numbers, so that orders that tie have equal sums."""
     ranks: NDArray[np.float64] = 2 * stats.rankdata(values)
     return ranks

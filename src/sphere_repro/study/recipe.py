@@ -174,6 +174,14 @@ class Execution(Strict):
             reason="faster after some minutes of compiling; small runs, as the demo's, start at once"
         ),
     )
+    portable: bool = Field(
+        True,
+        description="on a CPU, keep to kernels of every x86-64 machine since 2015: the same bits on each",
+        json_schema_extra=ledger(
+            reason="costs nothing measurable at the demo's shapes (docs/performance.md); not of compiled "
+            "networks, nor on GPUs; other jobs always keep to them"
+        ),
+    )
     checkpoint_seconds: Positive = Field(
         300.0,
         description="seconds between resumable checkpoints, at least",
