@@ -32,7 +32,7 @@ SNAKEMAKE = $(call run_study,$(STUDY))
 # last lines of a study that has results to be held against
 tell_verdict = exec python workflow/scripts/tell_verdict.py $(call quoted,$(1))
 
-.PHONY: help env parameters demo demo-inception gallery evening pipeline report reference docs test lint format lock clean other-torch
+.PHONY: help env parameters demo demo-inception gallery evening deviations pipeline report reference docs test lint format lock clean other-torch
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -40,6 +40,7 @@ help:
 	@echo 'make demo-inception   score the finished demo with Inception as well (about an hour on 2 cores)'
 	@echo 'make gallery          curves that the demo has no time for: schemes, guidance, the trade-off of VAEs (15 minutes on 2 cores)'
 	@echo 'make evening          the demo trained ten times as long: what the method does (about an hour on 2 cores)'
+	@echo 'make deviations       how far trainings of the demo lie apart: five of each run (about an hour on 2 cores)'
 	@echo 'make report           results/report.html and results/index.html, of the finished demo'
 	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
 	@echo 'make reference        keep the finished demo in reference/demo, which later results are held against'
@@ -74,6 +75,11 @@ evening: STUDY = params/evening.yaml
 evening: env
 	$(SNAKEMAKE) tables_apart figures_apart verdict_apart
 	@$(call tell_verdict,$(STUDY)) results/studies/evening
+
+deviations: STUDY = params/demo-replicates.yaml
+deviations: env
+	$(SNAKEMAKE) tables_apart
+	python workflow/scripts/keep_deviations.py $(call quoted,$(STUDY)) params/demo.yaml
 
 report: env demo
 	$(SNAKEMAKE) --report results/report.html

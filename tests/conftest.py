@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
@@ -23,11 +24,6 @@ settings.load_profile("shared")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-from sphere_repro.machine import portable  # noqa: E402
-
-portable.pin()  # before NumPy is loaded, as the command line does
-import numpy as np  # noqa: E402
-
 # A shell that starts tests in the background, or nohup, has them and all that they start ignore these.
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:

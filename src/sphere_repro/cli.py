@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = list(sys.argv[1:] if arguments is None else arguments)  # for processes that help
     verb = verbs()[options.verb]
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
-    if verb.portable(options):
-        portable.pin()
+    portable.pin()
     with interruptible(ends=arguments is None):  # temporary files are removed on the way out
         return _status(verb, options)
 

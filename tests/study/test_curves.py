@@ -8,6 +8,7 @@ from conftest import ROOT
 from sphere_repro.study import catalogue, curves, jobs
 from sphere_repro.study.config import load_study
 from sphere_repro.study.files import StudyFiles
+from sphere_repro.study.replicates import run_of
 
 
 def of(name: str) -> StudyFiles:
@@ -103,6 +104,17 @@ def test_the_evening_is_the_demos_recipe_for_longer() -> None:
         assert ours.training.epochs >= 10 * theirs.training.epochs
         longer = {"epochs": theirs.training.epochs, "warmup_epochs": theirs.training.warmup_epochs}
         assert ours.model_copy(update={"training": ours.training.model_copy(update=longer)}) == theirs, run
+
+
+def test_the_replicates_are_the_demos_runs() -> None:
+    demo = load_study(ROOT / "params/demo.yaml")
+    replicates = load_study(ROOT / "params/demo-replicates.yaml")
+    assert {run_of(name) for name in replicates.runs} == set(demo.runs)
+    assert len(replicates.runs) == 5 * len(demo.runs)
+    for name, run in demo.runs.items():
+        assert jobs.train_job(replicates, name) == jobs.train_job(demo, name)
+        assert replicates.runs[name].sampling == run.sampling
+    assert (replicates.score, replicates.uniformity) == (demo.score, demo.uniformity)
 
 
 def test_the_gallery_is_of_the_demos_model() -> None:

@@ -46,6 +46,16 @@ def test_jobs_load_what_they_need_and_no_more(tmp_path: Path) -> None:
     assert not (tmp_path / "new.zip").exists()
 
 
+def test_portable(tmp_path: Path) -> None:
+    benchmark = load("portable")
+    options = ["--study", str(benchmark.study(tmp_path, 0.1)), "--run", "digits"]
+    benchmark.python(["prepare", *options, "--out", str(tmp_path / "data.zip")], {})
+    found = benchmark.costs(tmp_path, 1, benchmark.FEW)
+    assert list(found) == list(benchmark.SETTINGS) and all(row["cpu_seconds"] > 0 for row in found.values())
+    chosen = benchmark.SETTINGS["portable"]
+    assert benchmark.bits(tmp_path, chosen) == benchmark.bits(tmp_path, chosen, ["env"])
+
+
 def test_training() -> None:
     benchmark = load("training")
     job = benchmark.without_perceptual(train_job(load_study(ROOT / "params/smoke.yaml"), "digits"), 8)

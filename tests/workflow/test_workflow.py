@@ -19,6 +19,7 @@ from conftest import SMOKE, copy_checkout, pending, run, snakemake
 from data import replicas
 from data.server import Faults, serving
 from sphere_repro.data.archive import ImageArchive
+from sphere_repro.machine import portable
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.study import catalogue
 from sphere_repro.study.config import load_study
@@ -337,6 +338,18 @@ def cats(place):
         path = place / ("sleeping" if index % 2 else "awake") / f"{index}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).save(path)
+
+
+def test_a_portable_study_is_computed_so_and_nothing_is_old_for_it(workspace):
+    path = workspace / SMOKE
+    path.write_text("execution: {portable: true}\n" + path.read_text())
+    assert pending(workspace) == set()
+    model = "results/smoke/digits/model.safetensors"
+    before = json.loads((workspace / model).with_suffix(".json").read_text())["machine"]
+    (workspace / model).unlink()
+    snakemake(workspace, model, check=True)
+    after = json.loads((workspace / model).with_suffix(".json").read_text())["machine"]
+    assert (before["portable"], after["portable"]) == (False, portable.possible())
 
 
 def test_one_study_may_use_images_in_several_ways(tmp_path):

@@ -61,8 +61,9 @@ ENVIRONMENT = braced(str(Path(workflow.basedir) / "environment.yml"))
 # The package is found in the checkout, installed or not.
 # The shell becomes the job, which ends when Snakemake ends, however that came about.
 PYTHONPATH = braced(shlex.quote(str(PACKAGE.parent)))
+PORTABLE = " SPHERE_REPRO_PORTABLE=1" if study.execution.portable else ""
 shell.prefix(
-    f"export PYTHONPATH={PYTHONPATH} PYTHONNOUSERSITE=1 SPHERE_REPRO_TIED=1; exec "
+    f"export PYTHONPATH={PYTHONPATH} PYTHONNOUSERSITE=1 SPHERE_REPRO_TIED=1{PORTABLE}; exec "
 )
 
 places = files.places

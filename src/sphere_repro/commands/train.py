@@ -13,7 +13,6 @@ from sphere_repro.commands import job as jobs_of
 from sphere_repro.commands import records
 from sphere_repro.commands.verb import Verb
 from sphere_repro.commands.workers import launched
-from sphere_repro.errors import UserError
 from sphere_repro.machine import gpus
 from sphere_repro.machine.launch import Workers
 from sphere_repro.machine.notes import note, notice
@@ -58,14 +57,6 @@ def _execution(o: argparse.Namespace) -> Execution:
     if o.execution is not None:
         return parse(Execution, jobs_of.json_object(o.execution, "--execution"), "--execution")
     return load_study(o.study).runs[o.run].execution if o.study is not None else Execution()
-
-
-def portable(o: argparse.Namespace) -> bool:
-    """Whether the execution asks for the same bits on every machine; what is wrong with it, `run` tells."""
-    try:
-        return _execution(o).portable
-    except (UserError, KeyError):
-        return True
 
 
 def train(job: TrainJob, files: Files, device: str, execution: Execution, log: Path | None = None) -> str:
@@ -139,4 +130,4 @@ def estimates(job: TrainJob, execution: Execution) -> Estimates:
     return Estimates(flops_per_image, memory_advice)
 
 
-VERB = Verb("train", "train a run", add_options, run, beside=(".json",), takes_turns=True, portable=portable)
+VERB = Verb("train", "train a run", add_options, run, beside=(".json",), takes_turns=True)

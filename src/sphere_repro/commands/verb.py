@@ -10,11 +10,6 @@ DEVICE = "auto, cpu, cuda, cuda:1, … (default auto)"
 MORE_MEMORY = "Use a machine with more of it."
 
 
-def always(_options: argparse.Namespace) -> bool:
-    """Yes, whatever the options say."""
-    return True
-
-
 @dataclass(frozen=True)
 class Verb:
     """One verb: how it is called, and how it is carried out.
@@ -28,7 +23,6 @@ class Verb:
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], str]
     torch: bool = True  # whether it computes with torch, whose threads are then set before it runs
-    portable: Callable[[argparse.Namespace], bool] = always  # keep to kernels that all machines have?
     device: str = DEVICE  # help of --device
     beside: tuple[str, ...] = ()  # suffixes of what it writes beside --out under the same name
     out_of_memory: str = MORE_MEMORY  # what then helps

@@ -1,11 +1,12 @@
-"""The same bits on every x86-64 processor: libraries kept to instructions that all of ten years have.
+"""The same bits on every x86-64 processor: libraries kept to kernels that all of ten years have.
 
 Each library that computes here looks at the processor and takes the widest kernels it has, whose sums round
-in another order. `pin` has them all take those of AVX2 and FMA (Intel since 2013, AMD since 2015).
+in another order. `pin` has them all take those of AVX2 (Intel since 2013, AMD since 2015), and MKL, whose
+choice also depends on the maker and the caches, those of its compatible mode.
 
-How far that goes was measured (docs/performance.md): models and samples have the same bits on AMD's Zen 4 and
-on emulated processors of Intel and AMD; what MKL computes in float64, as distances, may differ in its last
-digits. Kernels that are made on the spot (`execution.compile`) and those of a GPU are not concerned.
+Measured (docs/performance.md): models and images have the same bits on AMD's Zen 4 and on an emulated
+processor of Intel (Haswell). With MKL's AVX2 mode, which costs little, narrow products still differ. Kernels
+that are made on the spot (`execution.compile`) and those of a GPU are not concerned.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import platform
 import sys
 from collections.abc import Mapping
 
-SWITCH = "SPHERE_REPRO_PORTABLE"  # 0: each library's own choice
+SWITCH = "SPHERE_REPRO_PORTABLE"  # 1: as a study's `execution.portable` does
 # Each is read when its library is loaded or first used, so they must be set before.
 VARIABLES: Mapping[str, str] = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels
-    "MKL_CBWR": "AVX2,STRICT",  # its products; without STRICT those of Intel's and AMD's processors differ
+    "MKL_CBWR": "COMPATIBLE",  # its products
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # its convolutions
     "OPENBLAS_CORETYPE": "Haswell",  # NumPy's and SciPy's products
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy's element-wise kernels
@@ -32,12 +33,12 @@ def possible() -> bool:
 
 
 def pin() -> None:
-    """Keep this process and those that it starts to the common kernels, but for what a person has set.
+    """Keep this process and those that it starts to the common kernels, where `SPHERE_REPRO_PORTABLE=1`.
 
-    Nothing happens on other processors, where `SPHERE_REPRO_PORTABLE=0`, and where NumPy or torch is at work:
+    What a person has set counts. Nothing happens on other processors, and where NumPy or torch is at work:
     half of the libraries would then keep their own.
     """
-    if possible() and os.environ.get(SWITCH) != "0" and not {"numpy", "torch"} & sys.modules.keys():
+    if possible() and os.environ.get(SWITCH) == "1" and not {"numpy", "torch"} & sys.modules.keys():
         for name, value in VARIABLES.items():
             os.environ.setdefault(name, value)
 

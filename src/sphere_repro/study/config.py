@@ -24,7 +24,7 @@ from sphere_repro.study.image_sets import Draws
 from sphere_repro.study.image_sources import check_image_sets, check_sources
 from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_perceptual_precision, check_terms
 from sphere_repro.study.prior_path import PRIOR_PATH
-from sphere_repro.study.recipe import Execution, Training
+from sphere_repro.study.recipe import Execution, StudyExecution, Training
 from sphere_repro.study.replicates import MOST_REPLICATES, is_replicate, name_of
 from sphere_repro.study.scoring import Score, Uniformity
 
@@ -250,6 +250,7 @@ class Study(Strict):
         description="every draw of the study derives from it",
         json_schema_extra=ledger(unit="1", reason="the released seeds are unknown"),
     )
+    execution: StudyExecution = StudyExecution()
     runs: dict[Name, Run] = Field(min_length=1)
     score: Score = Score()
     uniformity: Uniformity = Uniformity()

@@ -174,14 +174,6 @@ class Execution(Strict):
             reason="faster after some minutes of compiling; small runs, as the demo's, start at once"
         ),
     )
-    portable: bool = Field(
-        True,
-        description="on a CPU, keep to kernels of every x86-64 machine since 2015: the same bits on each",
-        json_schema_extra=ledger(
-            reason="costs nothing measurable at the demo's shapes (docs/performance.md); not of compiled "
-            "networks, nor on GPUs; other jobs always keep to them"
-        ),
-    )
     checkpoint_seconds: Positive = Field(
         300.0,
         description="seconds between resumable checkpoints, at least",
@@ -213,3 +205,16 @@ class Execution(Strict):
     def world_size(self) -> int:
         """Processes over all nodes."""
         return self.processes * self.nodes
+
+
+class StudyExecution(Strict):
+    """How all jobs of a study are computed, not what: a change here makes no result old."""
+
+    portable: bool = Field(
+        False,
+        description="on CPUs the same bits on every x86-64 machine since 2015: "
+        "all libraries keep to kernels that each of them has",
+        json_schema_extra=ledger(
+            reason="training takes 1.4 times as long (docs/performance.md); not of compiled networks or GPUs"
+        ),
+    )
