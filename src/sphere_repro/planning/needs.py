@@ -28,7 +28,6 @@ from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of
 from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate
-from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
@@ -139,7 +138,7 @@ def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
 
 def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
     shape, execution, batch = run.architecture, run.execution, run.recipe.batch_size
-    seen = optim.schedule(run.recipe, steps_per_epoch(images, batch)).total_steps * batch
+    seen = run.recipe.total_steps(steps_per_epoch(images, batch)) * batch
     terms = flops.perceptual_terms(shape, run.loss)
     distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size, terms) if terms else 0
     work, notes = training_cost.step_flops(run, distance or 0), []

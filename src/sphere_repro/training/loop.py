@@ -27,6 +27,7 @@ from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
 from sphere_repro.training.compiling import is_compiled, keep_compiled
+from sphere_repro.training.finished import Finished, about, state_file
 from sphere_repro.training.live import Reporter
 from sphere_repro.training.log import Row, is_logged
 from sphere_repro.training.meter import Meter
@@ -71,6 +72,11 @@ class Files:
     state: Path
     live: Path | None = None
 
+    @property
+    def finished(self) -> Path:
+        """Where the last state is kept, for a longer training."""
+        return state_file(self.model)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -110,9 +116,10 @@ def train(
     """Train `job` on a prepared archive; write the model file and the training log.
 
     A half-trained model lies in `files.state`, under a name derived from the job and the data, beside the
-    one before it, and is taken up again by the same command; both are removed when the model file is
-    complete. Where torchrun has started several processes, they share each batch; all have the same weights,
-    and the first one writes.
+    one before it, and is taken up again by the same command. When the model file is complete, the last is put
+    beside it, for a longer training to go on from (`execution.keep_state`), and the other removed. Where
+    torchrun has started several processes, they share each batch; all have the same weights, and the first
+    one writes.
 
     Args:
         job: what is trained.
@@ -133,14 +140,18 @@ def train(
         images = _checked_images(job, files.archive, world.size)
         with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
             perceptual = load_perceptual(job.loss.perceptual, device)
-        identity = _identity(job, files.archive)
-        saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity)
+        identity, origin = _identity(job, files.archive)
+        saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity, about(job, origin))
+        epoch = steps_per_epoch(len(images), job.training.batch_size)
+        finished = Finished(files.finished, job, saved.about["course"], epoch)
         with _alone(job, saved, world), _memory_told(job, device, estimates), deferred_interrupt() as stopped:
-            total = job.training.total_steps(steps_per_epoch(len(images), job.training.batch_size))
+            total = job.training.total_steps(epoch)
             compiled = is_compiled(job, execution, device, total)
             if compiled:
                 keep_compiled(files.state / COMPILED)
-            state = resumed_state(job, saved, device, world, execution.resume, compiled=compiled)
+            state = resumed_state(
+                job, saved, device, world, execution.resume, compiled=compiled, finished=finished
+            )
             resumed_at = state.step
             flops = estimates.flops_per_image if estimates else None
             meter = Meter(job, device, world.size, state.seconds, flops)
@@ -162,7 +173,7 @@ def train(
             if world.leads:
                 state.log.write(files.curves)
                 _write_model(files.model, job, state, images.class_names)
-                saved.remove()
+                _put_away(saved, finished, keep=execution.keep_state)
         return _result(state, resumed_at, meter, job, compiled=compiled) if world.leads else None
 
 
@@ -205,7 +216,7 @@ def _train_to_the_end(
     state: State, stepper: Stepper, meter: Meter, autosave: Autosave, reporter: Reporter | None
 ) -> None:
     """Take the steps that are left and save the state: a disk that is full then costs no training."""
-    job, total = stepper.job, stepper.schedule.total_steps
+    job, total = stepper.job, stepper.total_steps
     steps = range(state.step, total)
     bar = progress(steps, label=f"train {job.run}", total=total, unit="step", initial=state.step)
     for step in bar:
@@ -290,9 +301,22 @@ def _terms(job: TrainJob) -> tuple[str, ...]:
     return (*recon, "kl") if job.model.kind == "vae" else recon
 
 
-def _identity(job: TrainJob, archive: Path) -> str:
-    """Hash of what fixes the trained weights: parameters and data; how they are computed does not."""
-    return value_hash({"job": job.model_dump(mode="json"), "data": known_hash(archive)})
+def _put_away(saved: Saved, finished: Finished, *, keep: bool) -> None:
+    if keep:
+        finished.keep(saved)
+    else:
+        saved.remove()
+        finished.remove()
+
+
+def _identity(job: TrainJob, archive: Path) -> tuple[str, dict[str, str]]:
+    """Hash of what fixes the trained weights, parameters and files; how they are computed does not.
+
+    Returns:
+        It, and the hashes of the files.
+    """
+    origin = {"data": known_hash(archive)}
+    return value_hash({"job": job.model_dump(mode="json"), **origin}), origin
 
 
 def _check_weights(job: TrainJob, model: Autoencoder) -> None:
