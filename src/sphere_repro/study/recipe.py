@@ -20,6 +20,7 @@ from sphere_repro.strict import (
 )
 
 REFERENCE_BATCH = 256  # images; rates are stated for this batch
+LENGTH = ("epochs", "schedule_epochs")  # keys of `Training` that a training which goes on may change
 
 
 class Training(Strict):

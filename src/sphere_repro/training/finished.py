@@ -27,14 +27,6 @@ from sphere_repro.training.saved import ANYWAY, Saved, other_maker
 from sphere_repro.training.segments import Segment
 from sphere_repro.training.state import FORMAT, State
 
-SUFFIX = ".state.pt"
-LENGTH = ("epochs", "schedule_epochs")  # what a training that goes on may have another of
-
-
-def state_file(model: Path) -> Path:
-    """Where the last state of the training that made the model file `model` is kept."""
-    return model.with_suffix(SUFFIX)
-
 
 def about(job: TrainJob, origin: dict[str, Any]) -> dict[str, Any]:
     """What a state says besides of its training: `course`, a hash of all but its length, and the recipe.
@@ -43,10 +35,8 @@ def about(job: TrainJob, origin: dict[str, Any]) -> dict[str, Any]:
         job: what is trained.
         origin: hashes of what it is trained on and begins with.
     """
-    fields = job.model_dump(mode="json")
-    recipe = fields["training"]
-    course = {key: value for key, value in recipe.items() if key not in LENGTH}
-    return {"course": value_hash({"job": fields | {"training": course}, **origin}), "training": recipe}
+    course = value_hash({"job": job.course, **origin})
+    return {"course": course, "training": job.training.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)

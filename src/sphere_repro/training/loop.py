@@ -16,6 +16,7 @@ from sphere_repro.machine import devices
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.distributed import World, joined
 from sphere_repro.machine.locks import only_one
+from sphere_repro.machine.notes import notice
 from sphere_repro.machine.progress import progress
 from sphere_repro.machine.signals import deferred_interrupt
 from sphere_repro.models.autoencoder import Autoencoder
@@ -23,11 +24,13 @@ from sphere_repro.models.checkpoint import save_model
 from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.provenance.stamps import known_hash
 from sphere_repro.sampling.precision import computing
+from sphere_repro.study.files import state_of
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
+from sphere_repro.training import init_from
 from sphere_repro.training.compiling import is_compiled, keep_compiled
-from sphere_repro.training.finished import Finished, about, state_file
+from sphere_repro.training.finished import Finished, about
 from sphere_repro.training.live import Reporter
 from sphere_repro.training.log import Row, is_logged
 from sphere_repro.training.meter import Meter
@@ -75,7 +78,7 @@ class Files:
     @property
     def finished(self) -> Path:
         """Where the last state is kept, for a longer training."""
-        return state_file(self.model)
+        return Path(state_of(self.model.as_posix()))
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Result:
         processes: how many trained.
         compiled: whether the networks were, in this process.
         utilisation: share of the device's measured peak, 0…1; None where the training was too short to tell.
+        began_from: the files of the model that it started from, by name.
     """
 
     steps: int
@@ -103,6 +107,7 @@ class Result:
     processes: int
     compiled: bool
     utilisation: float | None
+    began_from: dict[str, Path]
 
 
 def train(
@@ -153,6 +158,10 @@ def train(
                 job, saved, device, world, execution.resume, compiled=compiled, finished=finished
             )
             resumed_at = state.step
+            if world.leads and job.init_from is not None and not resumed_at:
+                said = init_from.sentence(job.init_from, job.run)
+                notice(said)
+                tell(said)
             flops = estimates.flops_per_image if estimates else None
             meter = Meter(job, device, world.size, state.seconds, flops)
             autosave = Autosave(saved, stopped, execution, world)
@@ -249,6 +258,7 @@ def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob, *, compi
         processes=meter.processes,
         compiled=compiled,
         utilisation=speed.utilisation if speed else None,
+        began_from=init_from.begun_from(job.init_from),
     )
 
 
@@ -316,6 +326,8 @@ def _identity(job: TrainJob, archive: Path) -> tuple[str, dict[str, str]]:
         It, and the hashes of the files.
     """
     origin = {"data": known_hash(archive)}
+    if job.init_from is not None:
+        origin["init"] = init_from.content(job.init_from)
     return value_hash({"job": job.model_dump(mode="json"), **origin}), origin
 
 

@@ -20,8 +20,9 @@ from sphere_repro.provenance.maker import difference
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
+from sphere_repro.training.init_from import begun_state
 from sphere_repro.training.segments import Segment, continued, segment
-from sphere_repro.training.state import FORMAT, State, initial_state
+from sphere_repro.training.state import FORMAT, State
 
 if TYPE_CHECKING:
     from sphere_repro.training.finished import Finished
@@ -166,7 +167,7 @@ def resumed_state(
         UserError: no state can be read, or the last one is another job's or by other code, and `resume` does
             not say what to do; or the processes do not see the same files.
     """
-    state, found = initial_state(job, device), saved.steps()
+    state, found = begun_state(job, device), saved.steps()
     if not world.agree(next(iter(found), 0)):
         raise UserError(
             f"The processes that train {job.run} see different states in {saved.folder}. Give --state a "
