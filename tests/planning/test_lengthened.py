@@ -51,7 +51,7 @@ def told(study: Study) -> str:
 
 
 def test_a_longer_training_says_whether_it_goes_on(place: Path) -> None:
-    assert told(smoke(epochs=2, schedule_epochs=1)) == "goes on from 1 finished epochs, step 28"
+    assert told(smoke(epochs=2, schedule_epochs=1)) == "goes on from epoch 1, step 28"
     anew = told(smoke(epochs=2))
     assert anew.startswith("starts from step 0: from step ") and "training.schedule_epochs: 1 goes on" in anew
     assert "28 steps, more than 14" in told(smoke(epochs=0.5))
@@ -73,7 +73,7 @@ def test_the_plan_counts_what_is_left(place: Path) -> None:
     anew, more = train(smoke(epochs=3)), train(smoke(epochs=3, schedule_epochs=1))
     assert (anew.images, more.images) == (3 * 28 * 64, 2 * 28 * 64)
     assert more.flops * 3 == anew.flops * 2 and not more.done
-    assert any("goes on from 1 finished epochs" in note for note in more.notes)
+    assert any("goes on from epoch 1" in note for note in more.notes)
     assert any("starts from step 0" in note for note in anew.notes)
 
 
@@ -81,7 +81,7 @@ def test_check_says_it(place: Path) -> None:
     study = smoke(epochs=2, schedule_epochs=1).model_dump(mode="json", exclude_unset=True)
     (place / "study.json").write_text(json.dumps(study))  # which is YAML
     text = cli.verbs()["check"].run(cli.parser().parse_args(["check", "study.json"]))
-    assert "    goes on from 1 finished epochs, step 28\n" in text
+    assert "    goes on from epoch 1, step 28\n" in text
 
 
 # -- models to start from

@@ -66,7 +66,7 @@ def test_a_longer_training_goes_on_under_both(checkout: Path, how: str) -> None:
     dry = snakemake(checkout, "-n", MODEL, check=True).stdout
     assert "Updated input files: .state/jobs/results/smoke/digits/model.json" in dry
     check = run(checkout, "python", "-m", "sphere_repro", "check", SMOKE).stdout
-    assert f"goes on from 1 finished epochs, step {STEPS}" in check
+    assert f"goes on from epoch 1, step {STEPS}" in check
     if how == "snakemake":
         snakemake(checkout, MODEL, check=True)
     else:

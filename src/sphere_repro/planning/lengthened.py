@@ -32,7 +32,7 @@ class Lengthened:
     def __str__(self) -> str:
         if self.reason:
             return f"starts from step 0: {self.reason}"
-        return f"goes on from {self.epochs:g} finished epochs, step {self.steps}"
+        return f"goes on from epoch {self.epochs:g}, step {self.steps}"
 
 
 def lengthened(study: Study, name: str, images: int, folder: Path = Path()) -> Lengthened | None:

@@ -127,7 +127,7 @@ def _about(record: Link) -> list[str]:
     if isinstance(start := parameters.get("init_from"), dict):
         lines.append(f"starts from the raw weights of {start.get('run') or start['path']}")
     lines += [
-        f"goes on at step {segment['from_step']} from {segment['after_epochs']:g} finished epochs"
+        f"goes on from epoch {segment['after_epochs']:g}, step {segment['from_step']}, of a finished training"
         for segment in record.get("segments", ())
         if "after_epochs" in segment
     ]

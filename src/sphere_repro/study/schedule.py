@@ -64,7 +64,8 @@ def parting(before: Training, now: Training, steps_per_epoch: int) -> str:
     step = first_difference(*rates, taken)
     if step is None:
         return ""
-    told = f"from step {step} on its learning rate is not that of the finished {before.epochs:g} epochs"
+    finished = f"the finished training (epochs: {before.epochs:g})"
+    told = f"from step {step} on its learning rate is not that of {finished}"
     if taken == total:
         return told
     length = before.schedule_length

@@ -57,15 +57,15 @@ class Finished:
 
     def keep(self, saved: Saved) -> None:
         """Put the last of the states here, in the place of one before, and remove the others."""
-        last = next(iter(saved.steps().values()))
-        try:
-            with writing(self.path):
-                last.replace(self.path)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            with atomic_output(self.path) as temporary:  # on another file system
-                shutil.copyfile(last, temporary)
+        for last in [*saved.steps().values()][:1]:
+            try:
+                with writing(self.path):
+                    last.replace(self.path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                with atomic_output(self.path) as temporary:  # on another file system
+                    shutil.copyfile(last, temporary)
         saved.remove()
 
     def remove(self) -> None:
@@ -107,7 +107,7 @@ class Finished:
                 f"set runs.{run_of(run)}.execution.resume: {ANYWAY}'anew' starts from step 0."
             )
         state.restore(record)
-        notice(f"{run} goes on from {before.epochs:g} epochs (step {record['step']}, {self.path}).")
+        notice(f"{run} goes on from epoch {before.epochs:g}, step {record['step']} ({self.path}).")
         return now | {"after_epochs": before.epochs}
 
     def _read(self, state: State, resume: str) -> dict[str, Any] | None:
