@@ -252,7 +252,7 @@ def test_a_half_trained_state_comes_before_a_finished_one(tmp_path: Path) -> Non
     state = resumed_state(job, ended, CPU, World())
     state.step = 6
     ended.write(state.record("old"))
-    finished.keep(ended)
+    finished.replace(ended, keep=True)
     own = Saved(tmp_path / "new", "tiny-new", "new", said)
     assert resumed_state(job, own, CPU, World(), finished=finished).step == 6
     state.step = 9

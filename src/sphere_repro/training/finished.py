@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from sphere_repro.training.segments import Segment
 from sphere_repro.training.state import FORMAT, State
 
 
-def about(job: TrainJob, origin: dict[str, Any]) -> dict[str, Any]:
+def about(job: TrainJob, origin: Mapping[str, str]) -> dict[str, Any]:
     """What a state says besides of its training: `course`, a hash of all but its length, and the recipe.
 
     Args:
@@ -55,22 +56,27 @@ class Finished:
     course: str
     steps_per_epoch: int
 
-    def keep(self, saved: Saved) -> None:
-        """Put the last of the states here, in the place of one before, and remove the others."""
-        for last in [*saved.steps().values()][:1]:
-            try:
-                with writing(self.path):
-                    last.replace(self.path)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                with atomic_output(self.path) as temporary:  # on another file system
-                    shutil.copyfile(last, temporary)
+    def replace(self, saved: Saved, *, keep: bool) -> None:
+        """Put the last of the states of a training that has ended here, or keep none; remove the others.
+
+        What lay here belongs to a model that has been replaced.
+        """
+        last = next(iter(saved.steps().values()), None)
+        if keep and last is not None:
+            self._move(last)
+        else:
+            self.path.unlink(missing_ok=True)
         saved.remove()
 
-    def remove(self) -> None:
-        """The model beside is another now, and its state is not kept."""
-        self.path.unlink(missing_ok=True)
+    def _move(self, last: Path) -> None:
+        try:
+            with writing(self.path):
+                last.replace(self.path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with atomic_output(self.path) as temporary:  # on another file system
+                shutil.copyfile(last, temporary)
 
     def take_up(self, state: State, now: Segment, resume: str) -> Segment:
         """Restore the state if the job goes on from it, and say so; else leave `state` as it is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,7 +145,8 @@ def train(
         images = _checked_images(job, files.archive, world.size)
         with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
             perceptual = load_perceptual(job.loss.perceptual, device)
-        identity, origin = _identity(job, files.archive)
+        origin = _origin(job, files.archive)
+        identity = _identity(job, origin)
         saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity, about(job, origin))
         epoch = steps_per_epoch(len(images), job.training.batch_size)
         finished = Finished(files.finished, job, saved.about["course"], epoch)
@@ -182,7 +183,7 @@ def train(
             if world.leads:
                 state.log.write(files.curves)
                 _write_model(files.model, job, state, images.class_names)
-                _put_away(saved, finished, keep=execution.keep_state)
+                finished.replace(saved, keep=execution.keep_state)
         return _result(state, resumed_at, meter, job, compiled=compiled) if world.leads else None
 
 
@@ -311,24 +312,15 @@ def _terms(job: TrainJob) -> tuple[str, ...]:
     return (*recon, "kl") if job.model.kind == "vae" else recon
 
 
-def _put_away(saved: Saved, finished: Finished, *, keep: bool) -> None:
-    if keep:
-        finished.keep(saved)
-    else:
-        saved.remove()
-        finished.remove()
+def _origin(job: TrainJob, archive: Path) -> dict[str, str]:
+    """Hashes of what the training is of: its data, and the model that it starts from, where there is one."""
+    begun = {} if job.init_from is None else {"init": init_from.content(job.init_from)}
+    return {"data": known_hash(archive), **begun}
 
 
-def _identity(job: TrainJob, archive: Path) -> tuple[str, dict[str, str]]:
-    """Hash of what fixes the trained weights, parameters and files; how they are computed does not.
-
-    Returns:
-        It, and the hashes of the files.
-    """
-    origin = {"data": known_hash(archive)}
-    if job.init_from is not None:
-        origin["init"] = init_from.content(job.init_from)
-    return value_hash({"job": job.model_dump(mode="json"), **origin}), origin
+def _identity(job: TrainJob, origin: Mapping[str, str]) -> str:
+    """Hash of what fixes the trained weights: parameters and files; how they are computed does not."""
+    return value_hash({"job": job.model_dump(mode="json"), **origin})
 
 
 def _check_weights(job: TrainJob, model: Autoencoder) -> None:
