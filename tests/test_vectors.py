@@ -22,6 +22,7 @@ from sphere_repro.models.layers import position_embedding, rope_table, rotate
 from sphere_repro.sampling import refine
 from sphere_repro.study.generation import Generation, Scheme
 from sphere_repro.study.objective import Loss
+from sphere_repro.study.schedule import Schedule
 from sphere_repro.training import losses, optim
 
 SINGLE = 1e-4  # at most one encode and one decode, and losses
@@ -117,7 +118,7 @@ def test_operations(path: Path) -> None:
             given = dict(
                 part.split("=") for part in rest[0].removeprefix("value(").removesuffix(")").split(",")
             )
-            schedule = optim.Schedule(
+            schedule = Schedule(
                 float(given["max"]), float(given["min"]), float(given["warmup"]), int(given["total"])
             )
             rates = torch.tensor([schedule(int(step)) for step in arrays["lr/steps"]], dtype=torch.float64)
@@ -206,9 +207,7 @@ def test_training_steps(path: Path) -> None:
     reference = Reference(path)
     config = reference.config
     model = reference.model().train()
-    schedule = optim.Schedule(
-        config["lr_max"], config["lr_min"], config["warmup_steps"], config["total_steps"]
-    )
+    schedule = Schedule(config["lr_max"], config["lr_min"], config["warmup_steps"], config["total_steps"])
     adam = optim.optimizer(model.encoder, model.decoder)
     ema = [parameter.detach().clone() for parameter in model.parameters()]
     loss = _smooth_l1_only(config["angle"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import yaml
@@ -91,6 +92,16 @@ def quoted(word: object) -> str:
         character if character.isprintable() else ascii(character)[1:-1] for character in str(word)
     )
     return f"'{escaped}'"
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Which of our values are others there, in words; empty where none is."""
+    told = [
+        f"{key} is {theirs.get(key)} there, but {ours[key]} here"
+        for key in ours
+        if theirs.get(key) != ours[key]
+    ]
+    return "; ".join(told)
 
 
 Record = TypeVar("Record", bound=Strict)

@@ -34,6 +34,8 @@ from sphere_repro.planning.tracing import peak_bytes
 from sphere_repro.study import flops, jobs
 from sphere_repro.study.architecture import SIZES, Architecture
 from sphere_repro.study.config import Study, load_study
+from sphere_repro.training.adamw import unmoved
+from sphere_repro.training.state import initial_state
 
 SMOKE = load_study(ROOT / "params" / "smoke.yaml")
 # Method, section 2: trained and fixed parameters.
@@ -143,7 +145,9 @@ def test_training_counts_steps_calls_and_copies(tmp_path: Path) -> None:
     assert need.flops == steps * 64 * flops.training_flops(run.architecture, run.loss)
     kept = memory.activation_bytes(run.architecture, run.loss, 64, half=False)
     assert need.device == 5 * stored + kept
-    assert need.disk == 2 * stored and need.working == 12 * stored and need.half == 0
+    assert need.disk == (2 + 4) * stored and need.working == 12 * stored and need.half == 0
+    unkept = planned(changed(execution__keep_state=False), tmp_path)["results/smoke/digits/model.json"]
+    assert unkept.disk == 2 * stored
 
 
 def test_bfloat16_training_and_a_perceptual_network(tmp_path: Path) -> None:
@@ -265,8 +269,15 @@ def test_model_and_reference_files_are_as_large_as_said(tmp_path: Path) -> None:
     weights = build(shape).state_dict()
     save_model(tmp_path / "m.safetensors", weights, weights, shape, 80.0)
     found = planned(SMOKE, tmp_path)
+    told = found["results/smoke/digits/model.json"].disk
     size = (tmp_path / "m.safetensors").stat().st_size
-    assert size == pytest.approx(found["results/smoke/digits/model.json"].disk, rel=0.05)
+    assert size == pytest.approx(told / 3, rel=0.05)
+    state = initial_state(jobs.train_job(SMOKE, "digits"), torch.device("cpu"))
+    for parameter in state.adam.parameters:
+        state.adam.state[parameter] = unmoved(parameter)
+    torch.save(state.record(""), tmp_path / "m.state.pt")
+    size = (tmp_path / "m.state.pt").stat().st_size
+    assert size == pytest.approx(told * 2 / 3, rel=0.2)  # of few numbers: the file's own words count
     features = np.random.default_rng(0).random((128, 1280), dtype=np.float32)
     write_archive(tmp_path / "a.zip", np.zeros((128, 8, 8, 3), np.uint8), np.arange(128) % 10)
     judge = train_judge(features, ImageArchive(tmp_path / "a.zip"), np.arange(128))

@@ -14,7 +14,7 @@ from sphere_repro.data.archive_writing import write_archive
 from sphere_repro.planning import plan, reach
 from sphere_repro.planning.counts import image_count
 from sphere_repro.study.config import Run, load_study
-from sphere_repro.training.optim import schedule
+from sphere_repro.study.schedule import schedule
 
 
 def found(study: str) -> dict[str, reach.Reach]:

@@ -191,7 +191,7 @@ def test_an_archive_is_read_once_from_its_preparation_to_its_score(read: list[st
     facts = prepare(dataset, out)
     integrity.write_record(out.with_suffix(".json"), facts, [out])
     job = train_job(load_study(ROOT / "params/smoke.yaml"), "digits")
-    names = {loop._identity(job, out) for _rank in range(4)}
+    names = {loop._identity(job, loop._origin(job, out)) for _rank in range(4)}
     origins = [provenance_of({}, inputs={"data": out})["inputs"]["data"]["sha256"] for _job in range(3)]
     os.utime(out.with_suffix(".json"), (1000, 1000))  # older than its archive, as after a checkout
     integrity.refuse_edited(out.with_suffix(".json"))

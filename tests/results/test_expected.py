@@ -167,6 +167,7 @@ def test_a_row_that_was_measured_or_drawn_differently_has_none(row: dict[str, An
         model_of(pixel_head="conv"),
         model_of(kind="vae"),
         model_of(patch_size=7),
+        JOB | {"init_from": {"path": "other.safetensors"}},
     ],
 )
 def test_another_model_or_none_on_record_has_none(model: Any) -> None:

@@ -186,6 +186,29 @@ def test_a_stopped_training_of_several_goes_on_to_the_same_weights(
 
 
 @pytest.mark.slow
+def test_several_processes_go_on_with_a_finished_training_and_start_from_a_model(
+    place: Callable[..., Place], digits_archive: Path
+) -> None:
+    """The leader alone reads the state, and says so once; a model to start from is read by each."""
+    several, held = Execution(processes=2), {"minimum_learning_rate": 8e-3}
+    longer, going, whole = tiny_job(epochs=2, **held), place("going"), place("whole")
+    assert finish(start(tiny_job(**held), going, digits_archive, several))[0] == 0
+    begun = json.loads(tiny_job().model_dump_json()) | {"init_from": {"path": str(going.model)}}
+    status, _, err = finish(
+        start(jobs.TrainJob.model_validate(begun), place("begun"), digits_archive, several)
+    )
+    assert status == 0 and err.count("starts from the raw weights of") == 1
+    alone = place("alone")
+    alone.train(jobs.TrainJob.model_validate(begun), digits_archive)
+    assert farthest(alone.model, place("begun").model) < SUMS
+    status, _, err = finish(start(longer, going, digits_archive, several))
+    assert status == 0 and err.count("goes on from epoch 1, step 6") == 1
+    assert finish(start(longer, whole, digits_archive, several))[0] == 0
+    assert going.bytes == whole.bytes
+    assert json.loads(going.model.with_suffix(".json").read_text())["resumed_at_step"] == 6
+
+
+@pytest.mark.slow
 def test_a_mistake_is_told_once(place: Callable[..., Place], digits_archive: Path) -> None:
     job = tiny_job(batch_size=97)
     status, out, err = finish(start(job, place("a"), digits_archive, Execution(processes=3)))

@@ -1,31 +1,11 @@
-"""Schedule, optimizer groups and the weight average."""
+"""Optimizer groups and the weight average."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sphere_repro.study.recipe import Training
 from sphere_repro.training import optim
-
-
-@given(st.integers(3, 400), st.floats(0, 0.4))
-def test_schedule_rises_falls_and_ends_at_the_minimum(total, warm):
-    schedule = optim.Schedule(1e-3, 1e-5, warm * total, total)
-    rates = [schedule(step) for step in range(total)]
-    assert all(0 < rate <= 1e-3 + 1e-12 for rate in rates)
-    assert schedule(total) == pytest.approx(1e-5)
-    falling = [rate for step, rate in enumerate(rates) if step >= warm * total]
-    assert falling == sorted(falling, reverse=True)
-
-
-def test_rates_scale_with_the_batch():
-    def maximum(batch):
-        return optim.schedule(Training(epochs=10, warmup_epochs=1, batch_size=batch), 7).maximum
-
-    assert maximum(512) == pytest.approx(2 * maximum(256)) == pytest.approx(2e-4)
 
 
 def test_encoder_has_a_tenth_of_the_rate():

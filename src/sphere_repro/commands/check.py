@@ -19,6 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(o: argparse.Namespace) -> str:
     from sphere_repro.data.summary import own_images
     from sphere_repro.machine.devices import free_memory
+    from sphere_repro.planning.lengthened import lengthened
     from sphere_repro.planning.outside import refuse_missing
     from sphere_repro.planning.reach import reaches, warnings
     from sphere_repro.study import sense
@@ -39,6 +40,8 @@ def run(o: argparse.Namespace) -> str:
         lines += [f"    image sets: {', '.join(shown)}"] if shown else []
         lines += [f"    {run.replicates} trainings: {_names(name, run)}"] if run.replicates > 1 else []
         lines += [f"    training: {trained[name]}"] if name in trained else []
+        earlier = lengthened(study, name, trained[name].images) if name in trained else None
+        lines += [f"    {earlier}"] if earlier else []
         lines += _to_fetch(run)
     lines += [f"  doubtful: {sentence}." for sentence in sense.doubts(study, free_memory())]
     lines += own_images(run.dataset for run in study.runs.values())

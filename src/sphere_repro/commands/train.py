@@ -21,6 +21,7 @@ from sphere_repro.provenance.record import provenance_of
 from sphere_repro.provenance.stamps import known_hash
 
 if TYPE_CHECKING:
+    from sphere_repro.study.config import Study
     from sphere_repro.study.jobs import TrainJob
     from sphere_repro.study.recipe import Execution
     from sphere_repro.training.loop import Estimates, Files
@@ -38,7 +39,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(o: argparse.Namespace) -> str:
     from sphere_repro.study import jobs
 
-    job = jobs_of.asked(o, jobs.TrainJob, lambda study: jobs.train_job(study, o.run))
+    def derive(study: Study) -> TrainJob:
+        from sphere_repro.planning.outside import beginning
+
+        return jobs.train_job(study, o.run, beginning(study, o.run))
+
+    job = jobs_of.asked(o, jobs.TrainJob, derive)
     execution = _execution(o)
     if launched(o, Workers(execution.processes, execution.nodes)):
         return ""
@@ -92,7 +98,11 @@ def train(job: TrainJob, files: Files, device: str, execution: Execution, log: P
         "sha256": known_hash(files.model),
     }
     origin = provenance_of(
-        records.plain(job), inputs={"data": files.archive}, code=code.MODEL, device=str(chosen), **facts
+        records.plain(job),
+        inputs={"data": files.archive, **result.began_from},
+        code=code.MODEL,
+        device=str(chosen),
+        **facts,
     )
     records.write(job, started, origin, [files.model, files.curves])
     return (

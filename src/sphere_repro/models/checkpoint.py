@@ -83,7 +83,7 @@ def load_model(path: str | Path, weights: Weights = "raw", device: torch.device 
             "'sphere-repro import-released'."
         )
     if not tensors:
-        raise UserError(
+        raise NoWeightsError(
             f"Checkpoint {path} holds no {weights} weights. Set sampling.weights or --weights to the other."
         )
     state = {name.removeprefix(f"{weights}."): tensor for name, tensor in tensors.items()}
@@ -173,6 +173,10 @@ def _angle(value: object, where: str) -> float:
             "Correct it, or make the file again."
         )
     return float(value)
+
+
+class NoWeightsError(UserError):
+    """A model file that has not the kind of weights that was asked for."""
 
 
 class DamagedFileError(UserError):

@@ -12,6 +12,7 @@ from sphere_repro.data import folder
 from sphere_repro.errors import UserError
 from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.provenance.integrity import recorded_content
+from sphere_repro.strict import differences
 from sphere_repro.study.jobs import ReleasedJob
 
 CONTENTS = Path(".state/contents")
@@ -106,12 +107,9 @@ def import_run(job: ReleasedJob, out: Path) -> dict[str, Path]:
     shape, angle = released_settings(config)
     theirs = {**shape.model_dump(), "alpha_max": angle}
     ours = {**job.architecture.model_dump(), "alpha_max": job.alpha_max}
-    differ = [
-        f"{key} is {theirs[key]} there, but {ours[key]} here" for key in ours if theirs[key] != ours[key]
-    ]
-    if differ:
+    if differ := differences(theirs, ours):
         raise UserError(
-            f"{config} contradicts run '{job.run}': {'; '.join(differ)}. Correct the run in the study, or "
+            f"{config} contradicts run '{job.run}': {differ}. Correct the run in the study, or "
             f"put the checkpoint that belongs to it at {place}."
         )
     import_released(checkpoint, config, out)

@@ -16,8 +16,9 @@ from sphere_repro.models import released
 from sphere_repro.planning import image_needs, memory, perceptual_cost, scoring_needs, training_cost
 from sphere_repro.planning.archives import archive_bytes, photographs_bytes
 from sphere_repro.planning.counts import image_count, prepared, recorded, trained_count
+from sphere_repro.planning.lengthened import Lengthened, lengthened
 from sphere_repro.planning.need import DOUBLE, FLOAT, Need
-from sphere_repro.planning.outside import outside
+from sphere_repro.planning.outside import beginning, outside
 from sphere_repro.planning.work import drawn, sampled
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.sets import ENCODE_BATCH, ESTIMATE_PART
@@ -28,7 +29,6 @@ from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Places, record_of
 from sphere_repro.study.image_job import images_job
 from sphere_repro.study.replicates import is_replicate
-from sphere_repro.training import optim
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments
 WRITTEN_COPIES = 4  # weights and average in the host's memory, each cloned for the file
@@ -64,7 +64,8 @@ def _of_run(study: Study, name: str, folder: Path) -> Iterator[Need]:
         yield from _of_pretrained(study, name, images, folder)
         return
     if run.released is None:
-        yield _train(name, run, images, record, _is_done(folder, jobs.train_job(study, name), record))
+        done = _is_done(folder, jobs.train_job(study, name, beginning(study, name, folder)), record)
+        yield _train(name, run, images, record, done, lengthened(study, name, images, folder))
     else:
         content = released.planned_content(Path(run.released), folder / record)
         done = _is_done(folder, jobs.released_job(study, name, content), record)
@@ -137,14 +138,19 @@ def _prepare(name: str, run: Run, images: int, done: bool) -> Need:
     )
 
 
-def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
+def _train(
+    name: str, run: Run, images: int, record: str, done: bool, before: Lengthened | None = None
+) -> Need:
     shape, execution, batch = run.architecture, run.execution, run.recipe.batch_size
-    seen = optim.schedule(run.recipe, steps_per_epoch(images, batch)).total_steps * batch
+    taken = before.steps if before else 0
+    seen = (run.recipe.total_steps(steps_per_epoch(images, batch)) - taken) * batch
     terms = flops.perceptual_terms(shape, run.loss)
     distance = perceptual_cost.perceptual_flops(run.loss.perceptual, shape.image_size, terms) if terms else 0
     work, notes = training_cost.step_flops(run, distance or 0), []
     if distance is None:
         notes.append(f"the perceptual network '{run.loss.perceptual.network}' is not counted")
+    if before:
+        notes.append(str(before))
     if execution.compile is True:
         notes.append("compile is not counted: it saves time and memory, and takes minutes to start")
     stored, share = FLOAT * memory.parameters(shape), math.ceil(batch / execution.world_size)
@@ -172,7 +178,7 @@ def _train(name: str, run: Run, images: int, record: str, done: bool) -> Need:
         ),
         # the leader's: the state that it reads for all, and later what it writes
         host=execution.processes * each + max(SAVED_COPIES, WRITTEN_COPIES) * stored,
-        disk=2 * stored,
+        disk=(2 + (SAVED_COPIES if execution.keep_state else 0)) * stored,
         working=3 * SAVED_COPIES * stored,  # the last two states, and the one that is being written
         done=done,
         notes=tuple(notes),

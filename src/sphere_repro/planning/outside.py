@@ -8,11 +8,13 @@ from sphere_repro.data import hub, lists
 from sphere_repro.data.prepare import planned_content
 from sphere_repro.errors import UserError
 from sphere_repro.metrics import given
-from sphere_repro.models import released
+from sphere_repro.models import located, released
 from sphere_repro.sampling import given_images
+from sphere_repro.strict import differences
 from sphere_repro.study.config import Run, Study
 from sphere_repro.study.files import PREPARED, Outside, Places, record_of
 from sphere_repro.study.image_sets import Inputs
+from sphere_repro.study.init_from import is_place
 
 NAMED = 4  # missing files that a message lists
 
@@ -50,7 +52,20 @@ def outside(study: Study, folder: Path = Path()) -> Outside:
         for name, run in study.runs.items()
         for place in _own_inputs(run)
     }
-    return Outside(images, checkpoints, references, inputs)
+    beginnings = {name: beginning(study, name, folder) for name in study.runs}
+    return Outside(images, checkpoints, references, inputs, beginnings)
+
+
+def beginning(study: Study, name: str, folder: Path = Path()) -> str | None:
+    """Content of the model from elsewhere that run `name` starts from; None where there is none, or not here.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    place = study.runs[name].init_from
+    if place is None or not is_place(place):
+        return None
+    return located.planned_content(Path(place), folder / record_of(Places(study.study).model(name)))
 
 
 def outside_paths(study: Study) -> list[str]:
@@ -66,6 +81,8 @@ def outside_paths(study: Study) -> list[str]:
             checkpoint = Path(run.released)
             files = (released.weights(checkpoint), released.configuration(checkpoint))
             found += [path.as_posix() for path in files]
+        if run.init_from is not None and is_place(run.init_from):
+            found += [path.as_posix() for path in located.expected_files(Path(run.init_from))]
         if run.model.kind == "pretrained-vae" and run.model.pretrained.local:
             found.append(run.model.pretrained.place.as_posix())
         reference = study.score.reference_of(run.dataset.name)
@@ -76,7 +93,9 @@ def outside_paths(study: Study) -> list[str]:
 
 
 def refuse_missing(study: Study, folder: Path = Path()) -> None:
-    """Say which released checkpoints, statistics and images to begin with are needed and not there.
+    """Say which released checkpoints, statistics, models and images to begin with are needed and not there.
+
+    So is a model of another architecture than that of the run which starts from it.
 
     What was made of them once is enough: a clone without them has nothing to do.
 
@@ -90,6 +109,9 @@ def refuse_missing(study: Study, folder: Path = Path()) -> None:
         if run.released is not None and not is_made:
             fault = released.missing(Path(run.released))
             faults |= {f"runs.{name}.released: {fault}": None} if fault else {}
+        if run.init_from is not None and is_place(run.init_from) and not is_made:
+            fault = _unfit(run, Path(run.init_from))
+            faults |= {f"runs.{name}.init_from: {fault}": None} if fault else {}
         if run.model.kind == "pretrained-vae" and run.model.pretrained.local and not is_made:
             fault = hub.missing(run.model.pretrained.place)
             faults |= {f"runs.{name}.model.source: {run.model.source}: {fault}": None} if fault else {}
@@ -105,6 +127,15 @@ def refuse_missing(study: Study, folder: Path = Path()) -> None:
         told = list(faults)
         more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
         raise UserError(f"{'; '.join(told[:NAMED])}{more}. Put the files there, or correct the study.")
+
+
+def _unfit(run: Run, place: Path) -> str:
+    """Why the run cannot start from the model at `place`, as far as its head tells; empty where it can."""
+    if fault := located.missing(place):
+        return fault
+    theirs = located.architecture(place)
+    differ = differences(theirs, run.architecture.model_dump()) if theirs is not None else ""
+    return f"{place} is another model: {differ}" if differ else ""
 
 
 def _own_inputs(run: Run) -> list[str]:

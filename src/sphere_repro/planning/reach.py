@@ -30,6 +30,7 @@ class Reach:
         batch: images per step.
         stated: `training.learning_rate`, which is for a batch of 256.
         images: of the dataset; a batch that is larger leaves no step.
+        init_from: the model that it starts from; those of known recipes start from drawn weights.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Reach:
     batch: int = 256
     stated: float = 0.0
     images: int = 0
+    init_from: str | None = None
 
     @property
     def product(self) -> float:
@@ -46,12 +48,13 @@ class Reach:
     @property
     def far_below(self) -> bool:
         """Whether it is far below every recipe that is known to work."""
-        return self.product < FAR * LEAST.product
+        return self.init_from is None and self.product < FAR * LEAST.product
 
     def __str__(self) -> str:
         return (
             f"{self.steps} steps of {self.batch} images, rate {self.rate:.3g} "
             f"({self.stated:.3g} · {self.batch}/256)"
+            f"{f', from the weights of {self.init_from}' if self.init_from else ''}"
         )
 
     @property
@@ -91,6 +94,7 @@ def reach(name: str, run: Run, images: int) -> Reach:
         batch=training.batch_size,
         stated=training.learning_rate,
         images=images,
+        init_from=run.init_from,
     )
 
 

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().parents[1]
 # Paths below SOURCE, or how they begin: packages, and of the packages that do more, the modules that count.
 MODEL = (
     "data/", "machine/distributed.py", "models/", "seeds.py", "sphere.py", "study/architecture.py",
-    "study/objective.py", "study/recipe.py", "training/",
+    "study/objective.py", "study/recipe.py", "study/schedule.py", "training/",
 )  # fmt: skip
 IMPORT = ("models/", "seeds.py", "study/architecture.py")
 SAMPLE = (

@@ -124,6 +124,13 @@ def _about(record: Link) -> list[str]:
         lines.append(f"from outside of the environment: {', '.join(outside)}")
     if isinstance(model := parameters.get("pretrained"), dict):
         lines.append(_about_pretrained(model, record))
+    if isinstance(start := parameters.get("init_from"), dict):
+        lines.append(f"starts from the raw weights of {start.get('run') or start['path']}")
+    lines += [
+        f"goes on from epoch {segment['after_epochs']:g}, step {segment['from_step']}, of a finished training"
+        for segment in record.get("segments", ())
+        if "after_epochs" in segment
+    ]
     if "source" in record:
         lines.append(f"source: {record['source']['title']}, {record['source']['version']}")
     return lines

@@ -162,8 +162,11 @@ def _same_measure(model: PublishedModel, row: Mapping[str, Any]) -> bool:
 
 
 def _same_model(model: PublishedModel, row: Mapping[str, Any], job: object) -> bool:
-    """Whether the run has the published model's dataset and every one of its shapes."""
-    if row["dataset"] != model.dataset.archive or not isinstance(job, Mapping):
+    """Whether the run has the published model's dataset and every one of its shapes.
+
+    One that started from another model's weights is none of the published ones.
+    """
+    if row["dataset"] != model.dataset.archive or not isinstance(job, Mapping) or job.get("init_from"):
         return False
     try:
         if "model" in job:

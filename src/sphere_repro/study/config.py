@@ -22,6 +22,7 @@ from sphere_repro.study.catalogue import KINDS
 from sphere_repro.study.generation import Generation
 from sphere_repro.study.image_sets import Draws
 from sphere_repro.study.image_sources import check_image_sets, check_sources
+from sphere_repro.study.init_from import check_init_from
 from sphere_repro.study.objective import CONSISTENCY_KEYS, Loss, check_perceptual_precision, check_terms
 from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.recipe import Execution, StudyExecution, Training
@@ -82,6 +83,14 @@ class Run(Strict):
             section="published numbers", reason="scores the authors' weights instead of trained ones"
         ),
     )
+    init_from: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=is_none,
+        description="starts from another model's raw weights, of which the rest starts anew: a run of the "
+        "study by its name, or by its path a model file, a run's folder or a released checkpoint",
+        json_schema_extra=ledger(section="objective", reason="released: from weights that are drawn"),
+    )
     ablation: Ablation | None = Field(None, exclude_if=is_none, description="what this run varies")
     seed: int | None = Field(
         None,
@@ -137,7 +146,7 @@ class Run(Strict):
         return self
 
     def _check_pretrained(self) -> Self:
-        for key in ("loss", "training", "execution", "released", "replicates", "ablation"):
+        for key in ("loss", "training", "execution", "released", "replicates", "ablation", "init_from"):
             if key in self.model_fields_set and getattr(self, key) is not None:
                 raise ValueError(
                     f"{key} has no meaning for a pretrained-vae, which is not trained: remove it"
@@ -184,6 +193,8 @@ class Run(Strict):
         if self.released is not None and self.model.kind != "sphere":
             named = KIND_NAMES[self.model.kind]
             raise ValueError(f"released has no meaning for {named}: only Sphere Encoders were released")
+        if self.released is not None and self.init_from is not None:
+            raise ValueError("init_from has no meaning for a released checkpoint, which is not trained")
         if self.released is not None and self.replicates > 1:
             raise ValueError("replicates has no meaning for a released checkpoint, which is not trained")
 
@@ -357,6 +368,11 @@ class Study(Strict):
                 raise ValueError(f"runs.{name}.baseline_of: a Sphere Encoder is no baseline")
             if run.baseline_of is not None and self.runs[run.baseline_of].model.kind != "sphere":
                 raise ValueError(f"runs.{name}.baseline_of: '{run.baseline_of}' is no Sphere Encoder")
+        return self
+
+    @model_validator(mode="after")
+    def _starts_fit(self) -> Self:
+        check_init_from(self.runs)
         return self
 
     @model_validator(mode="after")

@@ -117,6 +117,11 @@ def record_of(path: str) -> str:
     return f"{folder}{slash}{name.rpartition('.')[0] or name}.json"
 
 
+def state_of(model: str) -> str:
+    """The last state of a finished training, beside its model file; no output of a job that others read."""
+    return f"{model.removesuffix('.safetensors')}.state.pt"
+
+
 def table_files(place: str) -> list[str]:
     """The tables in `place` that say everything."""
     return [f"{place}/fid_table.csv", f"{place}/claims.json"]
@@ -166,12 +171,14 @@ class Outside:
         checkpoints: by run, for those that are made of files of one's own.
         references: by archive, for those compared with statistics by others.
         inputs: by place, for images of one's own that image sets begin with.
+        beginnings: by run, for models from elsewhere that trainings start from.
     """
 
     images: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     checkpoints: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     references: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
     inputs: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+    beginnings: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True)
@@ -390,7 +397,11 @@ class StudyFiles:
             fetched: dict[str, str | list[str]] = {} if wanted.local else {"raw": wanted.record.as_posix()}
             return Step("import_pretrained", run, made_of, fetched, (model, record_of(model)))
         made = (model, record_of(model), self.places.curves(run))
-        return Step("train", run, jobs.train_job(self.study, run), {"data": self.archive_of(run)}, made)
+        training = jobs.train_job(self.study, run, self.outside.beginnings.get(run))
+        read: dict[str, str | list[str]] = {"data": self.archive_of(run)}
+        if training.init_from is not None and training.init_from.run:
+            read["init"] = training.init_from.path
+        return Step("train", run, training, read, made)
 
     def _drawn_from(self, run: str) -> dict[str, str | list[str]]:
         return {"model": self.places.model(run), "data": self.archive_of(run)}

@@ -7,7 +7,7 @@ and so the job, alone. The records are derived from a `Study` here and nowhere e
 from __future__ import annotations
 
 import json
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,9 +19,10 @@ from sphere_repro.strict import Strict, is_none
 from sphere_repro.study.architecture import Architecture, Kind, Model
 from sphere_repro.study.config import Ablation, Run, Study
 from sphere_repro.study.generation import Generation, Precision
+from sphere_repro.study.init_from import InitFrom, is_place
 from sphere_repro.study.objective import Loss, check_perceptual_precision, check_terms
 from sphere_repro.study.prior_path import PRIOR_PATH, PriorPath
-from sphere_repro.study.recipe import Training
+from sphere_repro.study.recipe import LENGTH, Training
 from sphere_repro.study.replicates import NamedSeed, RunName, Seed, replicate_of, seed_of
 from sphere_repro.study.scoring import FEWEST, Score, Uniformity
 
@@ -53,6 +54,7 @@ class TrainJob(Strict):
     model: Model
     loss: Loss
     training: Training
+    init_from: InitFrom | None = Field(None, exclude_if=is_none)
 
     @model_validator(mode="after")
     def _every_term_counts(self) -> Self:
@@ -63,6 +65,13 @@ class TrainJob(Strict):
     @property
     def architecture(self) -> Architecture:
         return self.model.architecture(self.dataset)
+
+    @property
+    def course(self) -> dict[str, Any]:
+        """All of it but its length, as JSON: a training may go on from one of the same course."""
+        fields = self.model_dump(mode="json")
+        kept = {key: value for key, value in fields["training"].items() if key not in LENGTH}
+        return fields | {"training": kept}
 
 
 class ReleasedJob(Strict):
@@ -166,8 +175,13 @@ def prepare_job(run: Run, content: str | None = None) -> PrepareJob:
     return PrepareJob(dataset=whole, content=content, format=run.dataset.stored)
 
 
-def train_job(study: Study, name: str) -> TrainJob:
+def train_job(study: Study, name: str, content: str | None = None) -> TrainJob:
     """The training of run `name`.
+
+    Args:
+        study: of the run.
+        name: of the run.
+        content: hash of the model from elsewhere that it starts from, where it does.
 
     Raises:
         UserError: the run's model is a released one.
@@ -185,7 +199,16 @@ def train_job(study: Study, name: str) -> TrainJob:
         model=run.model,
         loss=run.loss,
         training=run.recipe,
+        init_from=None if run.init_from is None else _init_from(study, run.init_from, content),
     )
+
+
+def _init_from(study: Study, init_from: str, content: str | None) -> InitFrom:
+    from sphere_repro.study.files import Places  # which asks for jobs
+
+    if is_place(init_from):
+        return InitFrom(path=init_from, content=content)
+    return InitFrom(path=Places(study.study).model(init_from), run=init_from)
 
 
 def released_job(study: Study, name: str, content: str | None = None) -> ReleasedJob:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,9 +16,11 @@ from sphere_repro.strict import (
     NonNegative,
     Positive,
     Strict,
+    is_none,
 )
 
 REFERENCE_BATCH = 256  # images; rates are stated for this batch
+LENGTH = ("epochs", "schedule_epochs")  # keys of `Training` that a training which goes on may change
 
 
 class Training(Strict):
@@ -86,6 +88,18 @@ class Training(Strict):
         description="joint gradient norm of both networks",
         json_schema_extra=ledger(unit="1", section="objective", released=1.0),
     )
+    schedule_epochs: LimitedPositive | None = Field(
+        None,
+        exclude_if=is_none,
+        description="length of the learning-rate schedule, after which the rate stays at its minimum; "
+        "default: epochs",
+        json_schema_extra=ledger(
+            unit="epochs",
+            section="objective",
+            reason="a training goes on from a shorter one whose rates were the same "
+            "(docs/long-trainings.md); released: always the training's own length",
+        ),
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "bfloat16",
         description="autocast; weights stay float32",
@@ -105,11 +119,20 @@ class Training(Strict):
         ),
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_text(cls, data: Any) -> Any:
+        """A schedule as long as the training is the default: one training, one text, one identity."""
+        if isinstance(data, dict) and data.get("schedule_epochs") == data.get("epochs"):
+            return {key: value for key, value in data.items() if key != "schedule_epochs"}
+        return data
+
     @model_validator(mode="after")
     def _warm_up_fits(self) -> Self:
-        if 2 * self.warmup_epochs > self.epochs:
+        if 2 * self.warmup_epochs > self.schedule_length:
+            key = "epochs" if self.schedule_epochs is None else "schedule_epochs"
             raise ValueError(
-                f"warmup_epochs {self.warmup_epochs:g} must be at most half of epochs {self.epochs:g}"
+                f"warmup_epochs {self.warmup_epochs:g} must be at most half of {key} {self.schedule_length:g}"
             )
         return self
 
@@ -122,9 +145,19 @@ class Training(Strict):
             )
         return self
 
+    @property
+    def schedule_length(self) -> float:
+        """Epochs of the learning-rate schedule."""
+        return self.epochs if self.schedule_epochs is None else self.schedule_epochs
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """Optimizer steps, at least one."""
-        return max(1, round(self.epochs * steps_per_epoch))
+        return self.steps_in(self.epochs, steps_per_epoch)
+
+    @staticmethod
+    def steps_in(epochs: float, steps_per_epoch: int) -> int:
+        """Optimizer steps of so many epochs, at least one."""
+        return max(1, round(epochs * steps_per_epoch))
 
     @property
     def scale(self) -> float:
@@ -192,6 +225,13 @@ class Execution(Strict):
         description="where the checkpoint is damaged, or of other code or versions: stop and ask, "
         "go on anyway (the record says which steps are whose), or start anew",
         json_schema_extra=ledger(reason="days of work are not thrown away, nor mixed, without a word"),
+    )
+    keep_state: bool = Field(
+        True,
+        description="keep the last state beside the model, so that a longer training goes on from it",
+        json_schema_extra=ledger(
+            reason="takes twice the disk of the model file; the released code cannot go on exactly"
+        ),
     )
     grids: int = Field(
         10,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sphere_repro.machine import devices
 from sphere_repro.machine.devices import out_of_memory
 from sphere_repro.machine.distributed import World, joined
 from sphere_repro.machine.locks import only_one
+from sphere_repro.machine.notes import notice
 from sphere_repro.machine.progress import progress
 from sphere_repro.machine.signals import deferred_interrupt
 from sphere_repro.models.autoencoder import Autoencoder
@@ -23,10 +24,13 @@ from sphere_repro.models.checkpoint import save_model
 from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.provenance.stamps import known_hash
 from sphere_repro.sampling.precision import computing
+from sphere_repro.study.files import state_of
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
+from sphere_repro.training import init_from
 from sphere_repro.training.compiling import is_compiled, keep_compiled
+from sphere_repro.training.finished import Finished, about
 from sphere_repro.training.live import Reporter
 from sphere_repro.training.log import Row, is_logged
 from sphere_repro.training.meter import Meter
@@ -71,6 +75,11 @@ class Files:
     state: Path
     live: Path | None = None
 
+    @property
+    def finished(self) -> Path:
+        """Where the last state is kept, for a longer training."""
+        return Path(state_of(self.model.as_posix()))
+
 
 @dataclass(frozen=True)
 class Result:
@@ -86,6 +95,7 @@ class Result:
         processes: how many trained.
         compiled: whether the networks were, in this process.
         utilisation: share of the device's measured peak, 0…1; None where the training was too short to tell.
+        began_from: the files of the model that it started from, by name.
     """
 
     steps: int
@@ -97,6 +107,7 @@ class Result:
     processes: int
     compiled: bool
     utilisation: float | None
+    began_from: dict[str, Path]
 
 
 def train(
@@ -110,9 +121,10 @@ def train(
     """Train `job` on a prepared archive; write the model file and the training log.
 
     A half-trained model lies in `files.state`, under a name derived from the job and the data, beside the
-    one before it, and is taken up again by the same command; both are removed when the model file is
-    complete. Where torchrun has started several processes, they share each batch; all have the same weights,
-    and the first one writes.
+    one before it, and is taken up again by the same command. When the model file is complete, the last is put
+    beside it, for a longer training to go on from (`execution.keep_state`), and the other removed. Where
+    torchrun has started several processes, they share each batch; all have the same weights, and the first
+    one writes.
 
     Args:
         job: what is trained.
@@ -133,15 +145,24 @@ def train(
         images = _checked_images(job, files.archive, world.size)
         with world.leader_first():  # it may download, and Ctrl-C is not deferred yet
             perceptual = load_perceptual(job.loss.perceptual, device)
-        identity = _identity(job, files.archive)
-        saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity)
+        origin = _origin(job, files.archive)
+        identity = _identity(job, origin)
+        saved = Saved(files.state, f"{job.run}-{identity[:16]}", identity, about(job, origin))
+        epoch = steps_per_epoch(len(images), job.training.batch_size)
+        finished = Finished(files.finished, job, saved.about["course"], epoch)
         with _alone(job, saved, world), _memory_told(job, device, estimates), deferred_interrupt() as stopped:
-            total = job.training.total_steps(steps_per_epoch(len(images), job.training.batch_size))
+            total = job.training.total_steps(epoch)
             compiled = is_compiled(job, execution, device, total)
             if compiled:
                 keep_compiled(files.state / COMPILED)
-            state = resumed_state(job, saved, device, world, execution.resume, compiled=compiled)
+            state = resumed_state(
+                job, saved, device, world, execution.resume, compiled=compiled, finished=finished
+            )
             resumed_at = state.step
+            if world.leads and job.init_from is not None and not resumed_at:
+                said = init_from.sentence(job.init_from, job.run)
+                notice(said)
+                tell(said)
             flops = estimates.flops_per_image if estimates else None
             meter = Meter(job, device, world.size, state.seconds, flops)
             autosave = Autosave(saved, stopped, execution, world)
@@ -162,7 +183,7 @@ def train(
             if world.leads:
                 state.log.write(files.curves)
                 _write_model(files.model, job, state, images.class_names)
-                saved.remove()
+                finished.replace(saved, keep=execution.keep_state)
         return _result(state, resumed_at, meter, job, compiled=compiled) if world.leads else None
 
 
@@ -205,7 +226,7 @@ def _train_to_the_end(
     state: State, stepper: Stepper, meter: Meter, autosave: Autosave, reporter: Reporter | None
 ) -> None:
     """Take the steps that are left and save the state: a disk that is full then costs no training."""
-    job, total = stepper.job, stepper.schedule.total_steps
+    job, total = stepper.job, stepper.total_steps
     steps = range(state.step, total)
     bar = progress(steps, label=f"train {job.run}", total=total, unit="step", initial=state.step)
     for step in bar:
@@ -238,6 +259,7 @@ def _result(state: State, resumed_at: int, meter: Meter, job: TrainJob, *, compi
         processes=meter.processes,
         compiled=compiled,
         utilisation=speed.utilisation if speed else None,
+        began_from=init_from.begun_from(job.init_from),
     )
 
 
@@ -290,9 +312,15 @@ def _terms(job: TrainJob) -> tuple[str, ...]:
     return (*recon, "kl") if job.model.kind == "vae" else recon
 
 
-def _identity(job: TrainJob, archive: Path) -> str:
-    """Hash of what fixes the trained weights: parameters and data; how they are computed does not."""
-    return value_hash({"job": job.model_dump(mode="json"), "data": known_hash(archive)})
+def _origin(job: TrainJob, archive: Path) -> dict[str, str]:
+    """Hashes of what the training is of: its data, and the model that it starts from, where there is one."""
+    begun = {} if job.init_from is None else {"init": init_from.content(job.init_from)}
+    return {"data": known_hash(archive), **begun}
+
+
+def _identity(job: TrainJob, origin: Mapping[str, str]) -> str:
+    """Hash of what fixes the trained weights: parameters and files; how they are computed does not."""
+    return value_hash({"job": job.model_dump(mode="json"), **origin})
 
 
 def _check_weights(job: TrainJob, model: Autoencoder) -> None:

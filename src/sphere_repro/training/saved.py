@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,10 +20,15 @@ from sphere_repro.provenance.maker import difference
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
+from sphere_repro.training.init_from import begun_state
 from sphere_repro.training.segments import Segment, continued, segment
-from sphere_repro.training.state import FORMAT, State, initial_state
+from sphere_repro.training.state import FORMAT, State
+
+if TYPE_CHECKING:
+    from sphere_repro.training.finished import Finished
 
 KEPT = 2
+ANYWAY = "'anyway' goes on with today's and records which steps are whose, "
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,13 @@ class Saved:
         folder: of all states.
         name: of this training: the run, and how its identity begins.
         identity: hash of what fixes the trained weights.
+        about: what each state says besides of its training (`finished.about`).
     """
 
     folder: Path
     name: str
     identity: str
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def lock(self) -> Path:
@@ -60,7 +67,7 @@ class Saved:
         path = self.folder / f"{self.name}-step{record['step']}.pt"
         # an open file: torch would hide a full disk in an error that does not say so
         with atomic_output(path) as temporary, temporary.open("wb") as file:
-            torch.save(record, file)
+            torch.save({**record, **self.about}, file)
         for old in list(self.steps().values())[KEPT:]:
             old.unlink(missing_ok=True)
 
@@ -141,8 +148,11 @@ def resumed_state(
     resume: str = "exact",
     *,
     compiled: bool = False,
+    finished: Finished | None = None,
 ) -> State:
     """The last state in `saved` that can be gone on with, the same in every process, or a new one.
+
+    Where there is none yet, that of a `finished` training may be.
 
     Args:
         job: what is trained.
@@ -151,12 +161,13 @@ def resumed_state(
         world: only its leader reads.
         resume: as `Execution.resume`.
         compiled: whether the networks are from here on, for the record.
+        finished: what was kept of a training that has ended.
 
     Raises:
         UserError: no state can be read, or the last one is another job's or by other code, and `resume` does
             not say what to do; or the processes do not see the same files.
     """
-    state, found = initial_state(job, device), saved.steps()
+    state, found = begun_state(job, device), saved.steps()
     if not world.agree(next(iter(found), 0)):
         raise UserError(
             f"The processes that train {job.run} see different states in {saved.folder}. Give --state a "
@@ -165,6 +176,8 @@ def resumed_state(
     now = segment(0, world.size, compiled=compiled)
     if world.leads and found:
         _resume(job, saved, state, now, resume)
+    elif world.leads and finished is not None:
+        now = finished.take_up(state, now, resume)
     state.follow_leader(world)
     state.segments = continued(state.segments, now | {"from_step": state.step})
     return state
@@ -179,7 +192,7 @@ def _resume(job: TrainJob, saved: Saved, state: State, now: Segment, resume: str
         except DamagedFileError:
             damaged.append(path)
             continue
-        maker = _other_maker(record, now)
+        maker = other_maker(record, now)
         if maker and resume == "anew":
             return _start_anew(job, saved, paths, f"was made by {maker}")
         if maker and (resume == "exact" or record.get("format") != FORMAT):
@@ -223,7 +236,7 @@ def _read(path: Path, identity: str, state: State) -> dict[str, Any]:
     return record  # or of an earlier version of this package
 
 
-def _other_maker(record: dict[str, Any], now: Segment) -> str:
+def other_maker(record: dict[str, Any], now: Segment) -> str:
     """Whose state it is, in words, if it is not this code's under these versions."""
     if record.get("format") != FORMAT:
         return "an earlier version of this package"
@@ -231,10 +244,9 @@ def _other_maker(record: dict[str, Any], now: Segment) -> str:
 
 
 def _refusal(job: TrainJob, path: Path, maker: str) -> str:
-    anyway = "'anyway' goes on with today's and records which steps are whose, "
     return (
         f"The training state {path} was made by {maker}. Go back to what made it, or set "
-        f"runs.{run_of(job.run)}.execution.resume: {anyway}'anew' starts from step 0."
+        f"runs.{run_of(job.run)}.execution.resume: {ANYWAY}'anew' starts from step 0."
     )
 
 

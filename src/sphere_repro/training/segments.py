@@ -22,8 +22,17 @@ def segment(step: int, processes: int, *, compiled: bool = False) -> Segment:
 
 
 def continued(segments: Sequence[Segment], new: Segment) -> list[Segment]:
-    """`segments` and a new one, if it differs from the last; one that took no step is dropped."""
+    """`segments` and a new one, if it differs from the last; one that took no step is dropped.
+
+    One with `after_epochs`, where a finished training of so many epochs was gone on with, always differs, and
+    what follows it is not told from it by that.
+    """
     kept = [one for one in segments if one["from_step"] < new["from_step"]]
-    if kept and kept[-1] | {"from_step": 0} == new | {"from_step": 0}:
+    if kept and "after_epochs" not in new and _same(kept[-1], new):
         return kept
     return [*kept, new]
+
+
+def _same(one: Segment, other: Segment) -> bool:
+    left_out = {"from_step": 0, "after_epochs": 0}
+    return one | left_out == other | left_out

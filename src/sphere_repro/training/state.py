@@ -122,10 +122,12 @@ class State:
         return next(self.model.parameters()).device
 
 
-def initial_state(job: TrainJob, device: torch.device) -> State:
-    """Weights drawn from the job's seed, and an optimizer that has not stepped."""
-    generator = seeds.generator(*job.seed, "weights")
-    model = build(job.architecture, generator=generator).to(device).train()
+def initial_state(job: TrainJob, device: torch.device, weights: Mapping[str, Tensor] | None = None) -> State:
+    """Weights drawn from the job's seed, unless they are given, and an optimizer that has not stepped."""
+    model = build(job.architecture, generator=seeds.generator(*job.seed, "weights"))
+    if weights is not None:
+        model.load_state_dict(weights, strict=True)
+    model = model.to(device).train()
     adam = optim.optimizer(model.encoder, model.decoder)
     return State(model, adam, [parameter.detach().clone() for parameter in model.parameters()])
 

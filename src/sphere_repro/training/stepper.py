@@ -18,6 +18,7 @@ from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.objective import Loss
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
+from sphere_repro.study.schedule import schedule
 from sphere_repro.training import losses, optim
 from sphere_repro.training.log import Row
 from sphere_repro.training.state import State
@@ -85,7 +86,8 @@ class Stepper:
         """Get ready; `compiled` decides where `execution` leaves it open (by default: not)."""
         self.job, self.state, self.world = job, state, world
         self.steps_per_epoch = steps_per_epoch(len(images), job.training.batch_size)
-        self.schedule = optim.schedule(job.training, self.steps_per_epoch)
+        self.schedule = schedule(job.training, self.steps_per_epoch)
+        self.total_steps = job.training.total_steps(self.steps_per_epoch)
         self.share = world.share(job.training.batch_size)
         self.micro = execution.micro_batch_size or len(self.share)
         self.batches = Ahead(lambda step: make_batch(job, images, step, self.share))
