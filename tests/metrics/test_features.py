@@ -133,7 +133,7 @@ def test_inception_agrees_with_clean_fid(tmp_path: Path, inception: Extractor) -
     def network(images: torch.Tensor) -> torch.Tensor:
         return inception.network(images)
 
-    ours, theirs = against_clean_fid(tmp_path, inception, network, 10)
+    ours, theirs = against_clean_fid(tmp_path, inception, network, 30)
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
