@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
@@ -210,23 +212,59 @@ def once(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def finished(once):
+def untouched(once):
+    """A checkout in which nothing has run; tests copy it."""
+    return once("untouched", copy_checkout)
+
+
+@pytest.fixture
+def checkout(untouched, tmp_path):
+    """A copy of the untouched checkout."""
+    return shutil.copytree(untouched, tmp_path / "checkout", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def finished(once, untouched):
     """A checkout in which the smoke study has run from nothing; tests copy it before they change it."""
 
     def make(folder: Path) -> None:
-        copy_checkout(folder)
+        shutil.copytree(untouched, folder, symlinks=True)
         done = snakemake(folder, check=True)
         folder.joinpath(".state/first.log").write_text(done.stdout + done.stderr)
 
     return once("finished", make)
 
 
+@pytest.fixture(scope="session")
+def one_run(once, untouched):
+    """An untouched checkout whose smoke study has one run, which saves its state all the time.
+
+    What is made of it is what `finished` has of that run: neither the other run nor when a training saves
+    makes its numbers and its bits others.
+    """
+
+    def make(folder: Path) -> None:
+        shutil.copytree(untouched, folder, symlinks=True)
+        study = yaml.safe_load((folder / SMOKE).read_text())
+        alone = study["runs"]["digits"] | {"execution": {"checkpoint_seconds": 0.01, "checkpoint_share": 1}}
+        (folder / SMOKE).write_text(yaml.safe_dump(study | {"runs": {"digits": alone}}, sort_keys=False))
+        run(folder, "python", "workflow/scripts/write_pipeline.py", SMOKE)
+
+    return once("one_run", make)
+
+
+def rows_of(folder: Path, name: str = "digits") -> list[dict[str, str]]:
+    """The rows of a run in the table of a checkout."""
+    with (folder / "results/fid_table.csv").open(newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["run"] == name]
+    assert rows
+    return rows
+
+
 @pytest.fixture
 def workspace(finished, tmp_path):
     """A copy of the finished checkout that a test may change."""
-    folder = tmp_path / "workspace"
-    shutil.copytree(finished, folder, symlinks=True)
-    return folder
+    return shutil.copytree(finished, tmp_path / "workspace", symlinks=True)
 
 
 def contents(folder):
@@ -264,5 +302,13 @@ def clone(recorded, tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """Fast tests first: a mistake shows before the workflow has run."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Fast tests first: a mistake shows before the workflow has run.
+
+    Of the slow ones those come last that write nothing, and so take a moment: all processes end together.
+    """
+
+    def place(item):
+        slow = item.get_closest_marker("slow") is not None
+        return slow, slow and "tmp_path" not in item.fixturenames
+
+    items.sort(key=place)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import copy_checkout, run
+from conftest import run
 from sphere_repro import cli
 from sphere_repro.machine import devices
 from sphere_repro.planning import plan
@@ -27,9 +27,8 @@ def stamps(tmp_path: Path) -> Path:
 
 
 def test_the_study_passes_check_fits_plan_and_the_workflow_knows_its_jobs(
-    stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stamps: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkout = copy_checkout(tmp_path / "checkout")
     monkeypatch.chdir(checkout)
     assert cli.main(["new", str(stamps), "--hours", "2", "--device", "rtx-3090"]) == 0
     said = capsys.readouterr().out

@@ -54,7 +54,7 @@ def work(options):
         if deaf == "saving" and world.leads:
             with deferred_interrupt(), world.undisturbed():
                 Path(folder, "begun").touch()
-                for _ in range(400):  # a signal cuts a sleep short
+                for _ in range(100):  # a signal cuts a sleep short
                     time.sleep(0.1)
                 Path(folder, "saved").touch()
         if deaf != "hears":
@@ -74,6 +74,10 @@ def launched(tmp_path, monkeypatch):
     path = os.pathsep.join([str(ROOT / "src"), str(tmp_path)])
     code = (
         "import sys; from sphere_repro import cli; from sphere_repro.machine.launch import Workers, launch\n"
+        "from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent as Agent\n"
+        "stop, seconds = Agent._shutdown.__defaults__\n"
+        "assert seconds == 30\n"  # so long the launcher waits before it kills
+        "if sys.argv[2] == 'saving': Agent._shutdown.__defaults__ = (stop, 3)\n"
         "def run(o): o.status = launch(sys.argv[1:], Workers(3), 'cpu', 'odd_worker'); return ''\n"
         "cli.run = lambda verb, o: run(o)\n"
         "sys.exit(cli.main(['check', 'a']))"

@@ -108,8 +108,9 @@ def test_compiled_networks_train_the_same_weights(
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     eager, compiled = place("eager"), place("compiled", compile=True)
-    for where in (eager, compiled):
-        where.train(tiny_job(epochs=0.5), digits_archive)
+    with torch._inductor.config.patch(compile_threads=1):  # each process that compiles would import torch
+        for where in (eager, compiled):
+            where.train(tiny_job(epochs=0.5), digits_archive)
     assert 0 < farthest(eager.model, compiled.model) < SUMS
 
 
@@ -167,11 +168,9 @@ def test_a_stopped_training_of_several_goes_on_to_the_same_weights(
     place: Callable[..., Place], digits_archive: Path, processes: int, epochs: int
 ) -> None:
     whole, broken = place("whole"), place("broken")
-    job, several = (
-        tiny_job(epochs=epochs),
-        Execution(processes=processes, checkpoint_seconds=1e-9, checkpoint_share=1),
-    )
-    assert finish(start(job, whole, digits_archive, several))[0] == 0
+    job, once = tiny_job(epochs=epochs), Execution(processes=processes)
+    several = once.model_copy(update={"checkpoint_seconds": 1e-9, "checkpoint_share": 1})
+    assert finish(start(job, whole, digits_archive, once))[0] == 0
     started = start(job, broken, digits_archive, several)
     while not list(broken.state.glob("*.pt")) and started.poll() is None:
         time.sleep(0.01)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import fake_slurm
-from conftest import PATIENCE, ROOT, SMOKE, copy_checkout, environment, pending, snakemake
+from conftest import PATIENCE, ROOT, SMOKE, environment, pending, snakemake
 from sphere_repro import cli
 
 pytestmark = pytest.mark.slow
@@ -23,10 +23,23 @@ QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"
 MODEL = "results/cluster/digits/model.safetensors"
 
 
+@pytest.fixture(scope="session")
+def trained(once, untouched):
+    """A checkout in which the archive and the model of such a study were made, on this machine."""
+
+    def make(folder):
+        shutil.copytree(untouched, folder, symlinks=True)
+        write_study(folder)
+        snakemake(folder, MODEL, study=STUDY, check=True)
+
+    return once("trained", make)
+
+
 @pytest.fixture
-def checkout(tmp_path):
-    """A checkout with a study of one run."""
-    folder = copy_checkout(tmp_path / "checkout")
+def checkout(request, tmp_path):
+    """A checkout with a study of one run: `untouched`, or as the parameter says."""
+    source = request.getfixturevalue(getattr(request, "param", "untouched"))
+    folder = shutil.copytree(source, tmp_path / "checkout", symlinks=True)
     write_study(folder)
     return folder
 
@@ -134,7 +147,9 @@ def test_cancelled_and_failed_jobs_are_told_and_not_tried_again(cluster, checkou
     assert not (checkout / MODEL).exists()
 
 
+@pytest.mark.parametrize("checkout", ["trained"], indirect=True)
 def test_one_training_on_two_machines_inside_one_job(cluster, checkout):
+    shutil.rmtree(checkout / "results")  # the archive is prepared
     write_study(checkout, execution={"nodes": 2})
     done = cluster(MODEL, plan={"train": {"time_is_up_when": ".state/digits-*.pt"}})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -144,6 +159,7 @@ def test_one_training_on_two_machines_inside_one_job(cluster, checkout):
     assert record["processes"] == 2 and record["resumed_at_step"] > 0
 
 
+@pytest.mark.parametrize("checkout", ["trained"], indirect=True)
 def test_a_set_of_two_processes_goes_on_in_another_turn(cluster, checkout):
     """The time is up after the first part; the bytes are those of one process at once."""
     images = "results/cluster/digits/samples/generation-1.zip"
@@ -171,6 +187,7 @@ def one_by_one(checkout):
     path.write_text(path.read_text().replace("TOGETHER = 10**13", "TOGETHER = 0"))
 
 
+@pytest.mark.parametrize("checkout", ["trained"], indirect=True)
 def test_sets_drawn_in_one_job_go_on_in_another_turn(cluster, checkout):
     """The time is up when a first set waits for the others."""
     sets = [f"results/cluster/digits/samples/{name}.zip" for name in ("reconstruction", "generation-1")]
@@ -194,12 +211,17 @@ def test_every_long_job_asks_for_another_turn(rule):
     assert cli.verbs()[rule].takes_turns
 
 
-def test_times_of_the_paper_follow_from_its_jobs(tmp_path):
+def test_times_of_the_paper_follow_from_its_jobs(checkout):
     """Small jobs have an hour, the largest a day and further turns, others the planner's estimate times 3."""
-    folder = copy_checkout(tmp_path / "checkout")
     command = ["snakemake", "--profile", "profiles/slurm", "--configfile", "params/paper.yaml", "-n"]
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+        command,
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr
@@ -220,11 +242,16 @@ def test_times_of_the_paper_follow_from_its_jobs(tmp_path):
     assert 60 < found["prepare", "archive=imagenet-256px"] <= 1440
 
 
-def test_the_default_study_is_planned_for_the_cluster(tmp_path):
-    folder = copy_checkout(tmp_path / "checkout")
+def test_the_default_study_is_planned_for_the_cluster(checkout):
     command = ["snakemake", "--profile", "profiles/slurm", "-n"]
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+        command,
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     text = done.stdout + done.stderr

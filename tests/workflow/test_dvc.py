@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from conftest import ROOT, SMOKE, contents, copy_checkout, pending, run, snakemake
+from conftest import ROOT, SMOKE, contents, pending, rows_of, run, snakemake
 from sphere_repro.study import jobs
 from sphere_repro.study.config import load_study
 from sphere_repro.study.files import StudyFiles
@@ -41,21 +41,19 @@ def test_snakemake_first_then_dvc_recomputes_nothing(recorded):
     assert pending(recorded) == set()
 
 
-def test_dvc_first_then_snakemake_has_nothing_to_do(tmp_path, finished):
-    folder = copy_checkout(tmp_path)
-    run(folder, "dvc", "repro", "-q")
-    assert len(table(folder)) == 6
-    assert "Nothing to be done" in (done := snakemake(folder, check=True)).stdout + done.stderr
-    assert_same_bytes(folder, finished)
+def test_dvc_first_then_snakemake_has_nothing_to_do(alone, finished):
+    run(alone, "dvc", "repro", "-q")
+    assert len(table(alone)) == 3
+    assert "Nothing to be done" in (done := snakemake(alone, check=True)).stdout + done.stderr
+    assert_same_bytes(alone, finished)
 
 
-def test_workers_and_threads_change_nothing(finished, tmp_path):
+def test_workers_and_threads_change_nothing(finished, alone):
     """The finished study was made by two workers; here there is one, and jobs may have two threads."""
-    folder = copy_checkout(tmp_path)
-    rules = ("prepare", "train", "samples_1", "samples_2", "images", "encode", "reference", "score")
+    rules = ("prepare", "train", "samples_1", "images", "encode", "reference", "score")
     threads = [f"{rule}=2" for rule in rules]
     run(
-        folder,
+        alone,
         "snakemake",
         "--configfile",
         SMOKE,
@@ -67,22 +65,24 @@ def test_workers_and_threads_change_nothing(finished, tmp_path):
         "tables",
         "image_sets",
     )
-    assert_same_bytes(folder, finished)
+    assert_same_bytes(alone, finished)
+
+
+@pytest.fixture
+def alone(one_run, tmp_path):
+    """A copy of the checkout whose study has one run."""
+    return shutil.copytree(one_run, tmp_path / "checkout", symlinks=True)
 
 
 def assert_same_bytes(folder, expected):
-    """Two fresh runs of the smoke study: the same table, weights, curves and samples, byte for byte."""
+    """Two fresh runs of digits: the same rows, and byte for byte the same weights, curves and samples."""
+    assert rows_of(folder) == rows_of(expected)
     names = {
         path.relative_to(expected).as_posix()
-        for pattern in (
-            "results/fid_table.csv",
-            "results/**/*.zip",
-            "results/**/*.safetensors",
-            "results/**/*.tsv",
-        )
-        for path in expected.glob(pattern)
+        for form in ("zip", "safetensors", "tsv")
+        for path in expected.glob(f"results/smoke/digits/**/*.{form}")
     }
-    assert len(names) > 15
+    assert len(names) > 10
     for name in sorted(names):
         assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
 
@@ -119,8 +119,10 @@ def test_a_changed_run_is_run_again_alone_and_back_again_is_free(clone):
 @pytest.mark.parametrize("how", ["workspace", "--temp", "--queue"])
 def test_an_experiment_has_the_new_parameters_results(clone, how):
     run(clone, "dvc", "pull", "-q")
-    setting = f"{SMOKE}:runs.digits.sampling.count=56"
-    command = ["dvc", "exp", "run", "-q", "-n", "fewer", "-S", setting]
+    setting = f"{SMOKE}:runs.digits-vae.sampling.count=56"
+    target = [] if how == "workspace" else ["tables"]  # figures take the longest
+    its_stages = ["--with-deps", *target] if target else []
+    command = ["dvc", "exp", "run", "-q", "-n", "fewer", "-S", setting, *target]
     if how == "workspace":
         run(clone, *command)
     elif how == "--temp":
@@ -132,11 +134,11 @@ def test_an_experiment_has_the_new_parameters_results(clone, how):
         assert {row["count"] for row in table(clone).values()} == {"64"}
         run(clone, "dvc", "exp", "apply", "fewer")
     counts = {run_name: row["count"] for (run_name, _), row in table(clone).items()}
-    assert counts == {"digits": "56", "digits-vae": "64"}
-    record = json.loads((clone / "results/smoke/digits/samples/generation-1.json").read_text())
+    assert counts == {"digits": "64", "digits-vae": "56"}
+    record = json.loads((clone / "results/smoke/digits-vae/samples/prior.json").read_text())
     assert record["job"]["count"] == 56
-    assert pending(clone) == set()
-    assert "up to date" in run(clone, "dvc", "status").stdout
+    assert pending(clone, *target) == set()
+    assert "up to date" in run(clone, "dvc", "status", *its_stages).stdout
 
 
 @pytest.mark.parametrize("damage", ["edited", "truncated", "deleted"])
@@ -201,46 +203,44 @@ def test_another_study_has_its_own_pipeline(clone):
     assert pending(clone) == set()
 
 
-def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(tmp_path):
-    folder = copy_checkout(tmp_path)
-    study = yaml.safe_load((folder / SMOKE).read_text()) | {"study": "second"}
+def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(checkout):
+    study = yaml.safe_load((checkout / SMOKE).read_text()) | {"study": "second"}
     study["score"]["also"] = ["inception-legacy", "inception"]
-    (folder / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
-    assert_stages_cover(folder, "params/second.yaml", ["tables_apart"], at_least=20)
-    text = snakemake(folder, "-n", "tables_apart", study="params/second.yaml", check=True).stdout
+    (checkout / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(checkout, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
+    assert_stages_cover(checkout, "params/second.yaml", ["tables_apart"], at_least=20)
+    text = snakemake(checkout, "-n", "tables_apart", study="params/second.yaml", check=True).stdout
     assert "scores.inception-legacy.json" in text
-    written = (folder / "workflow/pipelines/second/dvc.yaml").read_text()
+    written = (checkout / "workflow/pipelines/second/dvc.yaml").read_text()
     for target in ("reference/digits-8px.inception-legacy.npz", "digits/scores.inception.json"):
         assert f" results/second/{target}" in written
     claimed = re.search(r"^rule claims:\n    input: (.*)$", text, re.MULTILINE).group(1)
     assert "scores.efficientnet-lite0.json" in claimed and "inception" not in claimed
 
 
-def test_a_pipeline_that_cannot_be_is_refused(tmp_path):
-    folder, script = copy_checkout(tmp_path), "workflow/scripts/write_pipeline.py"
-    done = run(folder, "python", script, "data/sources.yaml", check=False)
+def test_a_pipeline_that_cannot_be_is_refused(checkout):
+    script = "workflow/scripts/write_pipeline.py"
+    done = run(checkout, "python", script, "data/sources.yaml", check=False)
     assert done.returncode == 2 and "unknown key" in done.stderr and "Traceback" not in done.stderr
-    (folder / "elsewhere.yaml").write_text((folder / SMOKE).read_text())
-    done = run(folder, "python", script, "elsewhere.yaml", check=False)
+    (checkout / "elsewhere.yaml").write_text((checkout / SMOKE).read_text())
+    done = run(checkout, "python", script, "elsewhere.yaml", check=False)
     assert done.returncode == 2 and "params/smoke.yaml, where its pipeline looks" in done.stderr
 
 
-def test_what_dvc_does_not_take_is_not_left_behind(tmp_path):
+def test_what_dvc_does_not_take_is_not_left_behind(checkout):
     """Two pipelines that make the same file: every dvc command in the checkout would fail."""
-    folder = copy_checkout(tmp_path)
-    place = folder / "workflow/pipelines/second/dvc.yaml"
-    second = yaml.safe_load((folder / SMOKE).read_text()) | {"study": "second"}
-    (folder / "params/second.yaml").write_text(yaml.safe_dump(second))
-    other = folder / "workflow/pipelines/other/dvc.yaml"
+    place = checkout / "workflow/pipelines/second/dvc.yaml"
+    second = yaml.safe_load((checkout / SMOKE).read_text()) | {"study": "second"}
+    (checkout / "params/second.yaml").write_text(yaml.safe_dump(second))
+    other = checkout / "workflow/pipelines/other/dvc.yaml"
     other.parent.mkdir(parents=True)
     made = "../../../results/second/digits/model.safetensors"
     other.write_text(yaml.safe_dump({"stages": {"odd": {"cmd": "true", "outs": [{made: {"cache": True}}]}}}))
-    done = run(folder, "python", "workflow/scripts/write_pipeline.py", "params/second.yaml", check=False)
+    done = run(checkout, "python", "workflow/scripts/write_pipeline.py", "params/second.yaml", check=False)
     assert done.returncode == 2 and "DVC does not take this pipeline" in done.stderr, done.stderr
     assert not place.exists()
     other.unlink()
-    run(folder, "dvc", "status")
+    run(checkout, "dvc", "status")
 
 
 def test_the_default_pipeline_is_what_the_writer_writes():
@@ -266,26 +266,26 @@ SHORT = {
 }
 
 
-def test_a_study_that_leaves_defaults_out_has_a_pipeline(tmp_path):
+def test_a_study_that_leaves_defaults_out_has_a_pipeline(checkout):
     """No seed, no loss, no generations: DVC is told of the whole study, not of what the file says."""
-    folder = copy_checkout(tmp_path)
-    (folder / "params/short.yaml").write_text(yaml.safe_dump(SHORT, sort_keys=False))
-    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/short.yaml")
+    (checkout / "params/short.yaml").write_text(yaml.safe_dump(SHORT, sort_keys=False))
+    run(checkout, "make", "-o", "env", "pipeline", "STUDY=params/short.yaml")
+    assert_stages_cover(checkout, "params/short.yaml", ["tables_apart", "figures_apart"], at_least=15)
     path = "workflow/pipelines/short/dvc.yaml"
-    run(folder, "dvc", "repro", "-q", path)
-    assert "up to date" in run(folder, "dvc", "status", path).stdout
-    (folder / "params/short.yaml").write_text(yaml.safe_dump(SHORT | {"seed": 1}, sort_keys=False))
-    stale = run(folder, "dvc", "status", path).stdout
+    run(checkout, "dvc", "repro", "-q", f"{path}:train-digits")
+    made = [f"{path}:{stage}" for stage in ("jobs", "train-digits")]  # the archive is the default study's
+    assert "up to date" in run(checkout, "dvc", "status", *made).stdout
+    (checkout / "params/short.yaml").write_text(yaml.safe_dump(SHORT | {"seed": 1}, sort_keys=False))
+    stale = run(checkout, "dvc", "status", *made).stdout
     assert "up to date" not in stale and "params/short.yaml" in stale
-    assert "seed" in run(folder, "dvc", "params", "diff").stdout
-    run(folder, "dvc", "repro", "-q", f"{path}:train-digits")
-    record = json.loads((folder / "results/short/digits/model.json").read_text())
+    assert "seed" in run(checkout, "dvc", "params", "diff").stdout
+    run(checkout, "dvc", "repro", "-q", f"{path}:train-digits")
+    record = json.loads((checkout / "results/short/digits/model.json").read_text())
     assert record["job"]["seed"] == [1]
-    run(folder, "dvc", "status")
+    run(checkout, "dvc", "status")
 
 
-def test_dvc_sees_that_own_images_have_changed(tmp_path):
-    folder = copy_checkout(tmp_path / "checkout")
+def test_dvc_sees_that_own_images_have_changed(checkout, tmp_path):
     random = np.random.default_rng(0)
     pictures = tmp_path / "my pictures"
     pictures.mkdir()
@@ -294,19 +294,19 @@ def test_dvc_sees_that_own_images_have_changed(tmp_path):
     study = SHORT | {"study": "own"}
     dataset = {"folder": str(pictures), "resolution": 8, "name": "mine"}
     study["runs"] = {"mine": SHORT["runs"]["digits"] | {"dataset": dataset}}
-    (folder / "params/own.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    run(folder, "make", "-o", "env", "pipeline", "STUDY=params/own.yaml")
-    path = "workflow/pipelines/own/dvc.yaml"
-    run(folder, "dvc", "repro", "-q", path)
-    assert "up to date" in run(folder, "dvc", "status", path).stdout
-    before = json.loads((folder / "results/own/mine/model.json").read_text())
+    (checkout / "params/own.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    run(checkout, "make", "-o", "env", "pipeline", "STUDY=params/own.yaml")
+    made = "workflow/pipelines/own/dvc.yaml:train-mine"
+    run(checkout, "dvc", "repro", "-q", made)
+    assert "up to date" in run(checkout, "dvc", "status", made).stdout
+    before = json.loads((checkout / "results/own/mine/model.json").read_text())
     for index in range(5):
         (pictures / f"{index}.png").unlink()
-    assert "my pictures" in run(folder, "dvc", "status", path).stdout
-    run(folder, "dvc", "repro", "-q", path)
-    after = json.loads((folder / "results/own/mine/model.json").read_text())
+    assert "my pictures" in run(checkout, "dvc", "status", "--with-deps", made).stdout
+    run(checkout, "dvc", "repro", "-q", made)
+    after = json.loads((checkout / "results/own/mine/model.json").read_text())
     assert after["inputs"]["data"]["sha256"] != before["inputs"]["data"]["sha256"]
-    assert pending(folder, "tables_apart", study="params/own.yaml") == set()
+    assert pending(checkout, "results/own/mine/model.safetensors", study="params/own.yaml") == set()
 
 
 def test_metrics_params_and_plots_can_be_compared(clone):

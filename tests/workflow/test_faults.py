@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,9 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
-from conftest import PATIENCE, SMOKE, copy_checkout, environment, run
+from conftest import PATIENCE, SMOKE, environment, rows_of, run
 
 pytestmark = pytest.mark.slow
 
@@ -34,14 +34,26 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 
 
 @pytest.fixture
-def unfinished(tmp_path):
-    """A checkout whose training saves its state all the time; the weights do not depend on that."""
-    folder = copy_checkout(tmp_path / "checkout")
-    study = yaml.safe_load((folder / SMOKE).read_text())
-    for item in study["runs"].values():
-        item["execution"] = {"checkpoint_seconds": 0.01, "checkpoint_share": 1}
-    (folder / SMOKE).write_text(yaml.safe_dump(study, sort_keys=False))
-    return folder
+def untaken(one_run, tmp_path):
+    """A checkout whose training saves its state all the time, in which nothing has run."""
+    return shutil.copytree(one_run, tmp_path / "checkout", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def prepared(once, one_run):
+    """The same with its images prepared, as DVC has recorded."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(one_run, folder, symlinks=True)
+        run(folder, *DVC, "data-digits-8px")
+
+    return once("prepared", make)
+
+
+@pytest.fixture
+def unfinished(prepared, tmp_path):
+    """A copy of that: what comes next is the training."""
+    return shutil.copytree(prepared, tmp_path / "checkout", symlinks=True)
 
 
 def start(folder: Path, command: list[str]) -> subprocess.Popen[str]:
@@ -89,11 +101,11 @@ def output(folder: Path) -> str:
     return (folder / "output.log").read_text()
 
 
-def finish(folder: Path, command: list[str], expected: Path, *made: str) -> None:
+def finish(folder: Path, command: list[str], expected: Path) -> None:
     """Typing the command once more is enough, and the results are those of an undisturbed run."""
     before = parts(folder)
     run(folder, *command)
-    for name in (*made, "results/smoke/digits/model.safetensors", "results/smoke/digits/training.csv"):
+    for name in ("results/smoke/digits/model.safetensors", "results/smoke/digits/training.csv"):
         assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
     assert parts(folder) - before == set()
 
@@ -104,12 +116,18 @@ def parts(folder: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize(
-    "command", [[*WORKFLOW, "results/fid_table.csv"], [*DVC, "tables"]], ids=["workflow", "dvc"]
+    ("command", "moments"),
+    [
+        ([*WORKFLOW, "results/fid_table.csv"], tuple(MOMENTS)),
+        ([*DVC, "tables"], ("starting", "checkpoint", "scoring")),  # each runs WORKFLOW, stage by stage
+    ],
+    ids=["workflow", "dvc"],
 )
-def test_a_killed_command_is_taken_up_again(unfinished, finished, command):
-    for moment in MOMENTS:
-        strike(unfinished, command, moment, signal.SIGKILL)
-    finish(unfinished, command, finished, "results/fid_table.csv")
+def test_a_killed_command_is_taken_up_again(untaken, finished, command, moments):
+    for moment in moments:
+        strike(untaken, command, moment, signal.SIGKILL)
+    finish(untaken, command, finished)
+    assert rows_of(untaken) == rows_of(finished)
 
 
 def test_a_killed_training_is_taken_up_again(unfinished, finished):
@@ -154,7 +172,7 @@ def test_a_bare_snakemake_needs_its_own_unlock_and_no_more(unfinished):
 
 
 def test_a_second_command_waits_and_says_for_whom(unfinished):
-    target = ["results/smoke/digits-vae/model.safetensors"]
+    target = ["results/smoke/digits/model.safetensors"]
     first = start(unfinished, [*WORKFLOW, *target])
     reach(first, unfinished, lambda: MOMENTS["starting"](unfinished), "the first command")
     second = run(unfinished, *WORKFLOW, *target)
@@ -166,13 +184,13 @@ def test_a_second_command_waits_and_says_for_whom(unfinished):
 
 
 def test_a_second_dvc_says_who_is_at_work(unfinished):
-    first = start(unfinished, [*DVC, "train-digits-vae"])
+    first = start(unfinished, [*DVC, "train-digits"])
     reach(first, unfinished, lambda: MOMENTS["mid-epoch"](unfinished), "training")
-    second = run(unfinished, "dvc", "repro", "train-digits-vae", check=False)
+    second = run(unfinished, "dvc", "repro", "train-digits", check=False)
     assert second.returncode != 0 and "Traceback" not in second.stderr
     assert f"(PID {first.pid})" in second.stderr
     assert first.wait(PATIENCE) == 0
-    assert "up to date" in run(unfinished, "dvc", "status", "train-digits-vae").stdout
+    assert "up to date" in run(unfinished, "dvc", "status", "train-digits").stdout
 
 
 def test_a_bare_snakemake_at_work_is_not_unlocked(unfinished):

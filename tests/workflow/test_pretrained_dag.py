@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import copy_checkout, pending, run, snakemake
+from conftest import pending, run, snakemake
 from data.server import serving
+from shown import assert_shown
+from sphere_repro.study import catalogue
 from sphere_repro.study.config import load_study
 from sphere_repro.study.files import StudyFiles
 from tiny_autoencoders import saved
@@ -34,6 +36,7 @@ def written() -> dict[str, object]:
     }
     from_hub = {"kind": "pretrained-vae", "source": "owner/name", "subfolder": "vae", "revision": COMMIT}
     score = {"extractor": "efficientnet-lite0", "jackknife_groups": 3, "kid_subsets": 5, "kid_subset_size": 5}
+    score["reference_count"] = 128
     return {
         "study": "holes-small",
         "runs": {
@@ -52,7 +55,7 @@ def written() -> dict[str, object]:
         },
         "score": score,
         "uniformity": {"count": 60, "null_draws": 20},
-        "figures": ["posterior-hole", "posterior-hole-models", "distance-by-steps"],
+        "figures": ["posterior-hole-models"],
     }
 
 
@@ -64,42 +67,46 @@ def publish(server, folder: Path) -> None:
     server.files |= {f"owner/name/resolve/{COMMIT}/vae/{name}": content for name, content in files.items()}
 
 
-def test_from_a_hub_and_a_folder_to_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = copy_checkout(tmp_path / "checkout")
-    (folder / STUDY).write_text(yaml.safe_dump(written(), sort_keys=False))
+def test_from_a_hub_and_a_folder_to_figures(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / STUDY).write_text(yaml.safe_dump(written(), sort_keys=False))
     saved(tmp_path / "theirs", flux2=True)
-    saved(folder / "mine", scaling_factor=0.5)
+    saved(checkout / "mine", scaling_factor=0.5)
     with serving() as server:
         publish(server, tmp_path / "theirs")
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.port}")
-        done = snakemake(folder, study=STUDY)
+        done = snakemake(checkout, study=STUDY)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert pending(folder, study=STUDY) == set()
+    assert pending(checkout, study=STUDY) == set()
 
-    rows = list(csv.DictReader((folder / "results/fid_table.csv").open()))
+    rows = list(csv.DictReader((checkout / "results/fid_table.csv").open()))
     found = {(row["run"], row["set"]) for row in rows if row["model"] == "pretrained-vae"}
     sets = ("reconstruction", "prior", "posterior")
     assert found == {(name, each) for name in ("from-hub", "own") for each in sets}
-    figures = {path.stem for path in (folder / "results/figures").glob("*.png")}
-    assert {"posterior-hole-from-hub", "posterior-hole-own", "posterior-hole-models"} <= figures
-    page = (folder / "results/pages/posterior-hole-models.html").read_text()
+    files = StudyFiles(load_study(checkout / STUDY))
+    others = catalogue.figures(files)
+    assert [path.stem for path in (checkout / "results/figures").glob("*.png")] == ["posterior-hole-models"]
+    for name in ("posterior-hole-from-hub", "posterior-hole-own", "distance-by-steps"):
+        assert_shown(others[name], checkout, tmp_path / f"{name}.png")
+    page = (checkout / "results/pages/posterior-hole-models.html").read_text()
     assert all(f'"name": "{name}"' in page for name in ("digits", "from-hub", "own"))
-    assert (folder / "results/notebooks/posterior-hole-models.ipynb").is_file()
-    claims = json.loads((folder / "results/claims.json").read_text())["claims"]
+    assert (checkout / "results/notebooks/posterior-hole-models.ipynb").is_file()
+    claims = json.loads((checkout / "results/claims.json").read_text())["claims"]
     told = [claim for claim in claims if claim["run"] == "own"]
     assert [claim["claim"] for claim in told] == ["vae-prior-far-worse"]
     assert "authors' choice" in told[0]["note"]
 
     said = run(
-        folder, "python", "-m", "sphere_repro", "explain", "results/holes-small/from-hub/samples/prior.zip"
+        checkout, "python", "-m", "sphere_repro", "explain", "results/holes-small/from-hub/samples/prior.zip"
     )
     assert f"AutoencoderKLFlux2 of owner/name/vae at {COMMIT}" in said.stdout
-    run(folder, "python", "workflow/scripts/write_pipeline.py", STUDY)
-    stages = yaml.safe_load((folder / "workflow/pipelines/holes-small/dvc.yaml").read_text())["stages"]
+    run(checkout, "python", "workflow/scripts/write_pipeline.py", STUDY)
+    stages = yaml.safe_load((checkout / "workflow/pipelines/holes-small/dvc.yaml").read_text())["stages"]
     assert "import-own" in stages and "mine" in stages["jobs"]["deps"]
 
-    saved(folder / "mine", scaling_factor=0.9)  # another autoencoder: its run is made anew, no other
-    again = pending(folder, study=STUDY)
+    saved(checkout / "mine", scaling_factor=0.9)  # another autoencoder: its run is made anew, no other
+    again = pending(checkout, study=STUDY)
     assert {"import_pretrained own", "sample own", "score own"} <= again
     assert not any(job.endswith(("from-hub", "digits")) for job in again if not job.startswith("figure"))
-    assert StudyFiles(load_study(folder / STUDY)).fetched
+    assert files.fetched

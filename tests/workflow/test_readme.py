@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT, copy_checkout, run
+from conftest import ROOT, run
 from workflow import pages
 
 KEPT = ROOT / "reference/demo"
@@ -90,11 +90,6 @@ def quick(line):
             return ["dvc", "stage", "list"]
         case _:
             return [tool, "--version"]
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    return copy_checkout(tmp_path_factory.mktemp("readme") / "checkout")
 
 
 @pytest.mark.parametrize("line", README)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT, SMOKE, copy_checkout, environment
+from conftest import ROOT, SMOKE, environment
 from odd import NOBODY, NOWHERE, SCRIPTS, as_root, plain, program
 
 RUN = """
@@ -140,9 +140,9 @@ def test_each_run_says_things_anew(shared: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_workflow_in_an_odd_place_without_a_home(tmp_path: Path) -> None:
+def test_the_workflow_in_an_odd_place_without_a_home(untouched: Path, tmp_path: Path) -> None:
     """Braces, spaces and a quote in the path; spaces in the study; no home; no ~/.local for jobs."""
-    folder = copy_checkout(tmp_path / "my {odd} check'out")
+    folder = shutil.copytree(untouched, tmp_path / "my {odd} check'out", symlinks=True)
     (folder / SMOKE).rename(folder / "params" / "my study.yaml")
     wanted = ["--configfile", "params/my study.yaml", "--cores", "1", "data/prepared/digits-8px.zip"]
     seen = tmp_path / "seen"
