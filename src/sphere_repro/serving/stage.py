@@ -66,9 +66,14 @@ def find(asked: str | None, configfile: Path, beside: Path | None = None) -> Fou
     place = Path(asked).expanduser() if asked else None
     try:
         study = load_study(configfile)
-    except UserError:
-        if place is None or not place.exists():
+    except UserError as error:
+        if place is None:
             raise
+        if not place.exists():
+            raise UserError(
+                f"{asked} does not exist, and {configfile}, which may know it as a run, cannot be read: "
+                f"{error}"
+            ) from error
         return Found(place.name, place, beside, f"{configfile} cannot be read, which may name a VAE")
     run = asked if asked in study.runs else _run_at(study, place)
     if run is None and place is not None and place.exists():
