@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -49,6 +51,20 @@ def test_a_touched_file_is_read_once(record: Path, monkeypatch: pytest.MonkeyPat
 def test_a_missing_file_is_left_to_the_workflow(record: Path) -> None:
     record.with_name("model.safetensors").unlink()
     refuse_edited(record)
+
+
+@pytest.mark.parametrize("error", [PermissionError, OSError(errno.EROFS, "Read-only file system")])
+def test_a_record_whose_time_cannot_be_moved_is_read_all_the_same(
+    record: Path, error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results may lie in somebody else's cache, or where nothing can be written."""
+    monkeypatch.setattr(os, "utime", Mock(side_effect=error))
+    model = record.with_name("model.safetensors")
+    model.write_bytes(model.read_bytes())  # newer than its record, and the same
+    refuse_edited(record)
+    model.write_bytes(b"other")
+    with pytest.raises(UserError, match="is not the file that was made"):
+        refuse_edited(record)
 
 
 @pytest.mark.parametrize("change", [{"loss": 0.05}, {"job": {"seed": 2}}, {"more": 1}, {"files": {}}])

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from study_results import sphere, vae
@@ -38,6 +38,7 @@ def test_vaes_stand_in_the_order_of_their_weights() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=6))
+@example([(0, 0), (1, 0), (1, 0), (2, 1), (0, 1), (2, 0)])  # a correlation of 0, which rounding had moved
 def test_the_correlation_is_scipys_and_its_chance_that_of_all_orders(pairs: list[tuple[int, int]]) -> None:
     """Ties or none; every order is tried by hand."""
     first, second = ([float(pair[side]) for pair in pairs] for side in (0, 1))

@@ -63,7 +63,7 @@ def drawn(kind: str, models: dict[str, Path], archive: Path, out: Path, **change
 def ends(checkpoint: Checkpoint, source: ImageArchive, path: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Both ends of one path by the words of the documentation, (N, d) each."""
     model, index = checkpoint.model, int(choose(len(source), SETTINGS.paths)[path])
-    x = to_unit(torch.from_numpy(source.read(index)).permute(2, 0, 1)[None])
+    x = to_unit(torch.tensor(source.read(index)).permute(2, 0, 1)[None])
     label = torch.tensor([source.labels[index]]) if model.shape.classes else None  # type: ignore[index]
     first = latents(checkpoint, x, label, (*SEED, PRIOR_PATH), range(path, path + 1))
     shape = (model.shape.tokens, model.shape.token_channels)

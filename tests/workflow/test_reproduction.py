@@ -11,7 +11,7 @@ import pytest
 from conftest import SMOKE, pending, run, snakemake
 
 pytestmark = pytest.mark.slow
-DEMO = ("make", "-o", "env", "demo", "CORES=2")
+DEMO = ("make", "--no-print-directory", "-o", "env", "demo", "CORES=2")
 
 
 @pytest.fixture

@@ -73,5 +73,5 @@ def refuse_edited(path: Path) -> None:
             )
     if newer:
         latest = max(file.stat().st_mtime_ns for file in newer)
-        with contextlib.suppress(PermissionError):  # somebody else's, in a shared cache: read again next time
+        with contextlib.suppress(OSError):  # somebody else's or not to be written: it is read again next time
             os.utime(path, ns=(latest, latest))
