@@ -34,8 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(o: argparse.Namespace) -> str:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise UserError(
-            f"export needs {' and '.join(missing)}, not installed here. Run make env, or pip install "
-            "'sphere-repro[export]'"
+            f"export needs {' and '.join(missing)}, not installed here: install the extra `export` "
+            "(make env has it, or pip install '.[export]' in the checkout)."
         )
     import torch
 

@@ -44,8 +44,8 @@ def port(text: str) -> int:
 def run(o: argparse.Namespace) -> str:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise UserError(
-            f"serve needs {' and '.join(missing)}, not installed here. Run make env, or pip install "
-            "'sphere-repro[serve]'"
+            f"serve needs {' and '.join(missing)}, not installed here: install the extra `serve` "
+            "(make env has it, or pip install '.[serve]' in the checkout)."
         )
     from sphere_repro.serving.application import application
     from sphere_repro.serving.listening import address, is_loopback, listen, names_of
