@@ -13,7 +13,7 @@ SOURCE = Path(sphere_repro.__file__).parent
 ORDER = (
     *("errors", "ledger", "strict", "seeds", "sphere"),
     *("machine", "provenance", "data", "study", "models", "results", "figures", "overview", "sampling"),
-    *("training", "metrics", "planning", "commands", "cli", "__main__"),
+    *("serving", "exporting", "training", "metrics", "planning", "commands", "cli", "__main__"),
 )
 # (importer, imported): why. None is needed today.
 EXCEPTIONS: dict[tuple[str, str], str] = {}

@@ -34,7 +34,7 @@ VERBS = (
     *("reference", "score", "uniformity"),
     *("figure", "page", "table", "paper-tables", "claims", "compare", "overview"),
     *("download", "fetch", "new", "check", "plan", "tied", "explain", "import-released"),
-    *("generate", "edit", "crossover", "interpolate", "reconstruct"),
+    *("generate", "edit", "crossover", "interpolate", "reconstruct", "serve", "export"),
 )
 MODULES = {"import": "import_"}  # a word of Python's names no module
 MOST_THREADS = 1024

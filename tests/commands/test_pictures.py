@@ -6,7 +6,6 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,45 +14,19 @@ from PIL import Image
 
 from conftest import RELEASED
 from miniature import write_checkpoint
+from small_models import ANGLE, model_of, shape_of, write_models
 from sphere_repro import cli, seeds
 from sphere_repro.data.archive import ImageArchive
-from sphere_repro.models.autoencoder import build
-from sphere_repro.models.checkpoint import save_model
 from sphere_repro.provenance.embedded import read_embedded
 from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.sphere import spherify
-from sphere_repro.study.architecture import Architecture, Model
-
-ANGLE = 70.0
-SIZE = {"width": 16, "layers": 1, "heads": 2}
-NAMES = ("cat", "dog", "two words")
-
-
-def shape_of(kind: str, classes: int = 3) -> Architecture:
-    from sphere_repro.data.dataset import Dataset
-
-    said = {"kind": "vae" if kind == "vae" else "sphere", "encoder": SIZE, "decoder": SIZE}
-    said |= {"pixel_head": "conv", "encoder_mixer_depth": 1, "decoder_mixer_depth": 1}
-    found = Model.model_validate(said | {"conditional": kind != "bare"}).architecture(Dataset(name="digits"))
-    return found.model_copy(update={"classes": 0 if kind == "bare" else classes})
-
-
-def model_of(kind: str) -> Any:
-    generator = torch.Generator().manual_seed(1)
-    model = build(shape_of(kind), generator=generator).eval().requires_grad_(False)
-    for parameter in model.parameters():  # fresh ones would decode everything to grey
-        parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    return model
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: a model file of each kind, an image, a folder of images."""
     monkeypatch.chdir(tmp_path)
-    for kind in ("sphere", "bare", "vae"):
-        model, angle = model_of(kind), 0.0 if kind == "vae" else ANGLE
-        names = NAMES if kind == "sphere" else None
-        save_model(tmp_path / f"{kind}.safetensors", model.state_dict(), None, model.shape, angle, names)
+    write_models(tmp_path)
     random = np.random.default_rng(0)
     (tmp_path / "mine").mkdir()
     for name, size in (("a.png", (8, 8)), ("b.png", (24, 16))):

@@ -74,7 +74,7 @@ def run(o: argparse.Namespace) -> str:
 
 def _pictures(o: argparse.Namespace, settings: Generation) -> str:
     """The same images as PNGs."""
-    from sphere_repro.sampling.image_sets import draw_generation
+    from sphere_repro.sampling.generations import draw_generation
 
     def work(setting: Setting, _given: Given | None) -> Drawn:
         return draw_generation(setting, settings, o.count, o.classes)

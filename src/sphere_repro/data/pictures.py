@@ -74,18 +74,32 @@ class Pictures:
         return self.picture(index).pixels
 
 
-def read_picture(file: IO[bytes]) -> Picture:
+@dataclass(frozen=True)
+class Limits:
+    """Of a stranger's file: the formats that are decoded, by Pillow's names, and the most pixels."""
+
+    formats: tuple[str, ...]
+    pixels: int
+
+
+def read_picture(file: IO[bytes], limits: Limits | None = None) -> Picture:
     """The picture in `file`; the first one where it holds several (an animation, pages).
 
+    Args:
+        file: open for reading.
+        limits: of a stranger's file, for which Pillow's own limits hold as well; None: memory is the limit.
+
     Raises:
-        PictureError: it holds none, a broken one, one that memory cannot hold, or one without 8-bit colours.
+        PictureError: it holds none, a broken one, one that memory or `limits` cannot hold, or one without
+            8-bit colours.
         OSError: with a number: the system could not read the file.
     """
     kind = ""
-    with _limited_by_memory(), warnings.catch_warnings(action="ignore"):
+    with _limited_by_memory() if limits is None else contextlib.nullcontext(), _silent():
         try:
-            with Image.open(file, formats=_formats()) as image:
+            with Image.open(file, formats=_formats() if limits is None else limits.formats) as image:
                 kind = image.format or ""
+                _check_size(image, limits)
                 _check_memory(image)
                 several = bool(getattr(image, "is_animated", False))
                 image.load()
@@ -95,15 +109,19 @@ def read_picture(file: IO[bytes]) -> Picture:
         except DAMAGE as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise PictureError(_instead(file, kind, error)) from error
+            raise PictureError(_instead(file, kind, error, limits)) from error
     done = ((CONVERTED,) if converted else ()) + ((FIRST,) if several else ())
     return Picture(np.array(pixels), done)
 
 
-def _instead(file: IO[bytes], kind: str, error: Exception) -> str:
+def _instead(file: IO[bytes], kind: str, error: Exception, limits: Limits | None) -> str:
     """What the file is instead of a whole picture; `kind` is its format, where it has one."""
+    if isinstance(error, Image.DecompressionBombError):
+        return "it says that it has far more pixels than are taken"
     file.seek(0)
     what = f"a damaged {kind}" if kind else what_it_is(file.read(HEAD))
+    if limits is not None and not any(each in what.upper() for each in limits.formats):
+        what = what.replace("a damaged ", "a ")  # it was not looked at
     return what if isinstance(error, UnidentifiedImageError) else told(error, what)
 
 
@@ -114,6 +132,17 @@ def _upright(image: Image.Image) -> Image.Image:
     except DAMAGE:
         return image
     return image if turn is None else image.transpose(turn)
+
+
+def _silent() -> contextlib.AbstractContextManager[object]:
+    return warnings.catch_warnings(action="ignore")
+
+
+def _check_size(image: Image.Image, limits: Limits | None) -> None:
+    """Before a pixel is decoded: a small file may say that it has billions."""
+    if limits is not None and image.width * image.height > limits.pixels:
+        most = f"{limits.pixels / 1e6:g} million"
+        raise PictureError(f"it has {image.width}×{image.height} pixels; {most} are taken at most")
 
 
 def _check_memory(image: Image.Image) -> None:

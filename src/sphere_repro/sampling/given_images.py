@@ -7,7 +7,7 @@ dataset keeps JPEG files, compressed as those are.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,9 +84,13 @@ def from_place(place: Path, form: Form) -> Given:
     if not names:
         raise UserError(f"{place} holds no image. Give an image, or a folder of images.")
     images = Pictures(path.parent if path.is_file() else path, names, None)
+    return prepared((_read(images, index) for index in range(len(names))), names, form)
+
+
+def prepared(images: Iterable[np.ndarray], names: Sequence[str], form: Form) -> Given:
+    """Images uint8 (H, W, 3) of any sizes as training images are prepared; a note where that changes one."""
     pixels, notes = [], []
-    for index, name in enumerate(names):
-        image = _read(images, index)
+    for image, name in zip(images, names, strict=True):
         height, width = image.shape[:2]
         if (height, width) != (form.pixels, form.pixels):
             cut = "" if height == width else ", the centre cut out"

@@ -105,8 +105,8 @@ def draw_edit(setting: Setting, settings: Edit, inputs: np.ndarray) -> Drawn:
         UserError: there is no such class, or the model is no conditional Sphere Encoder where one is needed.
     """
     model, names = setting.model, setting.checkpoint.class_names
-    classes = _classes(settings.classes, model.shape.classes, names)
-    _refuse_guidance([settings], classes)
+    classes = classes_of(settings.classes, model.shape.classes, names)
+    refuse_guidance([settings], classes)
     by_scheme, curves = [], {}
     for scheme in settings.schemes:
         images, curve = _edited(setting, settings, scheme, classes, inputs)
@@ -221,32 +221,8 @@ def reconstruct(checkpoint: Checkpoint, images: Tensor) -> Tensor:
     return model.decode(mean, null)
 
 
-def draw_generation(
-    setting: Setting, generation: Generation, count: int, classes: Sequence[int | str] = ()
-) -> Drawn:
-    """Axis: sample; sample i has the class of its turn. The same images as `sets.draw_generation` writes.
-
-    Raises:
-        UserError: there is no such class, or the model is no Sphere Encoder, or unconditional where it may
-            not be.
-    """
-    model, names = setting.model, setting.checkpoint.class_names
-    wanted = _classes(classes, model.shape.classes, names)
-    _refuse_guidance([generation], wanted)
-    labels = np.array(wanted, dtype=np.int64)[np.arange(count) % len(wanted)] if wanted else None
-    images = []
-    for start in range(0, count, setting.batch):
-        part = range(start, min(start + setting.batch, count))
-        asked = None if labels is None else torch.from_numpy(labels[start : part.stop]).to(setting.device)
-        noise = setting.noise(part, refine.draws(generation))
-        condition = refine.condition(model, asked, generation.guidance)
-        alpha = setting.checkpoint.alpha_max
-        drawn = refine.generate(model, noise[0], noise[1:], condition, alpha, generation)
-        images.append(refine.to_bytes(drawn))
-    return Drawn(torch.cat(images).numpy(), {"sample": list(range(count))}, labels)
-
-
-def _refuse_guidance(asked: Sequence[Generation | Edit], classes: list[int]) -> None:
+def refuse_guidance(asked: Sequence[Generation | Edit], classes: list[int]) -> None:
+    """Raises UserError where guidance is asked of a model without classes."""
     if not classes and any(each.guidance.scale > 1 for each in asked):
         raise UserError("The model is unconditional: guidance has no meaning for it. Leave it at 1.")
 
@@ -259,8 +235,8 @@ def draw_interpolation(setting: Setting, settings: Interpolation) -> Drawn:
             not be.
     """
     model, names = setting.model, setting.checkpoint.class_names
-    classes = _classes(settings.classes, model.shape.classes, names)
-    _refuse_guidance(settings.generations, classes)
+    classes = classes_of(settings.classes, model.shape.classes, names)
+    refuse_guidance(settings.generations, classes)
     corners = settings.corners
     labels = [
         [classes[(path * corners + corner) % len(classes)] for corner in range(corners)] if classes else None
@@ -340,7 +316,7 @@ def _given_bytes(images: Tensor) -> np.ndarray:
     return unit(images).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _classes(asked: Sequence[int | str], classes: int, names: Sequence[str] | None) -> list[int]:
+def classes_of(asked: Sequence[int | str], classes: int, names: Sequence[str] | None) -> list[int]:
     """Numbers of the classes asked for; default: all.
 
     Raises:

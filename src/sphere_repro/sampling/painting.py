@@ -55,7 +55,7 @@ def painter(
         if job.set not in ("prior", "posterior"):
             named = KIND_NAMES[checkpoint.model.shape.kind]
             raise UserError(f"'{job.set}' is not a sample set of {named}. Use the model of run '{job.run}'.")
-        return _draws(checkpoint.model, job.seed, labels, gaussian)
+        return gaussian_draws(checkpoint.model, job.seed, labels, gaussian)
     if job.generation is None:
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
@@ -119,7 +119,9 @@ def _reconstructions(checkpoint: Checkpoint, source: ImageArchive, count: int) -
     return paint
 
 
-def _draws(model: FromGaussian, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian) -> Paint:
+def gaussian_draws(
+    model: FromGaussian, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian = STANDARD
+) -> Paint:
     """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
     shape, device = (model.shape.tokens, model.shape.token_channels), next(model.parameters()).device
     mean, deviation = gaussian

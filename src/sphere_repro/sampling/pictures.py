@@ -40,22 +40,40 @@ def write_pictures(
     Returns:
         What of them the grid leaves out, in words; empty where it shows all.
     """
-    for index, (place, image) in enumerate(zip(_places(drawn), drawn.flat, strict=True)):
+    names = file_names(drawn, class_names)
+    for index, (name, place, image) in enumerate(zip(names, _places(drawn), drawn.flat, strict=True)):
         own: dict[str, Any] = {
-            name: along[at] for (name, along), at in zip(drawn.axes.items(), place, strict=True)
+            axis: along[at] for (axis, along), at in zip(drawn.axes.items(), place, strict=True)
         }
         if "input" in own:
             own["input"] = begins_with[own["input"]]
         if "pair" in own:
             own["pair"] = " and ".join(begins_with[2 * own["pair"] : 2 * own["pair"] + 2])
-        words = []
-        if drawn.labels is not None and "class" not in own:
-            own["class"] = class_word(int(drawn.labels[index]), class_names)
-            words = [f"class-{own['class']}"]
-        _write(folder / f"{_file_name(drawn, place, words)}.png", image, about, own)
+        if _has_own_label(drawn):
+            own["class"] = _class_of(drawn, index, class_names)
+        _write(folder / name, image, about, own)
     grid, left_out = grid_of(drawn)
     _write(folder / GRID, grid, about, {"axes": [[name, along] for name, along in drawn.axes.items()]})
     return left_out
+
+
+def file_names(drawn: Drawn, class_names: Sequence[str] | None = None) -> list[str]:
+    """The files that `write_pictures` makes of the images, in row-major order."""
+    names = []
+    for index, place in enumerate(_places(drawn)):
+        words = [f"class-{_class_of(drawn, index, class_names)}"] if _has_own_label(drawn) else []
+        names.append(f"{_file_name(drawn, place, words)}.png")
+    return names
+
+
+def _has_own_label(drawn: Drawn) -> bool:
+    """Whether the images have classes of which no axis tells."""
+    return drawn.labels is not None and "class" not in drawn.axes
+
+
+def _class_of(drawn: Drawn, index: int, class_names: Sequence[str] | None) -> str:
+    assert drawn.labels is not None
+    return class_word(int(drawn.labels[index]), class_names)
 
 
 def write_arrays(folder: Path, drawn: Drawn) -> None:

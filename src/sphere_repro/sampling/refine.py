@@ -7,7 +7,8 @@ how strong the noise of each refine step is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,12 +109,41 @@ def generate(
     Returns:
         (B, 3, H, H) in [-1, 1].
     """
+    steps = _each_step(model, first, noise, asked, alpha_max, generation)
+    return deque(steps, maxlen=1).pop()  # the others are let go as they are made
+
+
+@torch.inference_mode()
+def generate_each(
+    model: SphereAutoencoder,
+    first: Tensor,
+    noise: Tensor,
+    asked: Condition,
+    alpha_max: float,
+    generation: Generation,
+) -> list[Tensor]:
+    """As `generate`, with the images after every step: T of them, each (B, 3, H, H) in [-1, 1].
+
+    With fixed strength the images after k steps are those that `generate` makes in k steps, bit for bit.
+    """
+    return list(_each_step(model, first, noise, asked, alpha_max, generation))
+
+
+def _each_step(
+    model: SphereAutoencoder,
+    first: Tensor,
+    noise: Tensor,
+    asked: Condition,
+    alpha_max: float,
+    generation: Generation,
+) -> Iterator[Tensor]:
     x = decode(model, spherify(first), asked)
+    yield x
     sigma = angle_to_sigma(alpha_max)
     for t, rho in enumerate(strengths(generation, generation.steps - 1, generation.steps)):
         e = first if generation.noise == "initial" else later_noise(noise, t, generation)
         x = refine(model, x, asked, e, rho * sigma)
-    return x
+        yield x
 
 
 @torch.inference_mode()

@@ -1,0 +1,58 @@
+"""`sphere-repro export`: a model's networks as ONNX."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from sphere_repro.commands.verb import Verb
+from sphere_repro.errors import UserError
+from sphere_repro.machine.folders import atomic_folder, refuse_taken
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        metavar="RUN|MODEL",
+        help="a finished run of the study, a model file, a run's folder or a released checkpoint",
+    )
+    parser.add_argument("--onnx", action="store_true", required=True, help="encoder.onnx and decoder.onnx")
+    parser.add_argument(
+        "--out",
+        dest="folder",
+        type=Path,
+        metavar="FOLDER",
+        help="new, or an empty one (default exported/RUN)",
+    )
+    parser.add_argument("--configfile", type=Path, help="the study (default: the demo)")
+    parser.add_argument("--weights", choices=("raw", "ema"), default="raw", help="default raw")
+
+
+def run(o: argparse.Namespace) -> str:
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise UserError(
+            f"export needs {' and '.join(missing)}, not installed here: install the extra `export` "
+            "(make env has it, or pip install '.[export]' in the checkout)."
+        )
+    import torch
+
+    from sphere_repro.exporting.folder import exportable, write_metadata, write_networks
+    from sphere_repro.sampling.opened import open_model
+    from sphere_repro.serving.stage import find
+    from sphere_repro.study.files import DEFAULT_STUDY
+
+    found = find(o.model, o.configfile or Path(DEFAULT_STUDY))
+    out = o.folder or Path("exported") / found.place.stem
+    refuse_taken(out)
+    opened = open_model(found.place, o.weights, torch.device("cpu"))
+    model = exportable(opened, found.place)
+    with atomic_folder(out) as folder:
+        written = write_networks(folder, opened, model, o.weights)
+        write_metadata(folder, opened, model, o.weights, written)
+    return f"export: {out}, which differs from torch by {written.largest:.1e} at most"
+
+
+VERB = Verb("export", "a model's networks as ONNX, checked against torch", add_options, run)
