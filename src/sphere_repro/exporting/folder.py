@@ -51,6 +51,12 @@ def exportable(opened: Opened, place: Path) -> Exported:
         raise UserError(
             f"{place} is {KIND_NAMES[model.shape.kind]}, which is not exported. Give another model."
         )
+    size = max(_bytes(model.encoder), _bytes(model.decoder))
+    if size > MOST_BYTES:
+        raise UserError(
+            f"{place}: a network has {size / 1e9:.1f} GB, and an ONNX file holds {MOST_BYTES / 1e9:g}. "
+            "Export a smaller model."
+        )
     return model
 
 
