@@ -77,7 +77,7 @@ def test_what_is_not_there_is_told(asked: str | None, sentence: str, study: Path
 
 
 def test_a_vae_is_not_served_and_no_second_encoder_stands_beside(study: Path) -> None:
-    with pytest.raises(UserError, match=r"is a VAE\. Serve the Sphere Encoder"):
+    with pytest.raises(UserError, match=r"is a VAE\. Give the Sphere Encoder"):
         set_up(find("vae.safetensors", STUDY), "raw", CPU)
     with pytest.raises(UserError, match="is a Sphere Encoder too"):
         set_up(find("sphere.safetensors", STUDY, Path("bare.safetensors")), "raw", CPU)

@@ -1,8 +1,9 @@
-"""`sphere-repro export`: a model's networks as ONNX."""
+"""`sphere-repro export`: a model's networks as ONNX, and a page that runs them in a browser."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--configfile", type=Path, help="the study (default: the demo)")
     parser.add_argument("--weights", choices=("raw", "ema"), default="raw", help="default raw")
+    parser.add_argument(
+        "--page", action="store_true", help="a page beside them that runs them in a browser: index.html"
+    )
+    parser.add_argument(
+        "--beside", type=Path, metavar="MODEL", help="a VAE to show on the page (default: the run's baseline)"
+    )
+    parser.add_argument(
+        "--runtime", type=Path, metavar="FOLDER", help="of onnxruntime-web (default: npm fetches it)"
+    )
 
 
 def run(o: argparse.Namespace) -> str:
@@ -37,22 +47,31 @@ def run(o: argparse.Namespace) -> str:
             f"export needs {' and '.join(missing)}, not installed here: install the extra `export` "
             "(make env has it, or pip install '.[export]' in the checkout)."
         )
+    if (o.beside or o.runtime) and not o.page:
+        raise UserError("--beside and --runtime are for the page. Add --page, or leave them out.")
     import torch
 
     from sphere_repro.exporting.folder import exportable, write_metadata, write_networks
+    from sphere_repro.exporting.runtime import runtime
+    from sphere_repro.exporting.static import stage_of_page, write_page
     from sphere_repro.sampling.opened import open_model
     from sphere_repro.serving.stage import find
     from sphere_repro.study.files import DEFAULT_STUDY
 
-    found = find(o.model, o.configfile or Path(DEFAULT_STUDY))
+    found = find(o.model, o.configfile or Path(DEFAULT_STUDY), o.beside)
     out = o.folder or Path("exported") / found.place.stem
     refuse_taken(out)
-    opened = open_model(found.place, o.weights, torch.device("cpu"))
+    stage = stage_of_page(found, o.weights) if o.page else None
+    opened = stage.opened if stage else open_model(found.place, o.weights, torch.device("cpu"))
+    beside = stage.beside if stage else None
     model = exportable(opened, found.place)
-    with atomic_folder(out) as folder:
-        written = write_networks(folder, opened, model, o.weights)
-        write_metadata(folder, opened, model, o.weights, written)
-    return f"export: {out}, which differs from torch by {written.largest:.1e} at most"
+    with runtime(o.runtime) if stage else contextlib.nullcontext() as place, atomic_folder(out) as folder:
+        written = write_networks(folder, opened, model, o.weights, beside)
+        if stage and place:
+            write_page(folder, stage, written.files, place)
+        write_metadata(folder, opened, model, o.weights, written, beside)
+    where = f"; the page is {out / 'index.html'}" if stage else ""
+    return f"export: {out}, which differs from torch by {written.largest:.1e} at most{where}"
 
 
 VERB = Verb("export", "a model's networks as ONNX, checked against torch", add_options, run)

@@ -80,25 +80,41 @@ def describe(opened: Opened, model: Exported, weights: str) -> dict[str, Any]:
     }
 
 
-def write_networks(folder: Path, opened: Opened, model: Exported, weights: str) -> Written:
-    """Write both networks into `folder` and check them.
+def write_networks(
+    folder: Path, opened: Opened, model: Exported, weights: str, beside: Opened | None = None
+) -> Written:
+    """Write both networks into `folder`, and the decoder of the model `beside` it, and check them.
 
     Raises:
         UserError: they differ from torch by more than 1e-4.
     """
-    about, files, largest = describe(opened, model, weights), {}, 0.0
-    for side, network in (("encoder", encoder(model)), ("decoder", decoder(model))):
+    about = describe(opened, model, weights)
+    sides = [("encoder", encoder(model), about), ("decoder", decoder(model), about)]
+    if beside is not None:
+        other = beside.checkpoint.model
+        assert isinstance(other, VariationalAutoencoder | PlainAutoencoder)  # `stage_of_page` saw to it
+        sides.append(("beside", decoder(other), describe(beside, other, weights)))
+    files, largest = {}, 0.0
+    for side, network, said in sides:
         path = folder / f"{side}.onnx"
-        write_onnx(network, path, about)
+        write_onnx(network, path, said)
         largest = max(largest, difference(network, path))
         files[side] = path
     return Written(files, largest)
 
 
-def write_metadata(folder: Path, opened: Opened, model: Exported, weights: str, written: Written) -> None:
+def write_metadata(
+    folder: Path,
+    opened: Opened,
+    model: Exported,
+    weights: str,
+    written: Written,
+    beside: Opened | None = None,
+) -> None:
     """Write `metadata.json`, the record of the folder."""
     said = {"weights": weights, "format": FORMAT}
-    origin = provenance_of(said, inputs=opened.files, code=code.IMPORT)
+    inputs = {f"beside {name}": path for name, path in beside.files.items()} if beside else {}
+    origin = provenance_of(said, inputs=opened.files | inputs, code=code.IMPORT)
     about = describe(opened, model, weights)
     sides = {
         side: {"file": path.name, "sha256": file_hash(path), "bytes": path.stat().st_size}

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sphere_repro.data.class_names import class_word
+from sphere_repro.data.resizing import default_resize
 from sphere_repro.overview import LOOK
 from sphere_repro.serving import asked
 from sphere_repro.serving.stage import Stage
@@ -42,16 +43,21 @@ def file(name: str) -> str:
 
 def about(stage: Stage) -> dict[str, Any]:
     """What the page is told of the model."""
-    checkpoint, shape = stage.opened.checkpoint, stage.model.shape
+    checkpoint, shape, form = stage.opened.checkpoint, stage.model.shape, stage.opened.form
     return {
         "name": stage.found.name,
         "place": str(stage.found.place),
         "pixels": shape.image_size,
+        "shape": [shape.tokens, shape.token_channels],
         "latent": shape.tokens * shape.token_channels,
+        "stored": form.format,
+        "resize": form.resize or default_resize(shape.image_size),
         "alpha_max": checkpoint.alpha_max,
         "classes": [_asked_as(label, checkpoint.class_names) for label in range(shape.classes)],
+        "names": [class_word(label, checkpoint.class_names) for label in range(shape.classes)],
         "weights": stage.weights,
         "beside": stage.beside_kind,
+        "beside_classes": 0 if stage.beside is None else stage.beside.checkpoint.model.shape.classes,
         "beside_place": "" if stage.found.beside is None else str(stage.found.beside),
         "why": stage.why,
         "most": {"count": asked.MOST_COUNT, "steps": asked.MOST_STEPS, "passes": asked.MOST_PASSES}

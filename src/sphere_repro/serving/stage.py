@@ -95,7 +95,7 @@ def set_up(found: Found, weights: Weights, device: torch.device) -> Stage:
     shape = opened.checkpoint.model.shape
     if not isinstance(opened.checkpoint.model, SphereAutoencoder):
         raise UserError(
-            f"{found.place} is {KIND_NAMES[shape.kind]}. Serve the Sphere Encoder that it is the baseline of."
+            f"{found.place} is {KIND_NAMES[shape.kind]}. Give the Sphere Encoder that it is the baseline of."
         )
     beside = None if found.beside is None else open_model(found.beside, weights, device)
     if beside is None:
