@@ -74,4 +74,4 @@ def run(o: argparse.Namespace) -> str:
     return f"export: {out}, which differs from torch by {written.largest:.1e} at most{where}"
 
 
-VERB = Verb("export", "a model's networks as ONNX, checked against torch", add_options, run)
+VERB = Verb("export", "a model's networks as ONNX, checked against torch; a page", add_options, run)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sphere_repro.errors import UserError
 
-LOCK = Path(__file__).parent / "runtime"  # package.json and its lock, with a digest of every package
+LOCK = Path(__file__).parent / "npm"  # package.json and its lock, with a digest of every package
 NAME = "onnxruntime-web"
 SCRIPT = "ort.wasm.min.js"
 MODULE, WASM = "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"

@@ -28,8 +28,8 @@ SCRIPTS = (SCRIPT, "runtime.js", "networks.js", *OWN)
 SERVERS = "server.js"  # of the page that is served
 MOST_BYTES = 300_000_000  # of all networks: a browser holds no text much longer
 SAID = (
-    "The networks run in this browser, and nothing is sent. Seeds mean what they mean to the verbs; as sums "
-    "are made in another order, a pixel may differ from the verb's by one of 255."
+    "The networks run in this browser, and nothing is sent. Seeds mean what they mean to the verbs. Sums are "
+    "made in another order, so that a pixel may differ from the verb's by one of 255."
 )
 
 
