@@ -145,7 +145,7 @@ def diffusers_class(name: str) -> Any:
     except ImportError as error:
         raise UserError(
             "Pretrained autoencoders need diffusers: install the extra `pretrained` (make env has it, or pip "
-            "install 'sphere-repro[pretrained]')."
+            "pip install '.[pretrained]' in the checkout)."
         ) from error
     logging.set_verbosity_error()  # what it would warn of is checked here, and stops
     return {"AutoencoderKL": AutoencoderKL, "AutoencoderKLFlux2": AutoencoderKLFlux2}[name]

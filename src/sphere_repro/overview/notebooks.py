@@ -28,7 +28,7 @@ def as_page(notebook: Path) -> str:
         from nbconvert.exporters import HTMLExporter  # of the extra `workflow`
     except ImportError as error:
         raise UserError(
-            "nbconvert is not installed: pip install 'sphere-repro[workflow]', or leave --notebooks out."
+            "nbconvert is not installed: pip install '.[workflow]' in the checkout, or leave --notebooks out."
         ) from error
     exporter = HTMLExporter(template_name="basic", embed_images=True)  # type: ignore[no-untyped-call]
     try:
