@@ -126,7 +126,8 @@ def test_ablations_are_judged_once_and_only_where_there_are_any() -> None:
     named = {claim.claim: claim for claim in found}
     assert "lacks a run 'L_pix-recon alone'" in named["all-losses-beat-one"].note
     assert "lacks runs on the axis alpha-max" in named["angle-is-best"].note
-    assert not {"angle-is-best", "all-losses-beat-one"} & set(verdicts(sphere()))
+    for runs in ([sphere()], [sphere(), varied("training-length", "half", 130)]):
+        assert not {"angle-is-best", "all-losses-beat-one"} & set(verdicts(*runs))
 
 
 def test_baseline_must_share_dataset_and_metric() -> None:

@@ -19,7 +19,7 @@ from sphere_repro.results.statements import (
     LOSS_AXIS,
     MANY_STEPS,
     NO_HARD_CASES,
-    NOISE_AXIS,
+    SILENT_AXES,
     Claim,
     claim_of,
 )
@@ -63,7 +63,7 @@ def score_claims(runs: Sequence[RunScores]) -> list[Claim]:
             found += [_of_one_model(group, judge) for judge in of_sets(run)]
             found.append(_sphere_prior(group, baselines[0] if baselines else None))
     found += trade_off_claims([mean_of(group) for group in groups if group[0].ablation is None])
-    ablated = any(run.ablation and run.ablation.axis != NOISE_AXIS for run in runs)
+    ablated = any(run.ablation and run.ablation.axis not in SILENT_AXES for run in runs)
     return found + (ablation_claims(means(runs)) if ablated else [])
 
 

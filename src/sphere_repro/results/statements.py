@@ -28,7 +28,7 @@ SUDDEN = 2.0  # the fastest tenth of a path moves twice as far as that of an eve
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
 HARD_AXIS, NO_HARD_CASES = "hard-cases", "none"
 ANGLE_AXIS = "alpha-max"
-NOISE_AXIS = "noise"  # of a model that is trained without any; no claim is about that
+SILENT_AXES = ("noise", "training-length")  # of models trained without any, or longer; no claim is about that
 
 TEXTS = {
     "few-steps-beat-one": (
