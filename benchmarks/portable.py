@@ -4,7 +4,7 @@ Usage: portable.py [repeats] [EMULATOR …]
 
 Trains the demo's digits for four epochs with each setting in turn, and prints the medians of the CPU seconds
 over those of libraries that choose for themselves. Beside `portable` stands what else was tried: MKL's AVX2
-mode, in which it is as fast, but narrow products depend on the processor's maker.
+mode, which costs less, but in which narrow products depend on the processor's maker.
 
 Each EMULATOR is a command that runs a program as another processor would, e.g. "qemu-x86_64 -cpu Haswell": a
 few steps of the digits and of their VAE, and images drawn, here and there, are then compared bit by bit

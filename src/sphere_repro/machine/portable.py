@@ -5,7 +5,7 @@ in another order. `pin` has them all take those of AVX2 (Intel since 2013, AMD s
 choice also depends on the maker and the caches, those of its compatible mode.
 
 Measured (docs/performance.md): models and images have the same bits on AMD's Zen 4 and on an emulated
-processor of Intel (Haswell). With MKL's AVX2 mode, which costs little, narrow products still differ. Kernels
+processor of Intel (Haswell). With MKL's AVX2 mode, which costs less, narrow products still differ. Kernels
 that are made on the spot (`execution.compile`) and those of a GPU are not concerned.
 """
 

@@ -255,6 +255,6 @@ class StudyExecution(Strict):
         description="on CPUs the same bits on every x86-64 machine since 2015: "
         "all libraries keep to kernels that each of them has",
         json_schema_extra=ledger(
-            reason="training takes 1.4 times as long (docs/performance.md); not of compiled networks or GPUs"
+            reason="training takes 1.7 times as long (docs/performance.md); not of compiled networks or GPUs"
         ),
     )
