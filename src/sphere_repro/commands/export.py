@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 from pathlib import Path
 
-from sphere_repro.commands.verb import Verb
+from sphere_repro.commands.verb import Verb, need_extra
 from sphere_repro.errors import UserError
 from sphere_repro.machine.folders import atomic_folder, refuse_taken
 
@@ -42,11 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(o: argparse.Namespace) -> str:
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise UserError(
-            f"export needs {' and '.join(missing)}, not installed here: install the extra `export` "
-            "(make env has it, or pip install '.[export]' in the checkout)."
-        )
+    need_extra("export", "export", NEEDED)
     if (o.beside or o.runtime) and not o.page:
         raise UserError("--beside and --runtime are for the page. Add --page, or leave them out.")
     import torch

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 
-from sphere_repro.commands.verb import Verb
-from sphere_repro.errors import UserError
+from sphere_repro.commands.verb import Verb, need_extra
 from sphere_repro.machine import gpus
 from sphere_repro.machine.notes import notice
 
@@ -42,11 +40,7 @@ def port(text: str) -> int:
 
 
 def run(o: argparse.Namespace) -> str:
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise UserError(
-            f"serve needs {' and '.join(missing)}, not installed here: install the extra `serve` "
-            "(make env has it, or pip install '.[serve]' in the checkout)."
-        )
+    need_extra("serve", "serve", NEEDED)
     from sphere_repro.serving.application import application
     from sphere_repro.serving.listening import address, is_loopback, listen, names_of
     from sphere_repro.serving.stage import find, set_up

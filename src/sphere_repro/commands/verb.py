@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from sphere_repro.errors import UserError
 
 DEVICE = "auto, cpu, cuda, cuda:1, … (default auto)"
 MORE_MEMORY = "Use a machine with more of it."
@@ -42,3 +45,21 @@ def at_most(most: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def need_extra(verb: str, extra: str, modules: Sequence[str]) -> None:
+    """Complain where a verb cannot work without an optional part of the environment.
+
+    Args:
+        verb: its name, for the message.
+        extra: the part, as pyproject.toml calls it.
+        modules: what of it the verb imports.
+
+    Raises:
+        UserError: one of `modules` is not installed.
+    """
+    if missing := [name for name in modules if importlib.util.find_spec(name) is None]:
+        raise UserError(
+            f"{verb} needs {' and '.join(missing)}, not installed here: install the extra `{extra}` "
+            f"(make env has it, or pip install '.[{extra}]' in the checkout)."
+        )

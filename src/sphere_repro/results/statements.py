@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sphere_repro.results.verdicts import UNDECIDED, Number, chance_of
+from sphere_repro.study.curves import LENGTH
 
 MANY_STEPS = 4
 TOLERANCE = 0.05  # of a published number: an assumption, see published.py
@@ -28,7 +29,7 @@ SUDDEN = 2.0  # the fastest tenth of a path moves twice as far as that of an eve
 LOSS_AXIS, ALONE = "loss-terms", "L_pix-recon alone"  # as a study of ablations calls them
 HARD_AXIS, NO_HARD_CASES = "hard-cases", "none"
 ANGLE_AXIS = "alpha-max"
-SILENT_AXES = ("noise", "training-length")  # of models trained without any, or longer; no claim is about that
+SILENT_AXES = ("noise", LENGTH)  # of models trained without any, or longer; no claim is about that
 
 TEXTS = {
     "few-steps-beat-one": (

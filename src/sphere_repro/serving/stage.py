@@ -79,10 +79,10 @@ def find(asked: str | None, configfile: Path, beside: Path | None = None) -> Fou
     if run is None and place is not None and place.exists():
         return Found(place.name, place, beside, f"it is the model of no run of {configfile}")
     run = run or _first(study, asked, configfile)
-    home = Path(Places(study.study).home)
-    _check_finished(home / run, run, configfile)
+    model = Path(Places(study.study).model(run))
+    _check_finished(model, run, configfile)
     baseline, why = _baseline(study, run)
-    return Found(run, home / run, beside or baseline, why)
+    return Found(run, model.parent, beside or baseline, why)
 
 
 def set_up(found: Found, weights: Weights, device: torch.device) -> Stage:
@@ -132,8 +132,7 @@ def _first(study: Study, asked: str | None, configfile: Path) -> str:
     return spheres[0]
 
 
-def _check_finished(folder: Path, run: str, configfile: Path) -> None:
-    model = folder / "model.safetensors"
+def _check_finished(model: Path, run: str, configfile: Path) -> None:
     if not model.is_file():
         raise UserError(
             f"Run '{run}' is not finished: there is no {model}. Make it first: "
@@ -146,9 +145,9 @@ def _baseline(study: Study, run: str) -> tuple[Path | None, str]:
     named = [name for name, each in study.runs.items() if each.baseline_of == run]
     if not named:
         return None, f"no run of the study '{study.study}' is a baseline of '{run}'"
-    home = Path(Places(study.study).home)
-    finished = [name for name in named if (home / name / "model.safetensors").is_file()]
+    models = {name: Path(Places(study.study).model(name)) for name in named}
+    finished = [name for name in named if models[name].is_file()]
     if not finished:
         return None, f"its baseline '{named[0]}' is not finished"
     chosen = min(finished, key=lambda name: study.runs[name].model.kind != "vae")
-    return home / chosen, ""
+    return models[chosen].parent, ""
