@@ -41,7 +41,7 @@ help:
 	@echo 'make gallery          curves that the demo has no time for: schemes, guidance, the trade-off of VAEs (15 minutes on 2 cores)'
 	@echo 'make evening          the demo trained ten times as long: what the method does (about an hour on 2 cores)'
 	@echo 'make deviations       how far trainings of the demo lie apart: five of each run (about an hour on 2 cores)'
-	@echo 'make report           results/report.html and results/index.html, of the finished demo'
+	@echo 'make report           report.html and index.html beside the tables of the finished demo (STUDY=…: of another study)'
 	@echo 'make pipeline         the DVC pipeline of another study (STUDY=params/mine.yaml)'
 	@echo 'make reference        keep the finished demo in reference/demo, which later results are held against'
 	@echo 'make docs             put reference/demo into README.md and docs, draw the packages'
@@ -66,24 +66,25 @@ demo-inception: env demo
 	$(SNAKEMAKE) results/fid_table.inception.csv
 
 gallery: env
-	$(call run_study,params/gallery.yaml) tables_apart figures_apart verdict_apart
-	@$(call tell_verdict,params/gallery.yaml) results/studies/gallery
-	$(call run_study,params/holes-small.yaml) tables_apart figures_apart verdict_apart
-	@$(call tell_verdict,params/holes-small.yaml) results/studies/holes-small
+	$(call run_study,params/gallery.yaml)
+	@$(call tell_verdict,params/gallery.yaml)
+	$(call run_study,params/holes-small.yaml)
+	@$(call tell_verdict,params/holes-small.yaml)
 
 evening: STUDY = params/evening.yaml
 evening: env
-	$(SNAKEMAKE) tables_apart figures_apart verdict_apart
-	@$(call tell_verdict,$(STUDY)) results/studies/evening
+	$(SNAKEMAKE)
+	@$(call tell_verdict,$(STUDY))
 
 deviations: STUDY = params/demo-replicates.yaml
 deviations: env
-	$(SNAKEMAKE) tables_apart
+	$(SNAKEMAKE) tables
 	python workflow/scripts/keep_deviations.py $(call quoted,$(STUDY)) params/demo.yaml
 
 report: env demo
-	$(SNAKEMAKE) --report results/report.html
-	sphere-repro overview results$(if $(filter params/demo.yaml,$(STUDY)),, --configfile $(call quoted,$(STUDY)))
+	@place="$$(python workflow/scripts/print_place.py $(call quoted,$(STUDY)))" && set -x && \
+	  $(subst exec ,,$(SNAKEMAKE)) --report "$$place/report.html" && \
+	  sphere-repro overview "$$place"$(if $(filter params/demo.yaml,$(STUDY)),, --configfile $(call quoted,$(STUDY)))
 
 reference: env
 	python workflow/scripts/keep_reference.py $(call quoted,$(STUDY))

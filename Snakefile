@@ -19,18 +19,18 @@ wildcard_constraints:
     archive=one_of(files.archives),
     extractor="|".join(scoring.EXTRACTORS),
     figure=one_of(FIGURES),
-    place=f"results|{places.apart}",
+    place="|".join(PLACES),
 
 
 rule all:
     input:
-        table_files("results"),
+        table_files(places.summary),
         [places.images_record(run) for run in files.shown],
-        paper_table_files(files, "results"),
-        catalogue.figure_files(files, "results"),
-        catalogue.page_files(files, "results"),
-        catalogue.notebook_files(files, "results"),
-        verdicts("results"),
+        paper_table_files(files, places.summary),
+        catalogue.figure_files(files, places.summary),
+        catalogue.page_files(files, places.summary),
+        catalogue.notebook_files(files, places.summary),
+        verdicts(places.summary),
 
 
 # Parts of it, by name.
@@ -60,34 +60,15 @@ rule uniformities:
 
 rule tables:
     input:
-        table_files("results"),
-        paper_table_files(files, "results"),
-
-
-rule tables_apart:
-    input:
-        table_files(places.apart),
-        paper_table_files(files, places.apart),
+        table_files(places.summary),
+        paper_table_files(files, places.summary),
 
 
 rule figures:
     input:
-        catalogue.figure_files(files, "results"),
-        catalogue.page_files(files, "results"),
-        catalogue.notebook_files(files, "results"),
-
-
-rule figures_apart:
-    input:
-        catalogue.figure_files(files, places.apart),
-        catalogue.page_files(files, places.apart),
-        catalogue.notebook_files(files, places.apart),
-
-
-# Without kept results there is no verdict, and nothing more to make than the figures.
-rule verdict_apart:
-    input:
-        verdicts(places.apart) or catalogue.figure_files(files, places.apart),
+        catalogue.figure_files(files, places.summary),
+        catalogue.page_files(files, places.summary),
+        catalogue.notebook_files(files, places.summary),
 
 
 include: "workflow/rules/data.smk"

@@ -32,8 +32,9 @@ from sphere_repro.machine.allocator import keep_freed_memory  # noqa: E402
 from sphere_repro.machine.files import write_text  # noqa: E402
 from sphere_repro.results.scores import read_uniformity  # noqa: E402
 from sphere_repro.study.config import Study, load_study  # noqa: E402
-from sphere_repro.study.files import Places, StudyFiles  # noqa: E402
+from sphere_repro.study.files import StudyFiles  # noqa: E402
 from sphere_repro.study.jobs import train_job  # noqa: E402
+from sphere_repro.study.places import Places  # noqa: E402
 from sphere_repro.study.recipe import Execution  # noqa: E402
 
 TABLE = Path(__file__).with_suffix(".yaml")
@@ -141,7 +142,7 @@ def main() -> None:
     write_text(STUDY, yaml.safe_dump(search_study(demo, table, names, options.seed), sort_keys=False))
     study = load_study(STUDY)
     places = Places(study.study)
-    targets = [f"{places.apart}/fid_table.csv", *(places.uniformity(run) for run in names)]
+    targets = [f"{places.summary}/fid_table.csv", *(places.uniformity(run) for run in names)]
     command = [
         "workflow/scripts/run.py",
         *targets,

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -96,9 +97,15 @@ def digits_archive(tmp_path):
     return path
 
 
+def wait_for(come: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not come():
+        assert time.monotonic() < end, f"{what} has not come"
+        time.sleep(0.01)
+
+
 SMOKE = "params/smoke.yaml"
 TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", "figures"}
-TARGETS |= {"tables_apart", "figures_apart", "verdict_apart"}
 
 
 def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
@@ -166,7 +173,7 @@ def copy_checkout(target: Path) -> Path:
         if source.is_file() and not name.startswith(("reference/", "dvc.lock")):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
-    for name in ("src/sphere_repro/study/files.py", "Makefile"):
+    for name in ("src/sphere_repro/study/places.py", "Makefile"):
         path = target / name
         path.write_text(path.read_text().replace("params/demo.yaml", SMOKE))
     run(target, "git", "init", "-q")

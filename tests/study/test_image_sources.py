@@ -16,8 +16,9 @@ from sphere_repro.planning.needs import needs
 from sphere_repro.planning.outside import outside, outside_paths, refuse_missing
 from sphere_repro.strict import parse
 from sphere_repro.study.config import Study, load_study
-from sphere_repro.study.files import Places, StudyFiles, record_of
+from sphere_repro.study.files import StudyFiles
 from sphere_repro.study.image_job import images_job
+from sphere_repro.study.places import Places, record_of
 
 SMOKE = load_study(ROOT / "params" / "smoke.yaml")
 EDIT = {"name": "a", "dataset": "digits", "indices": [0, 5]}

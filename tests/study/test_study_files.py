@@ -9,16 +9,9 @@ import pytest
 
 from conftest import ROOT
 from sphere_repro.study.config import load_study
-from sphere_repro.study.files import (
-    DEFAULT_STUDY,
-    Outside,
-    Places,
-    StudyFiles,
-    archive_file,
-    record_of,
-    table_files,
-)
+from sphere_repro.study.files import Outside, StudyFiles
 from sphere_repro.study.jobs import as_text
+from sphere_repro.study.places import DEFAULT_STUDY, Places, archive_file, record_of, table_files
 
 STUDIES = ["demo", "smoke", "paper", "released", "ablations", "ablations-small", "holes", "holes-small"]
 

@@ -190,7 +190,7 @@ def test_another_study_has_its_own_pipeline(clone):
     run(clone, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
     path = "workflow/pipelines/second/dvc.yaml"
     before = contents(clone)
-    assert_stages_cover(clone, "params/second.yaml", ["tables_apart", "figures_apart"])
+    assert_stages_cover(clone, "params/second.yaml", ["tables", "figures"])
     run(clone, "dvc", "repro", "-q")
     assert contents(clone) == before
     run(clone, "dvc", "repro", "-q", path)
@@ -208,8 +208,8 @@ def test_the_pipeline_of_a_study_with_further_extractors_owns_their_files(checko
     study["score"]["also"] = ["inception-legacy", "inception"]
     (checkout / "params/second.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     run(checkout, "make", "-o", "env", "pipeline", "STUDY=params/second.yaml")
-    assert_stages_cover(checkout, "params/second.yaml", ["tables_apart"], at_least=20)
-    text = snakemake(checkout, "-n", "tables_apart", study="params/second.yaml", check=True).stdout
+    assert_stages_cover(checkout, "params/second.yaml", ["tables"], at_least=20)
+    text = snakemake(checkout, "-n", "tables", study="params/second.yaml", check=True).stdout
     assert "scores.inception-legacy.json" in text
     written = (checkout / "workflow/pipelines/second/dvc.yaml").read_text()
     for target in ("reference/digits-8px.inception-legacy.npz", "digits/scores.inception.json"):
@@ -270,7 +270,7 @@ def test_a_study_that_leaves_defaults_out_has_a_pipeline(checkout):
     """No seed, no loss, no generations: DVC is told of the whole study, not of what the file says."""
     (checkout / "params/short.yaml").write_text(yaml.safe_dump(SHORT, sort_keys=False))
     run(checkout, "make", "-o", "env", "pipeline", "STUDY=params/short.yaml")
-    assert_stages_cover(checkout, "params/short.yaml", ["tables_apart", "figures_apart"], at_least=15)
+    assert_stages_cover(checkout, "params/short.yaml", ["tables", "figures"], at_least=15)
     path = "workflow/pipelines/short/dvc.yaml"
     run(checkout, "dvc", "repro", "-q", f"{path}:train-digits")
     made = [f"{path}:{stage}" for stage in ("jobs", "train-digits")]  # the archive is the default study's

@@ -6,14 +6,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from conftest import PATIENCE, SMOKE, environment, rows_of, run
+from conftest import PATIENCE, SMOKE, environment, rows_of, run, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -73,13 +72,6 @@ def processes(folder: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
-
-
-def wait_for(come: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not come():
-        assert time.monotonic() < end, f"{what} has not come"
-        time.sleep(0.01)
 
 
 def reach(begun: subprocess.Popen[str], folder: Path, come: Callable[[], bool], what: str) -> None:
@@ -176,9 +168,7 @@ def test_a_second_command_waits_and_says_for_whom(unfinished):
     first = start(unfinished, [*WORKFLOW, *target])
     reach(first, unfinished, lambda: MOMENTS["starting"](unfinished), "the first command")
     second = run(unfinished, *WORKFLOW, *target)
-    assert (
-        f"Process {first.pid} is running the workflow in this folder; waiting for its end." in second.stderr
-    )
+    assert f"Process {first.pid} is running the study 'smoke' in this folder; waiting" in second.stderr
     assert first.wait(PATIENCE) == 0
     assert "Nothing to be done" in second.stdout + second.stderr
 

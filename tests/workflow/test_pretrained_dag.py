@@ -80,19 +80,20 @@ def test_from_a_hub_and_a_folder_to_figures(
     assert done.returncode == 0, done.stderr[-3000:]
     assert pending(checkout, study=STUDY) == set()
 
-    rows = list(csv.DictReader((checkout / "results/fid_table.csv").open()))
+    place = checkout / "results/studies/holes-small"
+    rows = list(csv.DictReader((place / "fid_table.csv").open()))
     found = {(row["run"], row["set"]) for row in rows if row["model"] == "pretrained-vae"}
     sets = ("reconstruction", "prior", "posterior")
     assert found == {(name, each) for name in ("from-hub", "own") for each in sets}
     files = StudyFiles(load_study(checkout / STUDY))
     others = catalogue.figures(files)
-    assert [path.stem for path in (checkout / "results/figures").glob("*.png")] == ["posterior-hole-models"]
+    assert [path.stem for path in (place / "figures").glob("*.png")] == ["posterior-hole-models"]
     for name in ("posterior-hole-from-hub", "posterior-hole-own", "distance-by-steps"):
         assert_shown(others[name], checkout, tmp_path / f"{name}.png")
-    page = (checkout / "results/pages/posterior-hole-models.html").read_text()
+    page = (place / "pages/posterior-hole-models.html").read_text()
     assert all(f'"name": "{name}"' in page for name in ("digits", "from-hub", "own"))
-    assert (checkout / "results/notebooks/posterior-hole-models.ipynb").is_file()
-    claims = json.loads((checkout / "results/claims.json").read_text())["claims"]
+    assert (place / "notebooks/posterior-hole-models.ipynb").is_file()
+    claims = json.loads((place / "claims.json").read_text())["claims"]
     told = [claim for claim in claims if claim["run"] == "own"]
     assert [claim["claim"] for claim in told] == ["vae-prior-far-worse"]
     assert "authors' choice" in told[0]["note"]

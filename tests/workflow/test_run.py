@@ -1,4 +1,4 @@
-"""run.py: one at a time, also without locks, without a home, for a second user; and the workflow itself."""
+"""run.py: each study once at a time, also without locks, without a home, for a second user; the workflow."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def shared() -> Iterator[Path]:
         shutil.copytree(SCRIPTS, folder / "workflow" / "scripts")
         package = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "src" / "sphere_repro", folder / "src" / "sphere_repro", ignore=package)
+        (folder / "data").mkdir()
+        shutil.copy(ROOT / "data" / "sources.yaml", folder / "data")
         program(
             folder / "bin" / "snakemake", 'printf "%s\\n" "$@" "site:$PYTHONNOUSERSITE" "$SPHERE_REPRO_TOLD"'
         )
@@ -67,7 +69,7 @@ def test_arguments_reach_snakemake_as_they_are(shared: Path) -> None:
     words = ["--configfile", "params/my study's {x} $y.yaml", "--cores", "all"]
     done = run_py(shared, *words)
     assert done.returncode == 0 and done.stdout.splitlines()[:5] == ["--logger=progress", *words]
-    assert done.stdout.splitlines()[5:] == ["site:1", f"{shared}/.state/told"]
+    assert done.stdout.splitlines()[5:] == ["site:1", f"{shared}/.state/told/my-study-s--x---y"]
 
 
 @pytest.mark.parametrize("words", [["--logger", "mine"], ["--logger=mine"]])
@@ -88,9 +90,10 @@ def test_a_file_system_without_locks_gives_one_notice(shared: Path, number: int)
 def test_the_second_user_of_a_shared_checkout_is_not_shut_out(shared: Path) -> None:
     """The first one's lock file can be read only; it locks as well, and its number is no longer true."""
     state = shared / ".state"
-    state.mkdir()
-    state.chmod(0o777)
-    lock = state / "run.lock"
+    (state / "locks" / "studies").mkdir(parents=True)
+    for folder in (state, state / "locks", state / "locks" / "studies"):
+        folder.chmod(0o777)
+    lock = state / "locks" / "studies" / "demo.lock"
     lock.write_text("999999999")
     lock.chmod(0o644)
     become = f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})"
@@ -100,7 +103,7 @@ def test_the_second_user_of_a_shared_checkout_is_not_shut_out(shared: Path) -> N
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(subprocess.TimeoutExpired) as waited:
             run_py(shared, "-n", before=become, seconds=10)
-    assert b"Another process is running the workflow in this folder" in (waited.value.stderr or b"")
+    assert b"Another process is running the study 'demo' in this folder" in (waited.value.stderr or b"")
 
 
 def test_the_lock_file_is_for_the_group(shared: Path) -> None:
@@ -111,7 +114,7 @@ def test_the_lock_file_is_for_the_group(shared: Path) -> None:
         assert run_py(shared, "-n").returncode == 0
     finally:
         os.umask(before)
-    found = (shared / ".state" / "run.lock").stat()
+    found = (shared / ".state/locks/studies/demo.lock").stat()
     assert stat.S_IMODE(found.st_mode) == 0o664 and found.st_gid == shared.stat().st_gid
 
 
@@ -120,7 +123,7 @@ def test_a_checkout_that_cannot_be_written_is_told(shared: Path) -> None:
     shared.chmod(0o755)
     done = run_py(shared, "-n", before=f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})")
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert ".state/run.lock cannot be written" in done.stderr
+    assert ".state/locks/studies/demo.lock cannot be written" in done.stderr
 
 
 def test_snakemake_has_a_home(shared: Path) -> None:
@@ -132,8 +135,46 @@ def test_snakemake_has_a_home(shared: Path) -> None:
 def test_each_run_says_things_anew(shared: Path) -> None:
     for _ in range(2):
         assert run_py(shared).returncode == 0
-        assert list((shared / ".state" / "told").iterdir()) == []
-        (shared / ".state" / "told" / "idle-gpu").touch()
+        assert list((shared / ".state/told/demo").iterdir()) == []
+        (shared / ".state/told/demo/idle-gpu").touch()
+
+
+@pytest.mark.parametrize(
+    ("words", "study"),
+    [
+        ([], "demo"),
+        (["--configfile", "one.yaml", "--cores", "2", "tables"], "one"),
+        (["--configfile=one.yaml", "results/fid_table.csv"], "one"),
+        (["--configfiles", "one.yaml", "plain.yaml", "-n"], "one"),  # the latter has no name
+        (["--configfile", "plain.yaml", "one.yaml"], "one"),
+        (["--configfile", "nowhere/it's.yaml"], "it-s"),
+        (["--configfile", "broken.yaml"], "broken"),
+    ],
+)
+def test_which_study_a_call_is_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], study: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params/demo.yaml").write_text("study: demo")
+    (tmp_path / "one.yaml").write_text("study: one")
+    (tmp_path / "plain.yaml").write_text("seed: 1")
+    (tmp_path / "broken.yaml").write_text("study: [")
+    assert module("run").study_of(words) == study
+
+
+@pytest.mark.parametrize(
+    ("study", "words", "names"),
+    [
+        ("demo", [], ["demo", "results", "data"]),
+        ("demo", ["results/demo/digits/model.safetensors"], ["demo", "results", "data"]),
+        ("one", ["tables", "results/one/digits/model.json"], ["one", "data"]),
+        ("one", ["results/studies/one/fid_table.csv", "results/uniformity/one/a.json"], ["one", "data"]),
+        ("one", ["results/fid_table.csv"], ["one", "results", "data"]),
+    ],
+)
+def test_locks_are_those_of_what_a_call_may_write(study: str, words: list[str], names: list[str]) -> None:
+    assert [path.stem for path in module("run").locks_of(study, words)] == names
 
 
 # -- the workflow itself

@@ -19,8 +19,11 @@ from sphere_repro.planning.outside import outside
 from sphere_repro.provenance import code
 from sphere_repro.study import catalogue, jobs, scoring
 from sphere_repro.study.config import Study, load_study
-from sphere_repro.study.files import DEFAULT_STUDY, StudyFiles, archive_file
-from sphere_repro.study.files import (
+from sphere_repro.study.files import StudyFiles
+from sphere_repro.study.places import (
+    DEFAULT_STUDY,
+    RESULTS,
+    archive_file,
     downloads_file,
     record_of,
     table_files,
@@ -67,6 +70,8 @@ shell.prefix(
 )
 
 places = files.places
+# where its tables and figures lie, and where they are made if `results/fid_table.csv` is asked for by this name
+PLACES = list(dict.fromkeys([places.summary, RESULTS]))
 STEPS = {step.record: step for step in files.steps(scoring.EXTRACTORS)}
 FIGURES = catalogue.figures(files)
 JOBS = ".state/jobs"  # job_files.smk

@@ -1,3 +1,7 @@
+# Other studies wait for what they share with this one: it comes first (workflow/scripts/run.py).
+FIRST = 1
+
+
 # The record is the only output: Snakemake would delete half-made downloads, which the verb takes up again.
 rule download:
     output:
@@ -6,6 +10,7 @@ rule download:
         "logs/download/{dataset}.log",
     wildcard_constraints:
         dataset="|".join(name for name, source in SOURCES.items() if source.files),
+    priority: FIRST
     # on a cluster: where Snakemake runs, since machines that compute often have no network
     localrule: True
     conda:
@@ -22,6 +27,7 @@ rule fetch:
         "logs/fetch/{model}.log",
     wildcard_constraints:
         model=one_of(map(re.escape, files.fetched)),
+    priority: FIRST
     # on a cluster: where Snakemake runs, since machines that compute often have no network
     localrule: True
     conda:
@@ -40,6 +46,7 @@ rule prepare:
         record=record_of(archive_file("{archive}")),
     log:
         "logs/prepare/{archive}.log",
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: preparing_threads

@@ -56,7 +56,7 @@ for record, step in STEPS.items() if workflow.is_main_process else ():
         refuse_edited(record)
     keep_job_file(step, stands)
 
-for place in ("results", places.apart):
+for place in PLACES:
     for path in (
         *table_files(place),
         f"{place}/tables/tables.json",

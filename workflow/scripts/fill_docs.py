@@ -17,7 +17,8 @@ from sphere_repro.results.rivals import load_rivals, rivals_table  # noqa: E402
 from sphere_repro.results.tables import markdown_table  # noqa: E402
 from sphere_repro.study import catalogue  # noqa: E402
 from sphere_repro.study.config import load_study  # noqa: E402
-from sphere_repro.study.files import DEFAULT_STUDY, RESULTS, Places, StudyFiles  # noqa: E402
+from sphere_repro.study.files import StudyFiles  # noqa: E402
+from sphere_repro.study.places import DEFAULT_STUDY, RESULTS, Places  # noqa: E402
 
 DEMO = ROOT / Places("demo").kept
 EVENING = ROOT / Places("evening").kept  # the demo trained ten times as long: what the README shows
@@ -101,7 +102,7 @@ def beyond() -> str:
     for study, figure in _beyond():
         name = f"{study}-{figure.name}"
         command = (
-            f"snakemake --cores all {Places(study).apart}/figures/{figure.name}.png "
+            f"snakemake --cores all {Places(study).summary}/figures/{figure.name}.png "
             f"--configfile params/{study}.yaml"
         )
         words = f"{figure.kind.replace('-', ' ').capitalize()} ({study})"
@@ -124,7 +125,7 @@ def copy_pictures() -> None:
     """Copy what those studies have made here; without their results the copies stay as they are."""
     for study, figure in _beyond():
         for suffix in ("png", "csv"):
-            made = ROOT / Places(study).apart / "figures" / f"{figure.name}.{suffix}"
+            made = ROOT / Places(study).summary / "figures" / f"{figure.name}.{suffix}"
             if made.is_file():
                 PICTURES.mkdir(exist_ok=True)
                 shutil.copyfile(made, PICTURES / f"{study}-{figure.name}.{suffix}")

@@ -31,7 +31,7 @@ def keep(replicates: Study, study: Study) -> str:
         UserError: the studies' recipes differ, the first is not finished, or its runs are trained too seldom.
     """
     refuse_other_recipes(replicates, study)
-    tree = read_tree(Path(StudyFiles(replicates).places.apart))
+    tree = read_tree(Path(StudyFiles(replicates).places.summary))
     if tree.study != replicates.study:
         raise UserError(f"{tree.where} holds the results of '{tree.study}', not of '{replicates.study}'.")
     found = deviations(tree)

@@ -22,8 +22,9 @@ from sphere_repro.provenance.integrity import refuse_edited  # noqa: E402
 from sphere_repro.results.result_tree import BITS, DEVIATIONS, TABLE, read_bits  # noqa: E402
 from sphere_repro.study import catalogue  # noqa: E402
 from sphere_repro.study.config import load_study  # noqa: E402
-from sphere_repro.study.files import DEFAULT_STUDY, RESULTS, StudyFiles, record_of  # noqa: E402
+from sphere_repro.study.files import StudyFiles  # noqa: E402
 from sphere_repro.study.paper_tables import paper_table_files  # noqa: E402
+from sphere_repro.study.places import record_of  # noqa: E402
 
 LARGEST_PAGE = 500_000  # bytes; git keeps every version of it
 TABLES = (TABLE, "fid_table.json", "metrics.json", "claims.csv", "claims.json", "claims.md")
@@ -102,8 +103,7 @@ def others(target: Path, names: set[str]) -> Iterator[Path]:
 def main(arguments: Sequence[str]) -> None:
     study = Path(arguments[0])
     files = StudyFiles(load_study(study))
-    default = RESULTS if study.resolve() == ROOT / DEFAULT_STUDY else files.places.apart
-    place = Path([*arguments[1:], default][0])
+    place = Path([*arguments[1:], files.places.summary][0])
     target = keep(files, place)
     kept = [path for path in target.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in kept)

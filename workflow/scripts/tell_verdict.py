@@ -1,6 +1,6 @@
-"""Print how a study's results compare with the kept ones. Usage: tell_verdict.py params/STUDY.yaml [FOLDER]
+"""Print how a study's results compare with the kept ones. Usage: tell_verdict.py params/STUDY.yaml
 
-FOLDER is where its tables lie, `results` unless named. A study of which nothing is kept has no verdict.
+A study of which nothing is kept has no verdict.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ sys.path.insert(0, str(ROOT / "src"))
 from sphere_repro.errors import UserError  # noqa: E402
 from sphere_repro.machine.files import read_json  # noqa: E402
 from sphere_repro.study.config import load_study  # noqa: E402
-from sphere_repro.study.files import RESULTS, Places, verdict_file  # noqa: E402
+from sphere_repro.study.places import Places, verdict_file  # noqa: E402
 
 
-def told(study: Path, place: str) -> str:
+def told(study: Path) -> str:
     """The verdict and its sentences, a line each.
 
     Raises:
@@ -27,7 +27,7 @@ def told(study: Path, place: str) -> str:
     places = Places(load_study(study).study)
     if not (ROOT / places.kept / "fid_table.csv").is_file():
         return ""
-    path = Path(verdict_file(place))
+    path = Path(verdict_file(places.summary))
     found = read_json(path)
     if not isinstance(found, dict) or found.get("study") != places.study:
         raise UserError(
@@ -38,8 +38,7 @@ def told(study: Path, place: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    study, place = [*arguments, RESULTS][:2]
-    if text := told(Path(study), place):
+    if text := told(Path(arguments[0])):
         print(text)
 
 

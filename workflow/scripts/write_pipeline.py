@@ -1,7 +1,7 @@
 """Write the DVC pipeline of a study. Usage: write_pipeline.py params/STUDY.yaml
 
-That of the default study is dvc.yaml. Another study's lies in workflow/pipelines/STUDY, is addressed by its
-path, and keeps its tables and figures apart. What DVC is told comes from the whole study with its defaults,
+That of the default study is dvc.yaml. Another study's lies in workflow/pipelines/STUDY and is addressed by its
+path. What DVC is told comes from the whole study with its defaults,
 as Snakemake sees it: the first stage writes each job's parameters to a file that the other stages depend on.
 """
 
@@ -22,14 +22,8 @@ from sphere_repro.machine.files import write_text  # noqa: E402
 from sphere_repro.planning.outside import outside_paths  # noqa: E402
 from sphere_repro.study import catalogue  # noqa: E402
 from sphere_repro.study.config import load_study  # noqa: E402
-from sphere_repro.study.files import (  # noqa: E402
-    DEFAULT_STUDY,
-    RESULTS,
-    Step,
-    StudyFiles,
-    archive_file,
-    verdict_file,
-)
+from sphere_repro.study.files import Step, StudyFiles  # noqa: E402
+from sphere_repro.study.places import DEFAULT_STUDY, archive_file, verdict_file  # noqa: E402
 
 UP = "../../.."  # from a pipeline's folder to the root, where every stage works
 HEADER = """\
@@ -47,8 +41,7 @@ class Pipeline:
     def __init__(self, files: StudyFiles, params: str, taken: set[str]) -> None:
         self.files, self.params, self.taken = files, params, taken
         self.places = files.places
-        self.default = params == DEFAULT_STUDY
-        self.place = RESULTS if self.default else self.places.apart
+        self.default, self.place = self.places.is_default, self.places.summary
         self.steps = files.steps()
 
     def stages(self) -> dict[str, Stage]:
@@ -147,7 +140,7 @@ class Pipeline:
         names = ("fid_table.csv", "fid_table.json", "claims.json", "claims.md", "claims.csv")
         outs = [f"{self.place}/{name}" for name in (*names, "tables")]
         metrics = [_kept(f"{self.place}/metrics.json")]
-        return self._stage(self._run(f"tables{self._apart}"), deps, outs, metrics=metrics)
+        return self._stage(self._run("tables"), deps, outs, metrics=metrics)
 
     def _figures(self) -> Stage:
         figures = catalogue.wanted(self.files).values()
@@ -155,7 +148,7 @@ class Pipeline:
         deps = [f"{self.places.jobs}/figures.json", *inputs, "src/sphere_repro/figures", "notebooks"]
         pages = [f"{self.place}/pages"] if any(catalogue.page_files(self.files, "")) else []
         outs = [*self._drawn(), *pages, f"{self.place}/notebooks"]
-        return self._stage(self._run(f"figures{self._apart}"), deps, outs)
+        return self._stage(self._run("figures"), deps, outs)
 
     def _drawn(self) -> list[str]:
         """The files of figures. The default study's folder may hold those of another that ran there."""
@@ -182,10 +175,6 @@ class Pipeline:
     def _is_kept(self) -> bool:
         """Whether there are results to hold the study's against."""
         return (ROOT / self.places.kept / "fid_table.csv").is_file()
-
-    @property
-    def _apart(self) -> str:
-        return "" if self.default else "_apart"
 
     def _folders(self, paths: Iterable[str]) -> list[str]:
         """`paths`, those in an output folder named by it: DVC is told of the folder."""

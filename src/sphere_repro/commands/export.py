@@ -51,7 +51,7 @@ def run(o: argparse.Namespace) -> str:
     from sphere_repro.exporting.static import stage_of_page, write_page
     from sphere_repro.sampling.opened import open_model
     from sphere_repro.serving.stage import find
-    from sphere_repro.study.files import DEFAULT_STUDY
+    from sphere_repro.study.places import DEFAULT_STUDY
 
     found = find(o.model, o.configfile or Path(DEFAULT_STUDY), o.beside)
     out = o.folder or Path("exported") / found.place.stem

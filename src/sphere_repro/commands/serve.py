@@ -44,7 +44,7 @@ def run(o: argparse.Namespace) -> str:
     from sphere_repro.serving.application import application
     from sphere_repro.serving.listening import address, is_loopback, listen, names_of
     from sphere_repro.serving.stage import find, set_up
-    from sphere_repro.study.files import DEFAULT_STUDY
+    from sphere_repro.study.places import DEFAULT_STUDY
 
     with gpus.device(o.device) as device:
         stage = set_up(find(o.model, o.configfile or Path(DEFAULT_STUDY), o.beside), o.weights, device)

@@ -86,6 +86,18 @@ def lock(handle: int, path: Path, *, wait: bool = False) -> bool:
     return True
 
 
+def is_held(path: Path) -> bool:
+    """Whether another process, or another opening of the file in this one, holds the lock `path`."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not lock(handle, path)
+    finally:
+        os.close(handle)
+
+
 def _taken(path: Path, what: str) -> int:
     """The lock file `path`, locked; opened anew if its last holder has removed it meanwhile."""
     while True:

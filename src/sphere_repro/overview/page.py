@@ -85,7 +85,7 @@ def _about(record: Mapping[str, Any]) -> dict[str, str]:
 def _reproduction(folder: Path, study: str) -> dict[str, Any] | None:
     """What `sphere-repro compare` found; None where there is nothing to compare with.
 
-    `results` is the folder of whichever study ran last: what was found of another one says nothing here.
+    `results` may hold what another study was asked for there: what was found of that one says nothing here.
     """
     path = folder / REPRODUCTION
     found = dict(read_json(path)) if path.is_file() else {}

@@ -10,7 +10,7 @@ from sphere_repro.data.summary import own_count
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import read_json
 from sphere_repro.study.config import Run
-from sphere_repro.study.files import archive_file, record_of
+from sphere_repro.study.places import archive_file, record_of
 
 
 def prepared(run: Run) -> str:

@@ -11,7 +11,7 @@ from sphere_repro.planning.outside import beginning
 from sphere_repro.strict import parse
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Study
-from sphere_repro.study.files import Places, record_of, state_of
+from sphere_repro.study.places import Places, record_of, state_of
 from sphere_repro.study.schedule import parting
 
 

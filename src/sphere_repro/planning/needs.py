@@ -26,8 +26,8 @@ from sphere_repro.strict import Strict
 from sphere_repro.study import flops, jobs
 from sphere_repro.study.architecture import Architecture
 from sphere_repro.study.config import Run, Study
-from sphere_repro.study.files import PREPARED, Places, record_of
 from sphere_repro.study.image_job import images_job
+from sphere_repro.study.places import PREPARED, Places, record_of
 from sphere_repro.study.replicates import is_replicate
 
 SAVED_COPIES = 4  # weights, average, and Adam's two moments

@@ -12,9 +12,10 @@ from sphere_repro.models import located, released
 from sphere_repro.sampling import given_images
 from sphere_repro.strict import differences
 from sphere_repro.study.config import Run, Study
-from sphere_repro.study.files import PREPARED, Outside, Places, record_of
+from sphere_repro.study.files import Outside
 from sphere_repro.study.image_sets import Inputs
 from sphere_repro.study.init_from import is_place
+from sphere_repro.study.places import PREPARED, Places, record_of
 
 NAMED = 4  # missing files that a message lists
 

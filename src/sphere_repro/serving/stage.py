@@ -13,7 +13,7 @@ from sphere_repro.models.checkpoint import Weights
 from sphere_repro.sampling.opened import Opened, open_model
 from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.config import Study, load_study
-from sphere_repro.study.files import Places
+from sphere_repro.study.places import Places
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ def train_job(study: Study, name: str, content: str | None = None) -> TrainJob:
 
 
 def _init_from(study: Study, init_from: str, content: str | None) -> InitFrom:
-    from sphere_repro.study.files import Places  # which asks for jobs
+    from sphere_repro.study.places import Places
 
     if is_place(init_from):
         return InitFrom(path=init_from, content=content)

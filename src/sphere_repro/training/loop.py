@@ -24,8 +24,8 @@ from sphere_repro.models.checkpoint import save_model
 from sphere_repro.provenance.hashes import value_hash
 from sphere_repro.provenance.stamps import known_hash
 from sphere_repro.sampling.precision import computing
-from sphere_repro.study.files import state_of
 from sphere_repro.study.jobs import TrainJob
+from sphere_repro.study.places import state_of
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
 from sphere_repro.training import init_from

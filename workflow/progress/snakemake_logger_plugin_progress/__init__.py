@@ -18,6 +18,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from . import shared
 from .pace import TARGETS, Job, Pace, named
 
 KNOWN = Path(".state/pace.json")  # seconds of a job by study and rule, from earlier runs
@@ -79,6 +80,7 @@ class LogHandler(LogHandlerBase):
                 self.pace.begin(known["jobid"], Job(rule, about, record.created))
             case LogEvent.JOB_FINISHED if known["job_id"] in self.pace.running:
                 job, seconds = self.pace.finish(known["job_id"], record.created)
+                self._let_go()
                 return self.pace.line(job, seconds, record.created)
         return None
 
@@ -90,8 +92,14 @@ class LogHandler(LogHandlerBase):
                 total[name] = total.get(name, 0) + count
         self.pace.total = total
         self.pace.before = _read().get(self.study, {})
+        self._let_go()
         jobs = "1 job" if self.pace.jobs == 1 else f"{self.pace.jobs} jobs"
         return f"{jobs}: " + ", ".join(f"{rule} {count}" for rule, count in sorted(total.items()))
+
+    def _let_go(self) -> None:
+        """Of what studies share, once this run has made its part of it."""
+        if not self.common_settings.dryrun and not any(map(self.pace.unfinished, shared.RULES)):
+            shared.let_go()
 
     def _is_shown(self, record: LogRecord) -> bool:
         """Whether a record is shown as Snakemake shows it: what is wrong, and what is no routine."""

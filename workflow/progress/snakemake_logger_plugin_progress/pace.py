@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # Rules that only name targets do nothing, and are not counted.
-TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", "tables_apart"}
-TARGETS |= {"figures", "figures_apart", "verdict_apart"}
+TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", "figures"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,10 @@ class Pace:
         self.taken.setdefault(job.rule, []).append((at - job.began, job.about))
         self.last = max(self.last, at)
         return job, at - job.began
+
+    def unfinished(self, rule: str) -> int:
+        """How many jobs of a rule have not ended yet."""
+        return self.total.get(rule, 0) - len(self.taken.get(rule, ()))
 
     def means(self) -> dict[str, float]:
         """Seconds of a job of each rule that has finished here, on average."""
