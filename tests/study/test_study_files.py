@@ -85,14 +85,16 @@ def test_a_pattern_fills_in_to_the_path_of_a_name() -> None:
 
 
 def test_studies_never_write_the_same_file() -> None:
-    """Prepared archives are shared; tables in results/ are those of the study that ran last."""
+    """Prepared archives are shared; tables lie in a folder of each study."""
     made = {}
     for name in STUDIES:
         steps = StudyFiles(load_study(ROOT / f"params/{name}.yaml")).steps()
         made[name] = {path for step in steps for path in step.makes if not path.startswith("data/prepared/")}
     for one, other in itertools.combinations(STUDIES, 2):
         assert made[one] & made[other] == set()
-    assert table_files(Places("a").apart) != table_files(Places("b").apart)
+    tables = [set(table_files(Places(name).summary)) for name in STUDIES]
+    assert all(one.isdisjoint(other) for one, other in itertools.combinations(tables, 2))
+    assert [name for name in STUDIES if Places(name).is_default] == ["demo"]
 
 
 def test_content_from_outside_is_part_of_the_job() -> None:

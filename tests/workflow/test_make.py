@@ -163,6 +163,7 @@ def odd_checkout(tmp_path: Path) -> Path:
     lines = [
         'printf "%s\\n" "$@" "" >> called',
         'printf "%s\\n" "$PYTHONNOUSERSITE" "$PYTHONPATH" "${HOME}" "${UV_CACHE_DIR:-}" > variables',
+        'case "$1" in *print_place.py) echo "a place of $2" ;; esac',
     ]
     program(folder / ".venv" / "bin" / "python", *lines)
     (folder / ".venv" / ".ready").touch()
@@ -198,9 +199,11 @@ def test_a_study_may_have_any_name(odd_checkout: Path, study: str) -> None:
 @pytest.mark.parametrize("study", ["params/it's mine.yaml", "params/demo.yaml"])
 def test_a_report_names_the_study_where_it_is_not_the_default(odd_checkout: Path, study: str) -> None:
     program(odd_checkout / ".venv/bin/sphere-repro", 'printf "%s\\n" "$@" >> overview')
-    make(odd_checkout, "report", f"STUDY={study}")
+    called = make(odd_checkout, "report", f"STUDY={study}")
+    place = f"a place of {study}"
+    assert called[-3:] == ["--report", f"{place}/report.html", ""]
     named = [] if study == "params/demo.yaml" else ["--configfile", study]
-    assert (odd_checkout / "overview").read_text().splitlines() == ["overview", "results", *named]
+    assert (odd_checkout / "overview").read_text().splitlines() == ["overview", place, *named]
 
 
 def test_make_leaves_the_users_own_packages_out(odd_checkout: Path) -> None:
