@@ -1,8 +1,8 @@
 """Write the DVC pipeline of a study. Usage: write_pipeline.py params/STUDY.yaml
 
-That of the default study is dvc.yaml. Another study's lies in workflow/pipelines/STUDY and is addressed by its
-path. What DVC is told comes from the whole study with its defaults,
-as Snakemake sees it: the first stage writes each job's parameters to a file that the other stages depend on.
+That of the default study is dvc.yaml. Another study's lies in workflow/pipelines/STUDY, where its path is its
+address. What DVC is told comes from the whole study with its defaults, as Snakemake sees it: the first stage
+writes each job's parameters to a file that the other stages depend on.
 """
 
 from __future__ import annotations
