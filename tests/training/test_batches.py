@@ -78,6 +78,22 @@ def test_the_two_generators_draw_apart(images: TrainingImages) -> None:
     assert not torch.equal(first.draws.large, second.draws.large)
 
 
+@pytest.mark.parametrize(("random", "tensors"), [("torch", 2), ("philox", 1)])
+def test_what_is_large_goes_to_a_gpu_from_pinned_memory(
+    images: TrainingImages, monkeypatch: pytest.MonkeyPatch, random: Random, tensors: int
+) -> None:
+    pinned: list[torch.Tensor] = []  # there is no GPU to pin it for
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    read = read_batch(by(random), images, 3, range(16), pinned=True)
+    assert read.pixels is pinned[0] and read.pixels.dtype == torch.uint8
+    assert len(pinned) == tensors and (random == "philox" or read.noise is pinned[1])
+
+
 def test_no_more_numbers_are_taken_than_were_drawn() -> None:
     numbers = numbers_of("philox", 5, 6)
     first, order = numbers.uniform(2), numbers.order(4)

@@ -112,8 +112,8 @@ class Run(Strict):
         "or the counter-based Philox where the model is, which gives the same on every device",
         json_schema_extra=ledger(
             section="objective, sampling",
-            reason="the paper names no generator; Philox is ours, for large models: no CPU draws, and no GPU is "
-            "sent, 33 million numbers a step (docs/large-models.md)",
+            reason="the paper names no generator; Philox is ours, for large models: no CPU draws, and no GPU "
+            "is sent, 33 million numbers a step (docs/large-models.md)",
         ),
     )
     replicates: int = Field(
