@@ -16,7 +16,7 @@ import contextlib
 import json
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -36,6 +36,7 @@ from sphere_repro.study.config import load_study
 from sphere_repro.study.jobs import TrainJob, train_job
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training import optim
+from sphere_repro.training.losses import PerceptualDistance
 from sphere_repro.training.state import initial_state
 from sphere_repro.training.stepper import Stepper
 
@@ -103,7 +104,10 @@ def random_images(job: TrainJob, count: int) -> ImagesInMemory:
 
 
 class Variant:
-    """One way to compute, with its own model and the seconds of its steps."""
+    """One way to compute, with its own model and the seconds of its steps.
+
+    `manner` is entered to build it and for each step; `perceptual` is the distance of a job that has one.
+    """
 
     def __init__(
         self,
@@ -111,13 +115,14 @@ class Variant:
         images: ImagesInMemory,
         execution: Execution,
         device: torch.device,
-        *,
-        plain: bool,
+        manner: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        perceptual: PerceptualDistance | None = None,
     ):
         self.device, self.step, self.seconds = device, 0, list[float]()
-        self.manner = plainly if plain else contextlib.nullcontext
+        self.manner = manner
         with self.manner():
-            self.stepper = Stepper(job, images, initial_state(job, device), None, execution, World())
+            state = initial_state(job, device)
+            self.stepper = Stepper(job, images, state, perceptual, execution, World())
         self.memory = 0
 
     def take_step(self) -> None:
@@ -143,7 +148,14 @@ def measured(job: TrainJob, steps: int, device: torch.device, chosen: list[str])
     images = random_images(job, 4 * batch)
     ceilings = [devices.measure(str(device))]
     made = {
-        name: Variant(job, images, variants(batch)[name], device, plain=name == "plain") for name in chosen
+        name: Variant(
+            job,
+            images,
+            variants(batch)[name],
+            device,
+            plainly if name == "plain" else contextlib.nullcontext,
+        )
+        for name in chosen
     }
     for _ in range(WARM_UP + steps):
         for variant in made.values():

@@ -11,7 +11,7 @@ import sphere_repro
 
 SOURCE = Path(sphere_repro.__file__).parent
 ORDER = (
-    *("errors", "ledger", "strict", "seeds", "sphere"),
+    *("errors", "ledger", "strict", "philox", "seeds", "sphere"),
     *("machine", "provenance", "data", "study", "models", "results", "figures", "overview", "sampling"),
     *("serving", "exporting", "training", "metrics", "planning", "commands", "cli", "__main__"),
 )

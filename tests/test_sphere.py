@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sphere_repro import sphere
+from sphere_repro.seeds import Random
+from sphere_repro.training.numbers import numbers_of
 
 SHAPE = (16, 8)
 
@@ -61,9 +63,10 @@ def test_noise_turns_a_point_by_about_its_angle(angle: float) -> None:
     assert torch.allclose(torch.rad2deg(torch.acos(cosine)), torch.full((8,), angle), atol=2.0)
 
 
+@pytest.mark.parametrize("random", ["torch", "philox"])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 64])
-def test_stratified_radii(count: int) -> None:
-    radii = sphere.stratified_radii(count, torch.Generator().manual_seed(count)).sort().values
+def test_stratified_radii(count: int, random: Random) -> None:
+    radii = sphere.stratified_radii(count, numbers_of(random, count, 2 * count)).sort().values
     assert radii.shape == (count,) and bool(((radii >= 0) & (radii <= 1)).all())
     if count >= 2:
         assert radii[0] == 0 and radii[-1] == 1
@@ -72,16 +75,15 @@ def test_stratified_radii(count: int) -> None:
         assert index + 0.99e-3 <= value <= index + 1 + 1e-5
 
 
-def test_radii_are_shuffled() -> None:
-    draws = [
-        sphere.stratified_radii(16, torch.Generator().manual_seed(seed)).argmax().item() for seed in range(20)
-    ]
+@pytest.mark.parametrize("random", ["torch", "philox"])
+def test_radii_are_shuffled(random: Random) -> None:
+    draws = [sphere.stratified_radii(16, numbers_of(random, seed, 32)).argmax().item() for seed in range(20)]
     assert len(set(draws)) > 5
 
 
 def test_an_empty_batch_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        sphere.stratified_radii(0, torch.Generator())
+        sphere.stratified_radii(0, numbers_of("torch", 0, 0))
 
 
 def test_hard_cases_reach_beyond_one_and_only_where_chosen() -> None:

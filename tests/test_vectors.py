@@ -146,9 +146,8 @@ def test_losses_and_gradients(path: Path) -> None:
     reference = Reference(path)
     model = reference.model().train()
     radii = reference["train/r"].flatten()
-    draws = losses.Draws(
-        reference["train/e"], radii, radii * reference["train/s"].flatten() * 0.5, *no_drops(len(radii))
-    )
+    small = radii * reference["train/s"].flatten() * 0.5
+    draws = losses.Draws(radii, small, *no_drops(len(radii)), reference["train/e"])
     angle = float(reference.config["angle"])
     points = losses.noisy_points(reference["encode"], draws, angle)
     close(points.large, reference["train/v_NOISY"], SINGLE, "v_NOISY")
@@ -213,7 +212,7 @@ def test_training_steps(path: Path) -> None:
     loss = _smooth_l1_only(config["angle"])
     for step, x in enumerate(reference["steps/x"]):
         radii, second = (reference[f"steps/{name}"][step].flatten() for name in "rs")
-        draws = losses.Draws(reference["steps/e"][step], radii, radii * second * 0.5, *no_drops(len(radii)))
+        draws = losses.Draws(radii, radii * second * 0.5, *no_drops(len(radii)), reference["steps/e"][step])
         labels = reference["steps/y"][step] if config["classes"] else None
         value = losses.total(losses.sphere_losses(model, x, labels, draws, loss, None), loss)
         adam.zero_grad()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import torch
+
+Random = Literal["torch", "philox"]
+"""What makes random numbers of a seed: torch's generator on the CPU, or `philox` where the model is."""
+
+
+def is_torch(random: Random) -> bool:
+    return random == "torch"
 
 
 def derive(*parts: str | int) -> int:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 EPS = 1e-6
 SMALLEST_STRATUM = 1e-3
+
+
+class Numbers(Protocol):
+    """A source of random numbers, whatever makes them."""
+
+    def uniform(self, count: int) -> Tensor:
+        """The next numbers in [0, 1), (count,) float32 on the CPU."""
+        ...
+
+    def order(self, count: int) -> Tensor:
+        """A random permutation, (count,) int64 on the CPU."""
+        ...
 
 
 def spherify(z: Tensor) -> Tensor:
@@ -54,7 +67,7 @@ def turn(v: Tensor, noise: Tensor, scale: Tensor | float) -> Tensor:
     return torch.where(factor == 0, v, spherify(v + factor * noise))
 
 
-def stratified_radii(count: int, generator: torch.Generator) -> Tensor:
+def stratified_radii(count: int, numbers: Numbers) -> Tensor:
     """Radii r of a global batch, spread evenly over [0, 1] (section 3).
 
     One is exactly 1, one exactly 0, the other B-2 are (i + max(u_i, 1e-3))/(B-2); shuffled. For B = 2
@@ -67,11 +80,11 @@ def stratified_radii(count: int, generator: torch.Generator) -> Tensor:
         raise ValueError(f"a batch has at least one image, not {count}")
     inner = count - 2
     if inner < 0:
-        return torch.rand(1, generator=generator)
-    uniform = torch.rand(inner, generator=generator).clamp_min(SMALLEST_STRATUM)
+        return numbers.uniform(1)
+    uniform = numbers.uniform(inner).clamp_min(SMALLEST_STRATUM)
     strata = (torch.arange(inner) + uniform) / max(inner, 1)
     radii = torch.cat([torch.ones(1), torch.zeros(1), strata])
-    return radii[torch.randperm(count, generator=generator)]
+    return radii[numbers.order(count)]
 
 
 def harden(

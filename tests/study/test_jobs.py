@@ -15,6 +15,7 @@ from sphere_repro.data.sources import SOURCES
 from sphere_repro.strict import Strict
 from sphere_repro.study import jobs
 from sphere_repro.study.config import Study, load_study
+from sphere_repro.study.image_job import images_job
 from sphere_repro.study.prior_path import PRIOR_PATH
 from sphere_repro.study.recipe import Execution
 from sphere_repro.study.scoring import Score
@@ -134,6 +135,18 @@ def test_the_architecture_of_a_job_is_the_datasets(raw: dict[str, Any]) -> None:
     job = jobs.train_job(Study.model_validate(raw), "digits")
     assert job.architecture.image_size == SOURCES["digits"].native_resolution
     assert job.architecture.classes == SOURCES["digits"].classes
+
+
+def test_the_generator_is_a_part_of_what_draws_and_said_where_it_is_not_torchs(raw: dict[str, Any]) -> None:
+    def drawing(study: Study) -> list[Strict]:
+        own = [jobs.train_job(study, "digits"), jobs.encode_job(study, "digits")]
+        return [*own, jobs.sample_job(study, "digits", "reconstruction"), images_job(study, "digits")]
+
+    before = [job.model_dump(mode="json") for job in drawing(Study.model_validate(raw))]
+    assert not any("random" in job for job in before)
+    raw["runs"]["digits"]["random"] = "philox"
+    after = [job.model_dump(mode="json") for job in drawing(Study.model_validate(raw))]
+    assert after == [job | {"random": "philox"} for job in before]
 
 
 def test_baselines(raw: dict[str, Any]) -> None:

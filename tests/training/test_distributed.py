@@ -145,13 +145,20 @@ def test_one_process_agrees_with_itself() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "processes", "micro"), [("sphere", 2, None), ("sphere", 3, 3), ("vae", 2, 5)]
+    ("kind", "processes", "micro", "random"),
+    [("sphere", 2, None, "torch"), ("sphere", 3, 3, "philox"), ("vae", 2, 5, "torch")],
 )
 def test_processes_train_the_weights_of_one(
-    place: Callable[..., Place], digits_archive: Path, kind: str, processes: int, micro: int | None
+    place: Callable[..., Place],
+    digits_archive: Path,
+    kind: str,
+    processes: int,
+    micro: int | None,
+    random: str,
 ) -> None:
     alone, shared = place("alone"), place("shared")
-    job, execution = tiny_job(kind), Execution(processes=processes, micro_batch_size=micro)
+    job = tiny_job(kind).model_copy(update={"random": random})
+    execution = Execution(processes=processes, micro_batch_size=micro)
     alone.train(job, digits_archive)
     status, out, err = finish(start(job, shared, digits_archive, execution))
     assert (status, [line for line in err.splitlines() if "learned nothing" not in line]) == (0, [])

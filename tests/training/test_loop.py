@@ -27,9 +27,9 @@ from sphere_repro.models.checkpoint import load_model
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.recipe import Execution
 from sphere_repro.training import loop, losses, optim
+from sphere_repro.training.batches import read_batch
 from sphere_repro.training.log import is_logged
 from sphere_repro.training.loop import Files, Result, train
-from sphere_repro.training.stepper import make_batch
 
 SIZE = {"width": 16, "layers": 1, "heads": 2}
 CPU = torch.device("cpu")
@@ -426,7 +426,7 @@ def test_images_are_flipped_only_where_asked(
     source = job.dataset.source.model_copy(update={"horizontal_flip": dataset})
     monkeypatch.setattr(type(job.dataset), "source", property(lambda _: source))
     images = load_training_images(digits_archive, 10)
-    batch = make_batch(job, images, 5, range(16))
+    batch = read_batch(job, images, 5, range(16)).on(CPU)
     shown, labels = batch.images, batch.labels
     indices, _ = batch_indices(96, 16, seeds.derive(*job.seed, "data"), 5)
     plain = to_unit(images.images[indices])

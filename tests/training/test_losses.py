@@ -13,42 +13,63 @@ LATENT = (16, 8)
 PLAIN = Loss(pix_recon_perceptual=0, pix_con_perceptual=0)
 
 
+@pytest.fixture(params=["torch", "philox"])
+def random(request):
+    return request.param
+
+
 def batch(model, count=4):
     generator = torch.Generator().manual_seed(7)
     x = torch.rand(count, 3, 8, 8, generator=generator) * 2 - 1
     y = torch.randint(model.shape.classes, (count,), generator=generator)
-    return x, y, losses.draw(SEED, 0, count, LATENT, PLAIN)
+    return x, y, draws_of(count)
 
 
-def test_draws_are_a_pure_function_of_seed_and_step():
-    first, again = (losses.draw(SEED, 3, 6, LATENT, PLAIN) for _ in range(2))
+def draws_of(count):
+    noise = torch.randn(count, *LATENT, generator=torch.Generator().manual_seed(8))
+    return losses.Draws(**vars(losses.strengths(SEED, 0, count, PLAIN)), noise=noise)
+
+
+def test_draws_are_a_pure_function_of_seed_and_step(random):
+    first, again = (losses.strengths(SEED, 3, 6, PLAIN, random=random) for _ in range(2))
     for name, value in vars(first).items():
         assert torch.equal(value, vars(again)[name])
-    assert not torch.equal(first.noise, losses.draw(SEED, 4, 6, LATENT, PLAIN).noise)
-    assert not torch.equal(first.noise, losses.draw((0, "other"), 3, 6, LATENT, PLAIN).noise)
+    others = [losses.strengths(SEED, 4, 6, PLAIN, random=random)]
+    others += [losses.strengths((0, "other"), 3, 6, PLAIN, random=random)]
+    assert not any(torch.equal(first.small, other.small) for other in others)
+
+
+def test_a_share_has_the_draws_of_its_images(random):
+    whole = losses.strengths(SEED, 3, 9, PLAIN, random=random)
+    share = losses.strengths(SEED, 3, 9, PLAIN, range(2, 6), random)
+    for name, value in vars(share).items():
+        assert torch.equal(value, vars(whole.part(slice(2, 6)))[name])
+    assert losses.noise_seeds(SEED, 3, range(2, 6)) == losses.noise_seeds(SEED, 3, range(9))[2:6]
+    assert len({*losses.noise_seeds(SEED, 3, range(9)), *losses.noise_seeds(SEED, 4, range(9))}) == 18
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_small_batches_train(lively, count):
     x, y, _ = batch(lively, count)
-    draws = losses.draw(SEED, 0, count, LATENT, PLAIN)
+    draws = draws_of(count)
     loss = losses.total(losses.sphere_losses(lively, x, y, draws, PLAIN, None), PLAIN)
     assert torch.isfinite(loss)
 
 
-def test_small_noise_keeps_the_radius_that_a_hard_case_replaced():
+def test_small_noise_keeps_the_radius_that_a_hard_case_replaced(random):
     loss = PLAIN.model_copy(update={"hard_cases": HardCases(probability=1.0)})
     plain = PLAIN.model_copy(update={"hard_cases": HardCases(probability=0.0)})
-    hard, soft = (losses.draw(SEED, 0, 32, LATENT, item) for item in (loss, plain))
+    hard, soft = (losses.strengths(SEED, 0, 32, item, random=random) for item in (loss, plain))
     assert torch.equal(hard.small, soft.small)
     assert bool((hard.large > 1).all()) and bool((soft.large <= 1).all())
 
 
-def test_one_draw_places_hard_cases_low_a_second_one_anywhere():
+def test_one_draw_places_hard_cases_low_a_second_one_anywhere(random):
     def largest(independent):
         cases = HardCases(probability=0.1, independent_draw=independent)
         loss = PLAIN.model_copy(update={"hard_cases": cases})
-        return max(losses.draw(SEED, step, 64, LATENT, loss).large.max().item() for step in range(30))
+        steps = (losses.strengths(SEED, step, 64, loss, random=random) for step in range(30))
+        return max(found.large.max().item() for found in steps)
 
     whole = losses.sphere.angle_to_sigma(85) / losses.sphere.angle_to_sigma(80)
     lowest_tenth = 1 + 0.1 * (whole - 1)
@@ -56,18 +77,17 @@ def test_one_draw_places_hard_cases_low_a_second_one_anywhere():
     assert lowest_tenth < largest(True) <= whole
 
 
-def test_labels_are_dropped_anew_in_every_call():
+def test_labels_are_dropped_anew_in_every_call(random):
     loss = PLAIN.model_copy(update={"label_dropout": 0.5})
-    draws = losses.draw(SEED, 0, 64, LATENT, loss)
+    draws = losses.strengths(SEED, 0, 64, loss, random=random)
     masks = [draws.drop_encode, *draws.drop_decode.chunk(2), draws.drop_again]
     for i, first in enumerate(masks):
         assert 10 < first.sum() < 54
         assert not any(torch.equal(first, second) for second in masks[i + 1 :])
     dropped = losses.drop(torch.zeros(64, dtype=torch.long), draws.drop_encode, null_class=10)
     assert torch.equal(dropped == 10, draws.drop_encode)
-    assert not losses.draw(
-        SEED, 0, 64, LATENT, PLAIN.model_copy(update={"label_dropout": 0.0})
-    ).drop_decode.any()
+    never = PLAIN.model_copy(update={"label_dropout": 0.0})
+    assert not losses.strengths(SEED, 0, 64, never, random=random).drop_decode.any()
 
 
 def test_consistency_targets_carry_no_gradient(lively):

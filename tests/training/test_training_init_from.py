@@ -20,8 +20,9 @@ from sphere_repro.errors import UserError
 from sphere_repro.models.checkpoint import load_model, save_model
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.training import losses
+from sphere_repro.training.batches import read_batch
 from sphere_repro.training.init_from import begun_state
-from sphere_repro.training.stepper import Objective, make_batch
+from sphere_repro.training.stepper import Objective
 
 assert places  # a fixture
 Make = Callable[[str], Place]
@@ -86,7 +87,7 @@ def test_its_first_loss_is_that_of_the_other_model(places: Make, digits_archive:
     job = from_(source, **one)
     first = places("more").train(job, digits_archive).last["loss"]
     drawn = places("anew").train(tiny_job(**one), digits_archive).last["loss"]
-    batch = make_batch(job, load_training_images(digits_archive, 10), 0, range(16))
+    batch = read_batch(job, load_training_images(digits_archive, 10), 0, range(16)).on(torch.device("cpu"))
     with torch.no_grad():
         terms = Objective(load_model(source, "raw").model, job.loss, None)(batch)
     expected = losses.total(terms, job.loss).item()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def load(name: str):
     """A benchmark as a module."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # as dataclasses want it
     spec.loader.exec_module(module)
     return module
 
@@ -68,6 +69,31 @@ def test_training() -> None:
     assert list(found["variants"]) == chosen and found["peak_flops"] > 0
     for row in found["variants"].values():
         assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_plain"] > 0
+
+
+def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, with the smallest model that the perceptual networks take."""
+    benchmark = load("gpu")
+    paper = yaml.safe_load((ROOT / "params/paper.yaml").read_text())
+    size, (name, run) = {"width": 16, "layers": 1, "heads": 2}, next(iter(paper["runs"].items()))
+    run["dataset"]["resolution"] = 16
+    run["model"] |= {"encoder": size, "decoder": size}
+    path = tmp_path / "tiny.yaml"
+    path.write_text(json.dumps({"study": "tiny", "runs": {name: run | {"sampling": {}}}}))
+    plain, whole = (benchmark.Case(name, 2, perceptual, study=path) for perceptual in (False, True))
+    monkeypatch.setattr(benchmark, "TRAINED", {"a": plain, "b": whole})
+    monkeypatch.setattr(benchmark, "SAMPLED", {"c": plain})
+    monkeypatch.setattr(benchmark, "AWAITED", {"d": plain})
+    for module in (benchmark, sys.modules["training"]):
+        monkeypatch.setattr(module, "WARM_UP", 0)
+    ceiling = benchmark.devices.measure("cpu")
+    found = {each: benchmark.measured(each, 1, torch.device("cpu"), ceiling, ("eager",)) for each in "abcd"}
+    for each in "abc":
+        assert found[each]["eager"]["images_per_second"] > 0 and found[each]["eager"]["utilisation"] > 0
+    planned = [found[each]["eager"]["planned_bytes"] for each in "ab"]
+    assert 0 < planned[0] < planned[1]
+    assert [*found["d"]] == ["torch", "philox"]
+    assert all(seconds > 0 for row in found["d"].values() for seconds in row.values())
 
 
 def test_sampling_speed() -> None:
@@ -136,6 +162,11 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
         for precision, row in report["precisions"].items():
             assert f"| {name} | {precision} | {100 * row['loss_differs_by']:.2g} % |" in text
             assert f"| {row['gradient_cosine']:.4f} | {row['shared_over_apart']:.2f} |" in text
+    for device, report in json.loads((ROOT / "benchmarks/gpu.json").read_text()).items():
+        for name, rows in report["cases"].items():
+            for random, row in rows.items() if name.startswith("wait") else ():
+                seconds = f"{row['seconds_ahead']:.4f} | {row['seconds_on_the_device']:.4f}"
+                assert f"| {name}, {device} | {random} | {seconds} |" in text
     search = (ROOT / "benchmarks/demo_search.csv").read_text().splitlines()[1:]
     assert len(search) > 10 and all(f"| {row.replace(',', ' | ')} |" in text for row in search)
     jobs = json.loads((ROOT / "benchmarks/jobs.json").read_text())["cpu_seconds"]

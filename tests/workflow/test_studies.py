@@ -135,6 +135,7 @@ def test_runs_and_scoring_of_the_paper() -> None:
     assert families == set(TABLE)
     assert PAPER.score.extractors == ("inception", "inception-legacy")
     assert PAPER.score.reference_count == 50_000
+    assert {run.random for run in PAPER.runs.values() if run.is_trained} == {"philox"}
     for run in PAPER.runs.values():  # every micro-batch divides the batch
         assert not run.is_trained or run.recipe.batch_size % (run.execution.micro_batch_size or 1) == 0
 

@@ -122,7 +122,7 @@ def step_forward(
     shape = model.shape
     images, labels = _batch(shape, batch)
     no, noise = torch.zeros(batch, dtype=torch.bool), torch.zeros(batch, shape.tokens, shape.token_channels)
-    draws = losses.Draws(noise, torch.ones(batch), torch.ones(batch), no, no.repeat(2), no)
+    draws = losses.Draws(torch.ones(batch), torch.ones(batch), no, no.repeat(2), no, noise)
     if isinstance(model, SphereAutoencoder):
         terms = losses.sphere_losses(model, images, labels, draws, loss, perceptual)
     else:

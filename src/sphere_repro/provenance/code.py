@@ -11,13 +11,13 @@ from typing import Any
 SOURCE = Path(__file__).resolve().parents[1]
 # Paths below SOURCE, or how they begin: packages, and of the packages that do more, the modules that count.
 MODEL = (
-    "data/", "machine/distributed.py", "models/", "seeds.py", "sphere.py", "study/architecture.py",
-    "study/objective.py", "study/recipe.py", "study/schedule.py", "training/",
+    "data/", "machine/distributed.py", "models/", "philox.py", "seeds.py", "sphere.py",
+    "study/architecture.py", "study/objective.py", "study/recipe.py", "study/schedule.py", "training/",
 )  # fmt: skip
 IMPORT = ("models/", "seeds.py", "study/architecture.py")
 SAMPLE = (
     "data/archive", "data/choice.py", "data/frequencies.py", "data/images.py", "data/loading.py", "models/",
-    "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
+    "philox.py", "sampling/", "seeds.py", "sphere.py", "study/architecture.py", "study/generation.py",
     "study/prior_path.py",
 )  # fmt: skip
 IMAGES = (

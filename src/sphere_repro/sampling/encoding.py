@@ -89,7 +89,7 @@ def _encoding(
             of = slice(batch.start, batch.stop)
             asked = torch.from_numpy(labels[of]).to(device) if checkpoint.model.shape.classes else None
             x = to_unit(_images(source, indices[of])).to(device)
-            found.append(latents(checkpoint, x, asked, job.seed, batch).cpu())
+            found.append(latents(checkpoint, x, asked, job.seed, batch, job.random).cpu())
         kept.write_arrays(number, {"latents": torch.cat(found).flatten(1).numpy()})
 
     return make

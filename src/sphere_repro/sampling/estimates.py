@@ -13,11 +13,17 @@ from sphere_repro.data.loading import to_unit
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.provenance.kept import Kept, Ranges
 from sphere_repro.sampling.painting import Gaussian, device_of, latents
+from sphere_repro.seeds import Random
 from sphere_repro.study.replicates import Seed
 
 
 def summing(
-    checkpoint: Checkpoint, source: ImageArchive, seed: Seed, ranges: Ranges, kept: Kept
+    checkpoint: Checkpoint,
+    source: ImageArchive,
+    seed: Seed,
+    ranges: Ranges,
+    kept: Kept,
+    random: Random = "torch",
 ) -> Callable[[int], None]:
     """What sums up posterior draws of the training images of one part, and their squares, in float64.
 
@@ -27,6 +33,7 @@ def summing(
         seed: of the draws.
         ranges: of the training images.
         kept: where the sums go.
+        random: what makes the draws.
     """
     model, device = checkpoint.model, device_of(checkpoint)
     shape = (model.shape.tokens, model.shape.token_channels)
@@ -39,7 +46,7 @@ def summing(
             labels = None
             if source.labels is not None and model.shape.classes:
                 labels = torch.from_numpy(source.labels[indices.start : indices.stop]).to(device)
-            z = latents(checkpoint, x, labels, seed, indices).cpu().double()
+            z = latents(checkpoint, x, labels, seed, indices, random).cpu().double()
             total, squares = total + z.sum(0), squares + z.pow(2).sum(0)
         kept.write_arrays(number, {"total": total.numpy(), "squares": squares.numpy()})
 

@@ -54,7 +54,7 @@ def draw_images(
     made = []
     for settings in progress(job.sets, label=f"images {job.run}", unit="set"):
         given, files = _given(job, settings, archives)
-        setting = Setting(checkpoint, (*job.seed, settings.set), job.batch_size, device)
+        setting = Setting(checkpoint, (*job.seed, settings.set), job.batch_size, device, job.random)
         drawn = drawn_set(setting, settings, given)
         archive = folder / f"{settings.set}.zip"
         write_archive(archive, drawn.flat, drawn.labels, checkpoint.class_names)

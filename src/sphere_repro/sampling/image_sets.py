@@ -20,6 +20,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import SphereAutoencoder, unit
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import measures, paths, refine
+from sphere_repro.seeds import Random
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.generation import Generation, Scheme
@@ -40,6 +41,7 @@ class Setting:
     seed: Seed
     batch: int
     device: torch.device
+    random: Random = "torch"
 
     @property
     def model(self) -> SphereAutoencoder:
@@ -63,7 +65,8 @@ class Setting:
 
     def noise(self, indices: Sequence[int], draws: int, *more: str | int) -> Tensor:
         """(draws, B, N, d) for the inputs called `indices`."""
-        return refine.sample_noise((*self.seed, *more), indices, self.shape, draws).to(self.device)
+        own = (*self.seed, *more)
+        return refine.sample_noise(own, indices, self.shape, draws, self.device, self.random)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import FromGaussian, SphereAutoencoder
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import refine
+from sphere_repro.seeds import Random
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import KIND_NAMES
 from sphere_repro.study.generation import Generation
@@ -55,16 +56,20 @@ def painter(
         if job.set not in ("prior", "posterior"):
             named = KIND_NAMES[checkpoint.model.shape.kind]
             raise UserError(f"'{job.set}' is not a sample set of {named}. Use the model of run '{job.run}'.")
-        return gaussian_draws(checkpoint.model, job.seed, labels, gaussian)
+        return gaussian_draws(checkpoint.model, job.seed, labels, gaussian, job.random)
     if job.generation is None:
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
         )
-    return generations(checkpoint, job.seed, job.generation, labels)
+    return generations(checkpoint, job.seed, job.generation, labels, job.random)
 
 
 def generations(
-    checkpoint: Checkpoint, seed: Seed, generation: Generation, labels: np.ndarray | None
+    checkpoint: Checkpoint,
+    seed: Seed,
+    generation: Generation,
+    labels: np.ndarray | None,
+    random: Random = "torch",
 ) -> Paint:
     """Samples of a Sphere Encoder.
 
@@ -78,14 +83,21 @@ def generations(
 
     def paint(indices: range) -> Tensor:
         asked = refine.condition(model, _at(labels, indices, device), generation.guidance)
-        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation)).to(device)
+        noise = refine.sample_noise(seed, indices, shape, refine.draws(generation), device, random)
         return refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
 
     return paint
 
 
 @torch.inference_mode()
-def latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: Seed, indices: range) -> Tensor:
+def latents(
+    checkpoint: Checkpoint,
+    x: Tensor,
+    labels: Tensor | None,
+    seed: Seed,
+    indices: range,
+    random: Random = "torch",
+) -> Tensor:
     """Points of the sphere, posterior draws of a VAE, or codes of a plain autoencoder: (B, N, d).
 
     Of images (B, 3, H, H).
@@ -94,7 +106,8 @@ def latents(checkpoint: Checkpoint, x: Tensor, labels: Tensor | None, seed: Seed
     if isinstance(model, SphereAutoencoder):
         return spherify(model.encode(x, labels))
     mean, log_variance = model.posterior(x, labels)
-    noise = refine.sample_noise((*seed, "encode"), indices, (mean.shape[1], mean.shape[2]), 1)[0].to(x.device)
+    shape = (mean.shape[1], mean.shape[2])
+    noise = refine.sample_noise((*seed, "encode"), indices, shape, 1, x.device, random)[0]
     return mean + (0.5 * log_variance).exp() * noise
 
 
@@ -120,7 +133,11 @@ def _reconstructions(checkpoint: Checkpoint, source: ImageArchive, count: int) -
 
 
 def gaussian_draws(
-    model: FromGaussian, seed: Seed, labels: np.ndarray | None, gaussian: Gaussian = STANDARD
+    model: FromGaussian,
+    seed: Seed,
+    labels: np.ndarray | None,
+    gaussian: Gaussian = STANDARD,
+    random: Random = "torch",
 ) -> Paint:
     """Decodes of N(0, I), or of N(μ, diag s²) with the training latents' elementwise mean and deviation."""
     shape, device = (model.shape.tokens, model.shape.token_channels), next(model.parameters()).device
@@ -128,7 +145,7 @@ def gaussian_draws(
 
     @torch.inference_mode()
     def paint(indices: range) -> Tensor:
-        noise = refine.sample_noise(seed, indices, shape, 1)[0].to(device)
+        noise = refine.sample_noise(seed, indices, shape, 1, device, random)[0]
         return model.decode(mean + deviation * noise, _at(labels, indices, device))
 
     return paint

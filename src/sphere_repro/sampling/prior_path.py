@@ -19,11 +19,18 @@ from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.painting import Paint, device_of, latents
 from sphere_repro.sampling.paths import great_circle
+from sphere_repro.seeds import Random
 from sphere_repro.study.prior_path import PRIOR_PATH, PriorPath
 from sphere_repro.study.replicates import Seed
 
 
-def prior_paths(checkpoint: Checkpoint, source: ImageArchive, seed: Seed, settings: PriorPath) -> Paint:
+def prior_paths(
+    checkpoint: Checkpoint,
+    source: ImageArchive,
+    seed: Seed,
+    settings: PriorPath,
+    random: Random = "torch",
+) -> Paint:
     """What makes the images of all paths, point by point, path after path.
 
     Args:
@@ -31,6 +38,7 @@ def prior_paths(checkpoint: Checkpoint, source: ImageArchive, seed: Seed, settin
         source: the training images.
         seed: of the draws at both ends of path k, with k.
         settings: how many paths and points.
+        random: what makes the draws.
     """
     model, device = checkpoint.model, device_of(checkpoint)
     images, shape = starts(source, settings), (model.shape.tokens, model.shape.token_channels)
@@ -48,8 +56,8 @@ def prior_paths(checkpoint: Checkpoint, source: ImageArchive, seed: Seed, settin
         of_paths = (
             None if classes is None else torch.from_numpy(classes[[p * points for p in paths]]).to(device)
         )
-        first = latents(checkpoint, x, of_paths, own, paths)
-        last = refine.sample_noise((*own, "end"), paths, shape, 1)[0].to(device)
+        first = latents(checkpoint, x, of_paths, own, paths, random)
+        last = refine.sample_noise((*own, "end"), paths, shape, 1, device, random)[0]
         sphere = isinstance(model, SphereAutoencoder)
         way = torch.cat([between(a, b, settings, sphere=sphere) for a, b in zip(first, last, strict=True)])
         before = paths.start * points

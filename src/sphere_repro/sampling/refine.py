@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sphere_repro import seeds
+from sphere_repro import philox, seeds
 from sphere_repro.models.autoencoder import SphereAutoencoder, unit
+from sphere_repro.seeds import Random
 from sphere_repro.sphere import angle_to_sigma, mix, spherify, turn
 from sphere_repro.study.generation import Generation, Guidance, Scheme
 from sphere_repro.study.image_sets import Cut
@@ -290,23 +291,35 @@ def square_weights(side: int) -> Tensor:
     return torch.einsum("ia,jb->ijab", line, line).reshape(side * side, 4)
 
 
-def sample_noise(seed: Seed, indices: Sequence[int], shape: tuple[int, int], draws: int) -> Tensor:
-    """Standard-normal draws of each sample from its own generator.
+def sample_noise(
+    seed: Seed,
+    indices: Sequence[int],
+    shape: tuple[int, int],
+    draws: int,
+    device: torch.device | None = None,
+    random: Random = "torch",
+) -> Tensor:
+    """Standard-normal draws of each sample from a seed of its own.
 
     Args:
         seed: what identifies the run, e.g. (study seed,).
         indices: sample indices; sample i has the same draws in every batch.
         shape: (N, d).
         draws: how many per sample; the first ones do not depend on how many there are.
+        device: where they are wanted; default: the CPU.
+        random: what makes them.
 
     Returns:
-        (draws, B, N, d) float32 on the CPU.
+        (draws, B, N, d) float32.
     """
+    own = [seeds.derive(*seed, "sample", index) for index in indices]
+    if random == "philox":
+        return philox.normal(torch.tensor(own, device=device), (draws, *shape)).transpose(0, 1)
     rows = []
-    for index in indices:
-        generator = seeds.generator(*seed, "sample", index)
+    for each in own:
+        generator = torch.Generator().manual_seed(each)
         rows.append(torch.stack([torch.randn(shape, generator=generator) for _ in range(draws)]))
-    return torch.stack(rows, dim=1)
+    return torch.stack(rows, dim=1).to(device)
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ def _painter(
     gaussian: Gaussian = STANDARD,
 ) -> Paint:
     if job.prior_path is not None:
-        return prior_path.prior_paths(checkpoint, source, job.seed, job.prior_path)
+        return prior_path.prior_paths(checkpoint, source, job.seed, job.prior_path, job.random)
     return painter(job, checkpoint, source, labels, count, gaussian)
 
 
@@ -146,7 +146,7 @@ def _estimate(
         return None
     ranges = Ranges(len(source), ENCODE_BATCH, ESTIMATE_PART)
     left = left_to_make(sums, ranges, world)
-    summing = functools.partial(estimates.summing, checkpoint, source, job.seed, ranges, sums)
+    summing = functools.partial(estimates.summing, checkpoint, source, job.seed, ranges, sums, job.random)
     make_share(left, summing, world, f"estimate {job.run}")
     return functools.partial(estimates.estimate, checkpoint, ranges, sums)
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, field_serializer, model_validator
 from sphere_repro.data.dataset import LOSSLESS, Dataset, held_count
 from sphere_repro.errors import UserError, nearest
 from sphere_repro.ledger import ledger
+from sphere_repro.seeds import Random, is_torch
 from sphere_repro.strict import Name, Strict, UniqueKeys, is_none, parse, quoted
 from sphere_repro.study.architecture import KIND_NAMES, Architecture, Model
 from sphere_repro.study.catalogue import KINDS
@@ -102,6 +103,17 @@ class Run(Strict):
             unit="1",
             reason="a run's name is no part of its seed: runs that are compared start from the same weights, "
             "order and noise, wherever their shapes are the same",
+        ),
+    )
+    random: Random = Field(
+        "torch",
+        exclude_if=is_torch,
+        description="what makes the random numbers of each step and sample: torch's generators on the CPU, "
+        "or the counter-based Philox where the model is, which gives the same on every device",
+        json_schema_extra=ledger(
+            section="objective, sampling",
+            reason="the paper names no generator; Philox is ours, for large models: no CPU draws, and no GPU "
+            "is sent, 33 million numbers a step (docs/large-models.md)",
         ),
     )
     replicates: int = Field(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from sphere_repro.data.dataset import Dataset
+from sphere_repro.seeds import Random, is_torch
 from sphere_repro.strict import Strict
 from sphere_repro.study.architecture import Kind
 from sphere_repro.study.config import Study
@@ -37,6 +38,7 @@ class ImagesJob(Strict):
     reconstructions: tuple[Reconstruction, ...] = ()
     archives: dict[str, str] = Field(default_factory=dict)
     contents: dict[str, str | None] = Field(default_factory=dict)
+    random: Random = Field("torch", exclude_if=is_torch)
 
     @property
     def sets(self) -> tuple[Edit | Crossover | Interpolation | Reconstruction, ...]:
@@ -67,4 +69,5 @@ def images_job(study: Study, name: str, contents: Mapping[str, str | None] | Non
             if each.dataset is not None
         },
         contents={each.inputs: (contents or {}).get(each.inputs) for each in given if each.inputs},
+        random=run.random,
     )

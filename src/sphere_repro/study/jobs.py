@@ -15,6 +15,7 @@ from sphere_repro.data.dataset import Dataset
 from sphere_repro.data.hub import Pretrained
 from sphere_repro.data.sources import Format
 from sphere_repro.errors import UserError
+from sphere_repro.seeds import Random, is_torch
 from sphere_repro.strict import Strict, is_none
 from sphere_repro.study.architecture import Architecture, Kind, Model
 from sphere_repro.study.config import Ablation, Run, Study
@@ -55,6 +56,7 @@ class TrainJob(Strict):
     loss: Loss
     training: Training
     init_from: InitFrom | None = Field(None, exclude_if=is_none)
+    random: Random = Field("torch", exclude_if=is_torch)
 
     @model_validator(mode="after")
     def _every_term_counts(self) -> Self:
@@ -116,6 +118,7 @@ class SampleJob(Strict):
     labels: Literal["balanced", "dataset"] = Field("balanced", exclude_if=lambda value: value == "balanced")
     precision: Precision = Field("float32", exclude_if=lambda value: value == "float32")
     prior_path: PriorPath | None = Field(None, exclude_if=is_none)
+    random: Random = Field("torch", exclude_if=is_torch)
 
 
 class EncodeJob(Strict):
@@ -132,6 +135,7 @@ class EncodeJob(Strict):
     count: int = Field(ge=1)
     per_class: int = Field(FEWEST, ge=FEWEST, exclude_if=lambda value: value == FEWEST)
     alpha_max: float | None = Field(None, gt=0, lt=90, exclude_if=lambda value: value is None)
+    random: Random = Field("torch", exclude_if=is_torch)
 
 
 class ReferenceJob(Strict):
@@ -200,6 +204,7 @@ def train_job(study: Study, name: str, content: str | None = None) -> TrainJob:
         loss=run.loss,
         training=run.recipe,
         init_from=None if run.init_from is None else _init_from(study, run.init_from, content),
+        random=run.random,
     )
 
 
@@ -261,6 +266,7 @@ def sample_job(study: Study, name: str, set_name: str) -> SampleJob:
         labels="balanced" if set_name in ("reconstruction", PRIOR_PATH) else run.sampling.labels,
         precision=run.sampling.precision,
         prior_path=along,
+        random=run.random,
     )
 
 
@@ -275,6 +281,7 @@ def encode_job(study: Study, name: str) -> EncodeJob:
         count=study.uniformity.count,
         per_class=study.uniformity.per_class,
         alpha_max=noise_angle(run),
+        random=run.random,
     )
 
 

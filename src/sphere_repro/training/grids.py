@@ -53,7 +53,9 @@ class Grid:
             range(len(real)),
             (shape.tokens, shape.token_channels),
             max(refine.draws(Generation(steps=steps)) for steps in STEPS),
-        ).to(device)
+            device,
+            self.job.random,
+        )
         if not isinstance(model, SphereAutoencoder):
             return [real, model.decode(model.posterior(real, own)[0], own), model.decode(noise[0], asked)]
         condition, angle = refine.condition(model, asked), self.job.loss.alpha_max

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,14 @@ from torch import Tensor
 
 from sphere_repro import seeds, sphere
 from sphere_repro.models.autoencoder import SphereAutoencoder, Unspherified, unit
+from sphere_repro.seeds import Random
 from sphere_repro.study.objective import Loss
 from sphere_repro.study.replicates import Seed
+from sphere_repro.training.numbers import numbers_of
 
 SMALL_NOISE = 0.5
 HARDEST_ANGLE = 89.0
+MOST_NUMBERS = 10  # of an image in `strengths`: two radii and their places, choice, placed, four drops
 
 Features = Sequence[Tensor]
 
@@ -34,11 +37,9 @@ class PerceptualDistance(Protocol):
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Everything random in one training step of B images."""
+class Strengths:
+    """How strong the noise of B images is in one training step, and whose class is dropped."""
 
-    noise: Tensor
-    """e, (B, N, d) standard normal."""
     large: Tensor
     """(B,) factor of σ·e in the large noise; may exceed 1 for hard cases."""
     small: Tensor
@@ -50,42 +51,46 @@ class Draws:
     drop_again: Tensor
     """(B,) bool: null class in the second encoder call."""
 
-    def to(self, device: torch.device) -> Draws:
-        return Draws(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
-
-    def part(self, rows: slice) -> Draws:
+    def part(self, rows: slice) -> Self:
         """Those of some of the images, for a micro batch."""
         cut = {name: value[rows] for name, value in vars(self).items() if name != "drop_decode"}
-        return Draws(**cut, drop_decode=_both_halves(self.drop_decode, rows))
+        return type(self)(**cut, drop_decode=_both_halves(self.drop_decode, rows))
 
 
-def draw(
+@dataclass(frozen=True)
+class Draws(Strengths):
+    """Everything random in one training step of B images."""
+
+    noise: Tensor
+    """e, (B, N, d) standard normal."""
+
+
+def strengths(
     seed: Seed,
     step: int,
     batch: int,
-    latent: tuple[int, int],
     loss: Loss,
     share: range | None = None,
-) -> Draws:
-    """The draws of one step: a pure function of its arguments, whatever happened before.
+    random: Random = "torch",
+) -> Strengths:
+    """The draws of one step but the noise itself, on the CPU: a pure function of its arguments.
 
-    Radii are stratified over the global batch; the noise of an image has a seed of its own. So the number of
-    processes that share a batch changes nothing, and each draws noise for its own images only.
+    Radii are stratified over the global batch, so that the number of processes that share it changes nothing.
 
     Args:
         seed: what identifies the run, e.g. (study seed,).
         step: step number from 0.
         batch: B, the global batch.
-        latent: (N, d).
         loss: angles, hard cases and label dropout.
         share: for which images of the batch; default: all.
+        random: what makes the numbers.
     """
     share = range(batch) if share is None else share
-    generator = seeds.generator(*seed, "draws", step)
-    radii = sphere.stratified_radii(batch, generator)
-    small = radii * sphere.stratified_radii(batch, generator) * SMALL_NOISE
-    choice = torch.rand(batch, generator=generator)
-    placed = torch.rand(batch, generator=generator) if loss.hard_cases.independent_draw else choice
+    numbers = numbers_of(random, seeds.derive(*seed, "draws", step), MOST_NUMBERS * batch)
+    radii = sphere.stratified_radii(batch, numbers)
+    small = radii * sphere.stratified_radii(batch, numbers) * SMALL_NOISE
+    choice = numbers.uniform(batch)
+    placed = numbers.uniform(batch) if loss.hard_cases.independent_draw else choice
     hard_angle = min(loss.alpha_max + loss.hard_cases.extra_angle, HARDEST_ANGLE)
     large = sphere.harden(
         radii,
@@ -94,17 +99,20 @@ def draw(
         probability=loss.hard_cases.probability,
         angles=(loss.alpha_max, max(hard_angle, loss.alpha_max)),
     )
-    drops = [torch.rand(n, generator=generator) < loss.label_dropout for n in (batch, 2 * batch, batch)]
+    drops = [numbers.uniform(n) < loss.label_dropout for n in (batch, 2 * batch, batch)]
     rows = slice(share.start, share.stop)
-    generators = (seeds.generator(*seed, "noise", step, index) for index in share)
-    return Draws(
-        noise=torch.stack([torch.randn(latent, generator=own) for own in generators]),
+    return Strengths(
         large=large[rows],
         small=small[rows],
         drop_encode=drops[0][rows],
         drop_decode=_both_halves(drops[1], rows),
         drop_again=drops[2][rows],
     )
+
+
+def noise_seeds(seed: Seed, step: int, share: range) -> list[int]:
+    """The seed of each image's noise in one step: a process draws that of its own images only."""
+    return [seeds.derive(*seed, "noise", step, index) for index in share]
 
 
 def _both_halves(mask: Tensor, rows: slice) -> Tensor:

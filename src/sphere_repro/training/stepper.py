@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sphere_repro import seeds
-from sphere_repro.data.loading import Ahead, TrainingImages, batch_indices, flip, steps_per_epoch, to_unit
+from sphere_repro.data.loading import Ahead, TrainingImages, steps_per_epoch
 from sphere_repro.errors import UserError
-from sphere_repro.machine.distributed import World, even_share
+from sphere_repro.machine.distributed import World
 from sphere_repro.models.autoencoder import Autoencoder, SphereAutoencoder
 from sphere_repro.study.jobs import TrainJob
 from sphere_repro.study.objective import Loss
@@ -20,34 +18,11 @@ from sphere_repro.study.recipe import Execution
 from sphere_repro.study.replicates import run_of
 from sphere_repro.study.schedule import schedule
 from sphere_repro.training import losses, optim
+from sphere_repro.training.batches import Batch, read_batch
 from sphere_repro.training.log import Row
 from sphere_repro.training.state import State
 
 Distance = losses.PerceptualDistance
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a process sees of one step: images (b, 3, H, H) in [-1, 1], labels (b,) or None, and draws."""
-
-    images: Tensor
-    labels: Tensor | None
-    draws: losses.Draws
-
-    def to(self, device: torch.device) -> Batch:
-        labels = None if self.labels is None else self.labels.to(device)
-        return Batch(self.images.to(device), labels, self.draws.to(device))
-
-    def micro(self, size: int) -> Iterator[Batch]:
-        """Its images in order, at most `size` at a time, in parts as even as possible.
-
-        Even parts need the least memory, and torch.compile meets two sizes at most.
-        """
-        parts = -(-len(self.images) // size)
-        for part in (even_share(len(self.images), parts, i) for i in range(parts)):
-            rows = slice(part.start, part.stop)
-            labels = None if self.labels is None else self.labels[rows]
-            yield Batch(self.images[rows], labels, self.draws.part(rows))
 
 
 class Objective(nn.Module):
@@ -90,7 +65,8 @@ class Stepper:
         self.total_steps = job.training.total_steps(self.steps_per_epoch)
         self.share = world.share(job.training.batch_size)
         self.micro = execution.micro_batch_size or len(self.share)
-        self.batches = Ahead(lambda step: make_batch(job, images, step, self.share))
+        pinned = state.device.type == "cuda"
+        self.batches = Ahead(lambda step: read_batch(job, images, step, self.share, pinned=pinned))
         if compiled is None:
             compiled = execution.compile is True
         _prepare(state.model, execution, compiled=compiled)
@@ -108,7 +84,7 @@ class Stepper:
         """
         training, state = self.job.training, self.state
         state.adam.zero_grad()
-        sums = self._accumulate(self.batches(step).to(state.device))
+        sums = self._accumulate(self.batches(step).on(state.device))
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), training.clip_norm)
         grad_norm, *own = torch.stack([norm, *sums.values()]).tolist()  # the one wait for the device
         row: Row = {"grad_norm": grad_norm, **dict(zip(sums, self.world.sum(own), strict=True))}
@@ -126,7 +102,7 @@ class Stepper:
         up in an order that depends on an element's place in its bucket. So that a resumed training goes on in
         the order of one that was never interrupted, no step is taken in the first order.
         """
-        first = make_batch(self.job, images, self.state.step, self.share).to(self.state.device)
+        first = read_batch(self.job, images, self.state.step, self.share).on(self.state.device)
         self._accumulate(next(first.micro(self.micro)))
         self.state.adam.zero_grad()
 
@@ -161,23 +137,6 @@ class Stepper:
             self.objective, "no_sync", contextlib.nullcontext
         )
         return no_sync()
-
-
-def make_batch(job: TrainJob, images: TrainingImages, step: int, share: range) -> Batch:
-    """The images, labels and draws of one step that are `share` of the global batch, on the CPU."""
-    shape, training = job.architecture, job.training
-    seed = seeds.derive(*job.seed, "data")
-    indices = batch_indices(len(images), training.batch_size, seed, step)[0][share.start : share.stop]
-    x = to_unit(images.take(indices))
-    mirrored = training.horizontal_flip
-    if job.dataset.source.horizontal_flip if mirrored is None else mirrored:
-        generator = seeds.generator(*job.seed, "flip", step)
-        chosen = torch.rand(training.batch_size, generator=generator) < 0.5
-        x = flip(x, chosen[share.start : share.stop])
-    labels = images.labels[indices] if images.labels is not None and shape.classes else None
-    latent = (shape.tokens, shape.token_channels)
-    draws = losses.draw(job.seed, step, training.batch_size, latent, job.loss, share)
-    return Batch(x, labels, draws)
 
 
 def _prepare(model: Autoencoder, execution: Execution, *, compiled: bool) -> None:
