@@ -94,10 +94,11 @@ def samples(wanted: Sequence[Wanted], drawing: Drawing, folder: Path, device: st
     ]
     with only_one(waiting.with_name(f"{waiting.name}.lock"), f"the sample sets of {name} are being drawn"):
         with gpus.device(device) as chosen:
-            known: dict[tuple[str, str], KnownSteps] = {}  # by what else makes one model file another model
+            known: dict[str, KnownSteps] = {}  # by all that a job says but its set
             for job in left:
                 if not stands(job, _file(waiting, job), inputs):
-                    alike = known.setdefault((job.weights, job.precision), KnownSteps())
+                    others = job.model_copy(update={"set": "", "generation": None}).model_dump_json()
+                    alike = known.setdefault(others, KnownSteps())
                     paths = (drawing.model, drawing.data, _file(waiting, job))
                     sample.sample(job, *paths, str(chosen), drawing.state, alike)
         for job in left:
