@@ -31,11 +31,7 @@ from sphere_repro.data.archive_writing import write_archive  # noqa: E402
 from sphere_repro.machine.files import read_json  # noqa: E402
 from sphere_repro.metrics.features import extract, make_extractor  # noqa: E402
 from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate  # noqa: E402
-from sphere_repro.metrics.statistics import (  # noqa: E402
-    jackknife_groups,
-    load_statistics,
-    make_statistics,
-)
+from sphere_repro.metrics.statistics import jackknife_groups, load_statistics  # noqa: E402
 from sphere_repro.models.checkpoint import load_model  # noqa: E402
 from sphere_repro.sampling import precision, refine  # noqa: E402
 from sphere_repro.sampling.painting import generations  # noqa: E402
@@ -88,7 +84,7 @@ def distance(images: np.ndarray, reference: Path | None) -> dict[str, float]:
         features = extract(ImageArchive(Path(folder, "a.zip")), extractor, batch_size=64)
     groups = jackknife_groups(len(images), 10, np.random.default_rng(0))
     compared = FrechetReference.of(load_statistics(reference))
-    found = frechet_estimate(compared, make_statistics(features), groups)
+    found = frechet_estimate(compared, features, groups)
     return {"frechet": round(found.value, 3), "frechet_se": round(found.standard_error, 3)}
 
 

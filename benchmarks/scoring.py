@@ -4,8 +4,10 @@ Usage: scoring.py NAME [--rounds 3] --study STUDY --run RUN --data ARCHIVE --ref
 
 Each round runs the whole job `sphere-repro score` twice, in processes of their own that take turns: `plain`
 takes the eigenvalues of every replicate of the jackknife, decodes images whenever they are looked at, has
-its memory from the system again and again, copies maps to pad them unevenly, resizes channel by channel, and
-takes SSIM image by image; `ours` is what the workflow runs. Adds NAME to scoring.json beside this file.
+its memory from the system again and again, copies maps to pad them unevenly, resizes channel by channel,
+takes SSIM image by image, finds the balls around the real images anew for each set, gathers neighbours in
+large blocks, and loads SciPy's statistics and scikit-learn whole; `ours` is what the workflow runs. Adds NAME
+to scoring.json beside this file.
 """
 
 from __future__ import annotations
@@ -40,9 +42,12 @@ def work(variant: str, arguments: list[str]) -> None:
 
 def plain_form() -> list[Any]:
     """What makes a job the plain one."""
+    import scipy.stats  # noqa: F401
+    import sklearn.metrics  # noqa: F401
+
     from sphere_repro import cli
     from sphere_repro.data import archive
-    from sphere_repro.metrics import features, frechet, lite0, reconstruction, score
+    from sphere_repro.metrics import features, frechet, lite0, memorisation, reconstruction, score
 
     return [
         mock.patch.object(score, "frechet_estimate", frechet._estimate_of_sums),
@@ -51,6 +56,8 @@ def plain_form() -> list[Any]:
         mock.patch.object(lite0, "_fold_padding", padded_by_copies),
         mock.patch.object(features, "lite0_resize", lite0.published_resize),
         mock.patch.object(reconstruction, "_ssim", ssim_by_image),
+        mock.patch.object(score, "neighbours", neighbours_anew),
+        mock.patch.object(memorisation, "TOGETHER", memorisation.QUERIES),
     ]
 
 
@@ -78,6 +85,13 @@ def ssim_by_image(images: Any, rebuilt: Any) -> Any:
     size = window(images.shape[1])
     pairs = zip(images, rebuilt, strict=True)
     return np.array([structural_similarity(*pair, win_size=size, channel_axis=-1, **how) for pair in pairs])
+
+
+def neighbours_anew(real: Any, generated: Any) -> Any:
+    """The four measures, with the balls of both sides found for this one set."""
+    from sphere_repro.metrics.neighbours import Balls, neighbours
+
+    return neighbours(Balls.of(real.features), generated)
 
 
 def cpu_seconds(variant: str, arguments: list[str]) -> float:

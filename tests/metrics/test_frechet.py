@@ -37,7 +37,7 @@ def test_agrees_with_clean_fid(real: int, generated: int, dimension: int) -> Non
     expected = clean_fid(first, second)
     assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-4)
     groups = jackknife_groups(generated, 7, np.random.default_rng(0))
-    estimate = frechet_estimate(FrechetReference.of(first), second, groups)
+    estimate = frechet_estimate(FrechetReference.of(first), second.features, groups)
     assert estimate.value == pytest.approx(expected, rel=1e-4)
 
 
@@ -86,7 +86,7 @@ def test_replicates_are_the_distances_without_a_group(count: int, dimension: int
         frechet_distance(real, make_statistics(np.delete(generated.features, group, axis=0)))
         for group in groups
     ]
-    estimate = frechet_estimate(FrechetReference.of(real), generated, groups)
+    estimate = frechet_estimate(FrechetReference.of(real), generated.features, groups)
     assert estimate.standard_error == pytest.approx(jackknife_error(np.array(plain)), rel=1e-4)
 
 
@@ -110,8 +110,8 @@ def test_small_groups_agree_with_eigenvalues(
     assume(len(generated) >= 2 * size)
     groups = jackknife_groups(len(generated), len(generated) // size, np.random.default_rng(seed))
     reference = FrechetReference.of(real)
-    fast = frechet._estimate_of_small_groups(reference, generated, groups)
-    exact = frechet._estimate_of_sums(reference, generated, groups)
+    fast = frechet._estimate_of_small_groups(reference, generated.features, groups)
+    exact = frechet._estimate_of_sums(reference, generated.features, groups)
     size_of_it = float(np.trace(real.covariance) + np.trace(generated.covariance))
     assert fast.value == pytest.approx(exact.value, abs=1e-7 * size_of_it)
     assert fast.standard_error == pytest.approx(exact.standard_error, rel=1e-4, abs=1e-6 * size_of_it)
@@ -136,7 +136,7 @@ def test_standard_error_is_the_spread_of_repetitions() -> None:
     for seed in range(repetitions):
         groups = jackknife_groups(count, 10, np.random.default_rng(seed))
         generated = draw(count, dimension, 10 + seed, shift=0.2, scale=1.2)
-        estimates.append(frechet_estimate(reference, generated, groups))
+        estimates.append(frechet_estimate(reference, generated.features, groups))
     spread = np.std([estimate.value for estimate in estimates], ddof=1)
     typical = np.sqrt(np.mean([estimate.standard_error**2 for estimate in estimates]))
     assert 0.5 < typical / spread < 2

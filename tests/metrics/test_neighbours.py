@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sphere_repro.metrics import neighbours as module
-from sphere_repro.metrics.neighbours import K_DENSITY, K_MANIFOLD, neighbours
+from sphere_repro.metrics.neighbours import K_DENSITY, K_MANIFOLD, Balls, Neighbours
+
+
+def neighbours(real: np.ndarray, generated: np.ndarray) -> Neighbours:
+    return module.neighbours(Balls.of(real), Balls.of(generated))
 
 
 def by_definition(real: np.ndarray, generated: np.ndarray) -> tuple[float, float, float, float]:
@@ -71,9 +75,9 @@ def test_another_sample_of_the_same_distribution_has_density_and_coverage_near_o
 
 def test_noise_far_away_is_neither() -> None:
     real = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
-    assert neighbours(real, real + 100) == module.Neighbours(0, 0, 0, 0)
+    assert neighbours(real, real + 100) == Neighbours(0, 0, 0, 0)
 
 
 def test_too_few_images_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 6 images"):
-        neighbours(np.zeros((5, 2), np.float32), np.zeros((9, 2), np.float32))
+        Balls.of(np.zeros((5, 2), np.float32))

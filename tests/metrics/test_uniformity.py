@@ -73,6 +73,16 @@ def test_gram_route_agrees_with_the_definition(seed: int, count: int) -> None:
     assert found.rayleigh == pytest.approx(module.rayleigh(points))
 
 
+@pytest.mark.parametrize("rows", [1, 7, 128])
+def test_what_a_null_is_of_is_measured_alike_in_blocks_of_rows(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = leaning(20, 2.0)
+    monkeypatch.setattr(module, "ROWS", rows)
+    found, whole = module._tested(points, DIMENSION), module.measure(points)
+    assert found == pytest.approx({name: getattr(whole, name) for name in module.TESTED}, rel=1e-12)
+
+
 def test_null_is_the_same_whichever_way_it_is_drawn() -> None:
     """Beyond n dimensions the clouds come from the Bartlett factor: same distribution as the plain draw."""
     generator = np.random.default_rng(3)

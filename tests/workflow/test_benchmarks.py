@@ -41,10 +41,9 @@ def test_jobs_load_what_they_need_and_no_more(tmp_path: Path) -> None:
     found = {kind: benchmark.started(kind, tmp_path) for kind in benchmark.JOBS}
     assert all(row["cpu_seconds"] > 0 for row in found.values())
     loaded = {kind: row["loaded"] for kind, row in found.items()}
-    for kind in ("train", "train --live", "sample", "encode"):
+    for kind in ("train", "train --live", "sample", "encode", "score"):
         assert loaded[kind] == ["torch"], kind
     assert loaded["figure samples"] == ["scipy.stats"]  # seaborn's
-    assert loaded["score"] == ["torch", "scipy.stats", "sklearn"]
     assert not (tmp_path / "new.zip").exists()
 
 

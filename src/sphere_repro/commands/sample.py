@@ -18,6 +18,7 @@ from sphere_repro.provenance import code
 if TYPE_CHECKING:
     import torch
 
+    from sphere_repro.sampling.known_steps import KnownSteps
     from sphere_repro.study.config import Study
     from sphere_repro.study.jobs import SampleJob
 
@@ -76,8 +77,19 @@ def _processes(o: argparse.Namespace) -> int:
     return load_study(o.study).runs[o.run].sampling.processes if o.study is not None else 1
 
 
-def sample(job: SampleJob, model: Path, data: Path, out: Path, device: str, state: Path | None = None) -> str:
-    """Draw one sample set of a trained run; in a worker, this process's share of it."""
+def sample(
+    job: SampleJob,
+    model: Path,
+    data: Path,
+    out: Path,
+    device: str,
+    state: Path | None = None,
+    known: KnownSteps | None = None,
+) -> str:
+    """Draw one sample set of a trained run; in a worker, this process's share of it.
+
+    `known`: what other sets of this very model have drawn.
+    """
     from sphere_repro.machine.distributed import joined
     from sphere_repro.sampling.sets import STATE, Files, draw
 
@@ -85,7 +97,7 @@ def sample(job: SampleJob, model: Path, data: Path, out: Path, device: str, stat
 
     def work(chosen: torch.device) -> dict[str, Any] | None:
         with joined(chosen) as world:
-            drawn = draw(job, files, chosen, world)
+            drawn = draw(job, files, chosen, world, known)
         if drawn is None:
             return None
         facts: dict[str, Any] = {"count": drawn.count, "machine": drawn.machine}

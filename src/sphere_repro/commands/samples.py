@@ -82,6 +82,8 @@ def samples(wanted: Sequence[Wanted], drawing: Drawing, folder: Path, device: st
     They come to `folder` when all are drawn: Snakemake deletes what a job that fails has made, and finished
     sets wait elsewhere, where the same command finds them.
     """
+    from sphere_repro.sampling.known_steps import KnownSteps
+
     started = time.time()
     inputs, name = drawing.inputs, wanted[0].job.run
     waiting = drawing.state / "samples" / f"{name}-{value_hash([inputs, str(folder.absolute())])[:16]}"
@@ -92,11 +94,13 @@ def samples(wanted: Sequence[Wanted], drawing: Drawing, folder: Path, device: st
     ]
     with only_one(waiting.with_name(f"{waiting.name}.lock"), f"the sample sets of {name} are being drawn"):
         with gpus.device(device) as chosen:
+            known: dict[str, KnownSteps] = {}  # by all that a job says but its set
             for job in left:
                 if not stands(job, _file(waiting, job), inputs):
-                    sample.sample(
-                        job, drawing.model, drawing.data, _file(waiting, job), str(chosen), drawing.state
-                    )
+                    others = job.model_copy(update={"set": "", "generation": None}).model_dump_json()
+                    alike = known.setdefault(others, KnownSteps())
+                    paths = (drawing.model, drawing.data, _file(waiting, job))
+                    sample.sample(job, *paths, str(chosen), drawing.state, alike)
         for job in left:
             _deliver(_file(waiting, job), folder)
         shutil.rmtree(waiting, ignore_errors=True)

@@ -15,11 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.special import softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.preprocessing import StandardScaler
 
 from sphere_repro.data.archive import ImageArchive
 
@@ -74,8 +69,14 @@ class Classifier:
         exact, of = inputs.astype(np.float64), self.arrays
         if self.sees == "features":
             return np.asarray(exact @ of["weights"].T + of["bias"])
-        near = rbf_kernel(exact - of["mean"], of["points"], gamma=float(of["gamma"]))
-        return np.asarray(near @ of["duals"])
+        return np.asarray(_near(exact - of["mean"], of["points"], float(of["gamma"])) @ of["duals"])
+
+
+def _near(images: NDArray[np.float64], points: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
+    """The kernel exp(-γ|x - x'|²) of images (B, P) and points (n, P), as (B, n)."""
+    lengths, others = ((each * each).sum(axis=1) for each in (images, points))
+    squares = np.maximum(lengths[:, None] + others - 2 * (images @ points.T), 0)
+    return np.asarray(np.exp(-gamma * squares))
 
 
 def hold_out(
@@ -95,6 +96,11 @@ def hold_out(
 
 def of_features(features: NDArray[np.float32], labels: NDArray[np.int64]) -> Classifier:
     """Multinomial logistic regression on standardised features (N, D); at least two classes."""
+    # a scoring job trains none, and starts sooner without them
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(features)
     fitted = LogisticRegression(C=PENALTY, max_iter=ITERATIONS)
     with warnings.catch_warnings():  # how good it is, is measured on images that were held out
@@ -113,6 +119,8 @@ def of_pixels(pixels: NDArray[np.float32], labels: NDArray[np.int64]) -> Classif
 
     Its kernel is exp(-γ|x - x'|²) with γ = 1/(P · variance), scikit-learn's usual choice.
     """
+    from sklearn.kernel_ridge import KernelRidge
+
     exact = pixels.astype(np.float64)
     mean, spread = exact.mean(axis=0), float(exact.var())
     gamma = 1 / (exact.shape[1] * spread) if spread else 1.0

@@ -22,8 +22,8 @@ from sphere_repro.metrics.statistics import Estimate, Statistics, jackknife_erro
 Array = NDArray[np.float64]
 
 FEW_OF_RANK = 6  # dimensions for each image of a group: with larger groups eigenvalues cost less
-NODE = 0.5  # spacing of log s; the trapezoidal rule errs by about exp(-π²/NODE)
-NODES = np.exp(np.arange(np.log(1e-7), np.log(1e3), NODE))  # s, over the largest root
+NODE = 0.7  # spacing of log s; the trapezoidal rule errs by about exp(-π²/NODE)
+NODES = np.exp(np.arange(np.log(1e-7), np.log(1e2), NODE))  # s, over the largest root
 BEYOND = np.exp(-NODE) / (1 - np.exp(-NODE))  # nodes before the first and after the last, as geometric series
 
 
@@ -90,44 +90,50 @@ def frechet_distance(first: Statistics, second: Statistics) -> float:
 
 
 def frechet_estimate(
-    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+    reference: FrechetReference, features: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> Estimate:
     """The distance of generated images from the reference, with its delete-a-group jackknife error.
 
     Args:
         reference: the real images; they count as fixed.
-        statistics: the generated images.
+        features: float32 (N, D), of the generated images.
         groups: int (K, size), disjoint sets of generated images (`statistics.jackknife_groups`).
+
+    Raises:
+        ValueError: features that are not finite.
     """
+    if not np.isfinite(features).all():
+        raise ValueError("the features are not finite")
     rank = reference.factor.shape[1]
-    if len(statistics) <= rank:
-        return _estimate_of_few(reference, statistics, groups)
+    if len(features) <= rank:
+        return _estimate_of_few(reference, features, groups)
     if FEW_OF_RANK * (groups.shape[1] + 1) <= rank:
-        return _estimate_of_small_groups(reference, statistics, groups)
-    return _estimate_of_sums(reference, statistics, groups)
+        return _estimate_of_small_groups(reference, features, groups)
+    return _estimate_of_sums(reference, features, groups)
 
 
 def _estimate_of_sums(
-    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+    reference: FrechetReference, features: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> Estimate:
     """From sums over each group, which are left out by subtracting them."""
-    left = np.setdiff1d(np.arange(len(statistics)), groups.ravel())
-    parts = [_sums(reference, statistics, group) for group in groups]
-    total = _sums(reference, statistics, left)
+    x, mean = _centred(features)
+    left = np.setdiff1d(np.arange(len(x)), groups.ravel())
+    parts = [_sums(reference, x[group]) for group in groups]
+    total = _sums(reference, x[left])
     for part in parts:
         total += part
-    offset = statistics.mean - reference.mean
+    offset = mean - reference.mean
     replicates = np.array([_distance_of_sums(reference, offset, total - part) for part in parts])
     return Estimate(_distance_of_sums(reference, offset, total), jackknife_error(replicates))
 
 
 def _estimate_of_few(
-    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+    reference: FrechetReference, features: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> Estimate:
     """The same from the products of the images with each other, which are a smaller matrix."""
-    x = statistics.features.astype(np.float64) - statistics.mean  # (n, D)
+    x, mean_of_all = _centred(features)
     y = x @ reference.factor  # (n, r)
-    products, squares, offset = y @ y.T, np.sum(x * x, axis=1), statistics.mean - reference.mean
+    products, squares, offset = y @ y.T, np.sum(x * x, axis=1), mean_of_all - reference.mean
 
     def distance(chosen: NDArray[np.int64]) -> float:
         count, mean = len(chosen), x[chosen].mean(axis=0)
@@ -137,18 +143,18 @@ def _estimate_of_few(
         centred = inner - rows - rows[:, None] + rows.mean()  # (count, count)
         return _distance(reference, offset + mean, trace, _root(centred / (count - 1)))
 
-    everyone = np.arange(len(statistics))
+    everyone = np.arange(len(x))
     replicates = np.array([distance(np.setdiff1d(everyone, group)) for group in groups])
     return Estimate(distance(everyone), jackknife_error(replicates))
 
 
 def _estimate_of_small_groups(
-    reference: FrechetReference, statistics: Statistics, groups: NDArray[np.int64]
+    reference: FrechetReference, features: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> Estimate:
     """The same from one eigenproblem: what a small group takes from the root's trace is an integral."""
-    x = statistics.features.astype(np.float64) - statistics.mean  # (n, D)
+    x, mean_of_all = _centred(features)
     y = x @ reference.factor  # (n, r)
-    squares, offset = np.sum(x * x, axis=1), statistics.mean - reference.mean
+    squares, offset = np.sum(x * x, axis=1), mean_of_all - reference.mean
     scatter, turned = np.linalg.eigh(y.T @ y)
     scatter = np.maximum(scatter, 0.0)
     y, whole = y @ turned, float(np.sqrt(scatter).sum())
@@ -183,9 +189,15 @@ def _root_lost(values: Array, taken: Array) -> float:
     return float(-NODE * (sum(terms) + BEYOND * (terms[0] + terms[-1])) / np.pi)
 
 
-def _sums(reference: FrechetReference, statistics: Statistics, indices: NDArray[np.int64]) -> _Sums:
-    # Centred at the mean of all images, so that no sum is a small difference of large numbers.
-    x = statistics.features[indices].astype(np.float64) - statistics.mean  # (n, D)
+def _centred(features: NDArray[np.float32]) -> tuple[Array, Array]:
+    """Features (n, D) less their mean, so that no sum is a small difference of large ones; the mean (D,)."""
+    x = features.astype(np.float64)
+    mean = x.mean(axis=0)
+    x -= mean
+    return x, mean
+
+
+def _sums(reference: FrechetReference, x: Array) -> _Sums:
     y = x @ reference.factor  # (n, r)
     return _Sums(len(x), x.sum(axis=0), float(np.sum(x * x)), y.sum(axis=0), y.T @ y)
 

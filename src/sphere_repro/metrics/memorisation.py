@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from sphere_repro.data.archive import ImageArchive
@@ -30,6 +29,7 @@ from sphere_repro.data.dataset import held_count
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output
 from sphere_repro.metrics.control_images import DEVIATION, pixels
+from sphere_repro.metrics.statistics import clopper_pearson
 from sphere_repro.results.nearest import (
     COPIES,
     HELD_OUT,
@@ -46,6 +46,7 @@ QUANTILE = 0.01  # of training images' relative distances: what lies below is a 
 MOST_CONTROLS = 10_000  # training images that are held against the others
 CONFIDENCE = 0.95
 QUERIES, POINTS = 256, 8192  # images of a block of distances
+TOGETHER = 32  # queries whose candidates are gathered at once: 8 MB of features, which caches hold
 IMAGES = "near.images"  # array of a reference: the training images that are searched
 
 Array = NDArray[Any]
@@ -103,8 +104,7 @@ def ranked(
         block = _centred(queries[start : start + QUERIES], centre, device)
         mine = None if own is None else own[start : start + QUERIES]
         candidates = _candidates(block, points, centre, count, mine, device)
-        close = _centred(points[candidates.ravel()], centre, device).reshape(*candidates.shape, -1)
-        exact = torch.linalg.vector_norm(block[:, None] - close, dim=-1).cpu().numpy()
+        exact = _distances(block, points, centre, candidates, device)
         order = np.lexsort((candidates, exact))
         found.append((np.take_along_axis(exact, order, 1), np.take_along_axis(candidates, order, 1)))
     distances, indices = (np.concatenate(each) for each in zip(*found, strict=True))
@@ -136,8 +136,20 @@ def _candidates(
     return np.asarray(places.cpu().numpy())
 
 
+def _distances(
+    block: Tensor, points: Array, centre: Array, candidates: NDArray[np.int64], device: torch.device | str
+) -> NDArray[np.float32]:
+    """Distances (B, count) of a block of queries to their candidates, from differences."""
+    found = []
+    for start in range(0, len(block), TOGETHER):
+        asked, near = block[start : start + TOGETHER], candidates[start : start + TOGETHER]
+        close = _centred(points[near.ravel()], centre, device).reshape(*near.shape, -1)
+        found.append(torch.linalg.vector_norm(asked[:, None] - close, dim=-1).cpu().numpy())
+    return np.concatenate(found)
+
+
 def _centred(images: Array, centre: Array, device: torch.device | str) -> Tensor:
-    return torch.from_numpy(images.astype(np.float32) - centre).to(device)
+    return torch.from_numpy(np.subtract(images, centre, dtype=np.float32)).to(device)
 
 
 def look(
@@ -238,9 +250,8 @@ def share(relative: Array, below: float) -> dict[str, float | int]:
 
 def share_of(hits: int, count: int) -> dict[str, float | int]:
     """A share of `count` images with its Clopper-Pearson interval."""
-    interval = stats.binomtest(hits, count).proportion_ci(CONFIDENCE, method="exact")
-    ends = {"low": float(interval.low), "high": float(interval.high)}
-    return {"count": count, "share": hits / count, **ends}
+    low, high = clopper_pearson(hits, count, CONFIDENCE)
+    return {"count": count, "share": hits / count, "low": low, "high": high}
 
 
 def described(groups: Controls, limits: Thresholds, *, looked_at: int, trained_on: int) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import pairwise_distances_chunked
 
 Features = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -43,53 +43,78 @@ class Neighbours:
 MEASURES = tuple(field.name for field in fields(Neighbours))
 
 
-def neighbours(real: Features, generated: Features) -> Neighbours:
-    """The four measures; Euclidean balls to the 3rd (precision, recall) and the 5th neighbour (the others).
+@dataclass(frozen=True)
+class Balls:
+    """One side's images and the balls around them, found once for any number of other sides.
 
-    Args:
-        real: (n, D).
-        generated: (N, D).
-
-    Raises:
-        ValueError: a side with fewer images than a ball needs (six).
+    Attributes:
+        features: (n, D).
+        manifold: distance of each to its 3rd nearest other one, (n,).
+        dense: to its 5th.
     """
-    if min(len(real), len(generated)) < FEWEST:
-        raise ValueError(f"neighbours need at least {FEWEST} images on each side")
-    real_radii = _radii(real)
-    manifold, dense = real_radii[K_MANIFOLD], real_radii[K_DENSITY]
-    reach = _radii(generated)[K_MANIFOLD]
+
+    features: Features
+    manifold: Array
+    dense: Array
+
+    @classmethod
+    def of(cls, features: Features) -> Self:
+        """Of images' features (n, D).
+
+        Raises:
+            ValueError: fewer images than a ball needs (six).
+        """
+        if len(features) < FEWEST:
+            raise ValueError(f"neighbours need at least {FEWEST} images on each side")
+        wanted = (K_MANIFOLD, K_DENSITY)  # position 0 of a sorted row is the image itself
+        found = [
+            np.partition(_own_at_zero(rows, start), wanted, axis=1)[:, wanted]
+            for start, rows in _distances(features, features)
+        ]
+        manifold, dense = np.concatenate(found).T
+        return cls(features, manifold, dense)
+
+
+def neighbours(real: Balls, generated: Balls) -> Neighbours:
+    """The four measures: by balls to the 3rd neighbour precision and recall, to the 5th the others."""
     precise = balls = 0
-    recalled = np.zeros(len(real), dtype=bool)
-    nearest = np.full(len(real), np.inf)
-    start = 0
-    for distances in _distances(generated, real):
-        precise += int((distances <= manifold).any(axis=1).sum())
-        balls += int((distances <= dense).sum())
-        recalled |= (distances <= reach[start : start + len(distances), None]).any(axis=0)
+    recalled = np.zeros(len(real.features), dtype=bool)
+    nearest = np.full(len(real.features), np.inf)
+    for start, distances in _distances(generated.features, real.features):
+        precise += int((distances <= real.manifold).any(axis=1).sum())
+        balls += int((distances <= real.dense).sum())
+        reach = generated.manifold[start : start + len(distances), None]
+        recalled |= (distances <= reach).any(axis=0)
         nearest = np.minimum(nearest, distances.min(axis=0))
-        start += len(distances)
+    count = len(generated.features)
     return Neighbours(
-        precision=precise / len(generated),
+        precision=precise / count,
         recall=float(recalled.mean()),
-        density=balls / (K_DENSITY * len(generated)),
-        coverage=float((nearest <= dense).mean()),
+        density=balls / (K_DENSITY * count),
+        coverage=float((nearest <= real.dense).mean()),
     )
 
 
-def _radii(features: Features) -> dict[int, Array]:
-    """Distance of every point to its k-th nearest other point, by k: (n,) each."""
-    # Position 0 of the sorted row is the point itself.
-    found = [
-        np.partition(rows, (K_MANIFOLD, K_DENSITY), axis=1)[:, (K_MANIFOLD, K_DENSITY)]
-        for rows in _distances(features, features)
-    ]
-    near, far = np.concatenate(found).T
-    return {K_MANIFOLD: near, K_DENSITY: far}
+def _distances(first: Features, second: Features) -> Iterator[tuple[int, Array]]:
+    """Euclidean distances (rows, n) of images to others by |a|² - 2·a·b + |b|², with the first row's place.
 
-
-def _distances(first: Features, second: Features) -> Iterator[Array]:
-    """Euclidean distances in chunks of rows, in float64: float32 would lose near duplicates."""
+    In chunks of rows that `CHUNK_MIB` hold, in float64: float32 would lose near duplicates.
+    """
     a = first.astype(np.float64)
     b = a if second is first else second.astype(np.float64)
-    found: Iterator[Array] = pairwise_distances_chunked(a, b, working_memory=CHUNK_MIB)
-    return found
+    squares, others = (np.einsum("ij,ij->i", each, each) for each in (a, b))
+    rows = max(1, CHUNK_MIB * 2**20 // (8 * len(b)))
+    for start in range(0, len(a), rows):
+        chunk = slice(start, start + rows)
+        found = a[chunk] @ b.T
+        found *= -2
+        found += squares[chunk, None]
+        found += others
+        yield start, np.sqrt(np.maximum(found, 0, out=found), out=found)
+
+
+def _own_at_zero(distances: Array, start: int) -> Array:
+    """Distances (rows, n) of the images from `start` on to all, with those to themselves put to exactly 0."""
+    rows = np.arange(len(distances))
+    distances[rows, start + rows] = 0
+    return distances

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import binomtest
 
 from sphere_repro.data.archive import ImageArchive
 from sphere_repro.data.choice import choose
 from sphere_repro.errors import UserError
 from sphere_repro.metrics.classifier import Classifier, Sight, hold_out, of_features, of_pixels, small_pixels
+from sphere_repro.metrics.statistics import clopper_pearson
 from sphere_repro.seeds import derive
 
 MOST_IMAGES = 50_000  # real images at most, those held out among them
@@ -157,7 +157,7 @@ def train_judge(
 
 def near_chance(right: int, held_out: int, chance: float) -> bool:
     """Whether an accuracy is not surely (95 %, exact) above twice chance, or half-way from it to 1."""
-    low = binomtest(right, held_out).proportion_ci(0.95, method="exact").low
+    low, _ = clopper_pearson(right, held_out, 0.95)
     return bool(low <= min(2 * chance, (1 + chance) / 2))
 
 

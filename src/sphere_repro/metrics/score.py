@@ -24,11 +24,11 @@ from sphere_repro.metrics.frechet import FrechetReference, frechet_estimate
 from sphere_repro.metrics.inception_score import inception_score
 from sphere_repro.metrics.kernel import kernel_distance
 from sphere_repro.metrics.memorisation import Memory, write_arrays
-from sphere_repro.metrics.neighbours import FEWEST, MEASURES, neighbours
+from sphere_repro.metrics.neighbours import FEWEST, MEASURES, Balls, neighbours
 from sphere_repro.metrics.recognition import Judge
 from sphere_repro.metrics.reconstruction import Closeness, closeness
 from sphere_repro.metrics.reference import DESCRIPTION, checked_reference, judge_of
-from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics, make_statistics
+from sphere_repro.metrics.statistics import Statistics, jackknife_groups, load_statistics
 from sphere_repro.provenance.code import SCORE
 from sphere_repro.provenance.kept import Kept, kept_parts
 from sphere_repro.provenance.maker import maker
@@ -212,6 +212,7 @@ class _Scorer:
         self.device = device
         self.statistics = statistics
         self.reference = FrechetReference.of(statistics)
+        self.balls = Balls.of(statistics.features) if len(statistics) >= FEWEST else None
         self.seed = seed
         self.judge = judge
 
@@ -225,7 +226,7 @@ class _Scorer:
         """
         groups = self._groups(archive)
         features = self._features(archive, label, kept)
-        frechet = frechet_estimate(self.reference, make_statistics(features), groups)
+        frechet = frechet_estimate(self.reference, features, groups)
         measured = {
             "count": len(archive),
             "frechet": frechet.value,
@@ -284,10 +285,9 @@ class _Scorer:
 
     def _neighbours(self, features: NDArray[np.float32]) -> dict[str, float | None]:
         """None where the reference is of moments alone, or a side is too small."""
-        real = self.statistics.features
-        if min(len(real), len(features)) < FEWEST:
+        if self.balls is None or len(features) < FEWEST:
             return dict.fromkeys(MEASURES)
-        return dict(asdict(neighbours(real, features)))
+        return dict(asdict(neighbours(self.balls, Balls.of(features))))
 
     def _inception_score(
         self, features: NDArray[np.float32], archive: ImageArchive

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output
@@ -108,6 +109,14 @@ def load_statistics(path: Path) -> Statistics:
     if not all(np.isfinite(array).all() for array in (statistics.features, *moments)):
         raise _unusable(path, "holds numbers that are not finite")
     return statistics
+
+
+def clopper_pearson(hits: int, count: int, confidence: float) -> tuple[float, float]:
+    """Both ends of the exact interval of a share, `hits` of `count` (Clopper and Pearson 1934)."""
+    beyond = (1 - confidence) / 2
+    low = special.betaincinv(hits, count - hits + 1, beyond) if hits else 0.0
+    high = special.betaincinv(hits + 1, count - hits, 1 - beyond) if hits < count else 1.0
+    return float(low), float(high)
 
 
 def jackknife_groups(count: int, groups: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from sphere_repro.errors import UserError
 from sphere_repro.models.autoencoder import FromGaussian, SphereAutoencoder
 from sphere_repro.models.checkpoint import Checkpoint
 from sphere_repro.sampling import refine
+from sphere_repro.sampling.known_steps import KnownSteps
 from sphere_repro.seeds import Random
 from sphere_repro.sphere import spherify
 from sphere_repro.study.architecture import KIND_NAMES
@@ -36,6 +37,7 @@ def painter(
     labels: np.ndarray | None,
     count: int,
     gaussian: Gaussian = STANDARD,
+    known: KnownSteps | None = None,
 ) -> Paint:
     """What makes the images of a job's set.
 
@@ -46,6 +48,7 @@ def painter(
         labels: of all images of the set, int64 (count,), or None.
         count: images of the set.
         gaussian: of the draws, where the model is no Sphere Encoder.
+        known: what other sets of this very model have drawn.
 
     Raises:
         UserError: the model has no such set.
@@ -61,7 +64,7 @@ def painter(
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
         )
-    return generations(checkpoint, job.seed, job.generation, labels, job.random)
+    return generations(checkpoint, job.seed, job.generation, labels, known, job.random)
 
 
 def generations(
@@ -69,9 +72,10 @@ def generations(
     seed: Seed,
     generation: Generation,
     labels: np.ndarray | None,
+    known: KnownSteps | None = None,
     random: Random = "torch",
 ) -> Paint:
-    """Samples of a Sphere Encoder.
+    """Samples of a Sphere Encoder; `known`: what other sets of this very model have drawn.
 
     Raises:
         UserError: the model is none.
@@ -80,11 +84,16 @@ def generations(
     if not isinstance(model, SphereAutoencoder):
         raise UserError("Generations need a Sphere Encoder.")
     shape, device = (model.shape.tokens, model.shape.token_channels), device_of(checkpoint)
+    steps = refine.later_steps(generation, checkpoint.alpha_max)
 
     def paint(indices: range) -> Tensor:
         asked = refine.condition(model, _at(labels, indices, device), generation.guidance)
         noise = refine.sample_noise(seed, indices, shape, refine.draws(generation), device, random)
-        return refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
+        if known is None:
+            return refine.generate(model, noise[0], noise[1:], asked, checkpoint.alpha_max, generation)
+        told = None if labels is None else labels[indices.start : indices.stop].tobytes()
+        batch = (seed, indices, told, generation.guidance.model_dump_json())
+        return known.generate(batch, model, noise[0], noise[1:], asked, steps)
 
     return paint
 

@@ -22,6 +22,9 @@ from sphere_repro.study.generation import Generation, Guidance, Scheme
 from sphere_repro.study.image_sets import Cut
 from sphere_repro.study.replicates import Seed
 
+Step = tuple[int | None, float]
+"""A step after the first: which later draw moves the point (None: the very first draw), and its scale."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -138,13 +141,34 @@ def _each_step(
     alpha_max: float,
     generation: Generation,
 ) -> Iterator[Tensor]:
-    x = decode(model, spherify(first), asked)
+    x = begin(model, first, asked)
     yield x
-    sigma = angle_to_sigma(alpha_max)
-    for t, rho in enumerate(strengths(generation, generation.steps - 1, generation.steps)):
-        e = first if generation.noise == "initial" else later_noise(noise, t, generation)
-        x = refine(model, x, asked, e, rho * sigma)
+    for step in later_steps(generation, alpha_max):
+        x = go_on(model, x, asked, first, noise, step)
         yield x
+
+
+def later_steps(generation: Generation, alpha_max: float) -> list[Step]:
+    """The steps of a generation after the first, T-1 of them; `alpha_max` in degrees."""
+    sigma = angle_to_sigma(alpha_max)
+    rhos = strengths(generation, generation.steps - 1, generation.steps)
+    return [
+        ({"shared": 0, "independent": t, "initial": None}[generation.noise], rho * sigma)
+        for t, rho in enumerate(rhos)
+    ]
+
+
+def begin(model: SphereAutoencoder, first: Tensor, asked: Condition) -> Tensor:
+    """Images (B, 3, H, H) of the first step: e₀ (B, N, d), projected and decoded."""
+    return decode(model, spherify(first), asked)
+
+
+def go_on(
+    model: SphereAutoencoder, x: Tensor, asked: Condition, first: Tensor, noise: Tensor, step: Step
+) -> Tensor:
+    """Images (B, 3, H, H) after one more step than x; `first` and `noise` as of `generate`."""
+    place, scale = step
+    return refine(model, x, asked, first if place is None else noise[place], scale)
 
 
 @torch.inference_mode()

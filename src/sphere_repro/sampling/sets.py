@@ -29,6 +29,7 @@ from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.kept import Kept, Ranges, kept_parts
 from sphere_repro.provenance.maker import NOT_IN_MODELS, maker
 from sphere_repro.sampling import estimates, precision, prior_path, refine
+from sphere_repro.sampling.known_steps import KnownSteps
 from sphere_repro.sampling.opened import open_model
 from sphere_repro.sampling.painting import STANDARD, Gaussian, Paint, generations, painter
 from sphere_repro.sampling.parts import left_to_make, make_share
@@ -74,7 +75,13 @@ def balanced_labels(indices: range, classes: int) -> Tensor | None:
     return torch.tensor([index % classes for index in indices]) if classes else None
 
 
-def draw(job: SampleJob, files: Files, device: torch.device, world: World | None = None) -> Drawn | None:
+def draw(
+    job: SampleJob,
+    files: Files,
+    device: torch.device,
+    world: World | None = None,
+    known: KnownSteps | None = None,
+) -> Drawn | None:
     """Write one sample set as an image archive.
 
     `reconstruction` reconstructs images of the dataset (`choose`: the reference's, where they are as many)
@@ -85,6 +92,7 @@ def draw(job: SampleJob, files: Files, device: torch.device, world: World | None
 
     The set is drawn in parts, which are taken up again where this was broken off, and shared by the
     processes of `world`. Batches begin at the same indices however that is, so that the bytes are the same.
+    `known`: what other sets of this very model have drawn.
 
     Returns:
         What was drawn; None in a process that only helped.
@@ -110,7 +118,8 @@ def draw(job: SampleJob, files: Files, device: torch.device, world: World | None
 
             def drawing() -> Callable[[int], None]:
                 gaussian = estimate() if estimate else STANDARD
-                return _drawing(_painter(job, checkpoint, source, labels, count, gaussian), ranges, kept)
+                paint = _painter(job, checkpoint, source, labels, count, gaussian, known)
+                return _drawing(paint, ranges, kept)
 
             make_share(left, drawing, world, label)
             if not world.leads:
@@ -132,10 +141,11 @@ def _painter(
     labels: np.ndarray | None,
     count: int,
     gaussian: Gaussian = STANDARD,
+    known: KnownSteps | None = None,
 ) -> Paint:
     if job.prior_path is not None:
         return prior_path.prior_paths(checkpoint, source, job.seed, job.prior_path, job.random)
-    return painter(job, checkpoint, source, labels, count, gaussian)
+    return painter(job, checkpoint, source, labels, count, gaussian, known)
 
 
 def _estimate(
