@@ -51,6 +51,15 @@ def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """One for all pages that a module's tests open."""
+    from browser import running
+
+    with running():
+        yield
+
+
 @pytest.fixture
 def tiny_shape():
     """A conditional architecture small enough for exact checks: 8 pixels, 16 tokens of 8 channels."""

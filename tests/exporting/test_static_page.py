@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from browser import CHROMIUM, opened
+from browser import IN_A_BROWSER, opened
 from conftest import PATIENCE
 from serving.conftest import pixels_of, stage_of
 from small_models import write_models
@@ -25,10 +25,7 @@ from sphere_repro.exporting.runtime import runtime
 from sphere_repro.serving.answers import answer
 from sphere_repro.serving.asked import Draw
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
+pytestmark = [pytest.mark.slow, IN_A_BROWSER]
 VIEWS = (
     "view=draw&seed=5&steps=3",
     "view=draw&seed=5&steps=3&strength=linear&noise=independent&guidance=2.5&position=dec&classes=two+words",

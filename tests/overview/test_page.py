@@ -13,13 +13,12 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from browser import CHROMIUM, opened
+from browser import IN_A_BROWSER, opened
 from conftest import ROOT
 from sphere_repro.errors import UserError
 from sphere_repro.overview.figures import read_figures
 from sphere_repro.overview.page import write_overview
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 RUNS = shutil.ignore_patterns("demo", "smoke", "studies", "uniformity", "notebooks")  # what a run leaves
 LOADED = "[...document.querySelectorAll('.card img')].every(each => each.complete && each.naturalWidth)"
 VERDICT = {
@@ -121,7 +120,7 @@ def test_mistakes_are_named(folder: Path, tmp_path: Path) -> None:
         write_overview(broken, "demo", "", notebooks=False)
 
 
-@needs_chromium
+@IN_A_BROWSER
 def test_it_loads_its_own_files_alone_and_every_image(folder: Path) -> None:
     with opened(folder / "index.html") as found:
         images = found.page.locator(".card img")
@@ -132,7 +131,7 @@ def test_it_loads_its_own_files_alone_and_every_image(folder: Path) -> None:
         assert all(re.match(r"file://|data:", url) for url in found.requests) and len(found.requests) > 20
 
 
-@needs_chromium
+@IN_A_BROWSER
 def test_a_figure_opens_by_key_and_closes_with_focus_where_it_was(folder: Path) -> None:
     with opened(folder / "index.html") as found:
         page = found.page
@@ -148,7 +147,7 @@ def test_a_figure_opens_by_key_and_closes_with_focus_where_it_was(folder: Path) 
         assert found.page.locator("#figure-cost").is_visible()  # a link to one figure
 
 
-@needs_chromium
+@IN_A_BROWSER
 def test_a_head_sorts_by_number_and_says_which_way(folder: Path) -> None:
     with opened(folder / "index.html") as found:
         table = found.page.locator("details:has(> summary:text-is('scores digits 8px')) table")
@@ -167,7 +166,7 @@ def test_a_head_sorts_by_number_and_says_which_way(folder: Path) -> None:
         assert values() == sorted(values(), reverse=True) and head.get_attribute("aria-sort") == "descending"
 
 
-@needs_chromium
+@IN_A_BROWSER
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 380])
 def test_axe_finds_nothing_serious_and_nothing_sticks_out(width: int, scheme: str, folder: Path) -> None:
@@ -182,7 +181,7 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(width: int, scheme: st
         assert sticking <= 0
 
 
-@needs_chromium
+@IN_A_BROWSER
 def test_axe_would_find_what_is_wrong(folder: Path) -> None:
     with opened(folder / "index.html") as found:
         found.page.evaluate("document.querySelector('.card img').removeAttribute('alt')")
@@ -190,7 +189,7 @@ def test_axe_would_find_what_is_wrong(folder: Path) -> None:
         assert "image-alt" in {each["id"] for each in told}
 
 
-@needs_chromium
+@IN_A_BROWSER
 def test_a_notebook_is_a_page_of_its_own(folder: Path) -> None:
     with opened(folder / "notebooks/samples-digits.html") as found:
         assert "1 + 1" in found.page.inner_text("main") and found.complaints == []

@@ -55,10 +55,11 @@ def test_one_number_beyond_its_tolerance_is_named(tmp_path: Path) -> None:
 
 def test_a_few_numbers_of_hundreds_may_lie_beyond_by_chance_but_none_far() -> None:
     known = Deviation(1.0, 5)
+    tolerance = known.tolerance or 0.0
 
     def with_beyond(count: int, by: float = 1.05) -> Comparison:
         places = [Place("t", str(index), "x") for index in range(300)]
-        far = by * known.tolerance
+        far = by * tolerance
         values = [Difference(place, 0.0, far * (index < count), known) for index, place in enumerate(places)]
         return Comparison(values, (), (), 0, (), (0, 0), None)
 

@@ -11,6 +11,7 @@ from kept_results import METRIC, scores, write_results
 from scipy import stats
 
 from sphere_repro.errors import UserError
+from sphere_repro.results.comparison import AGREES, UNJUDGED, Difference
 from sphere_repro.results.deviations import (
     LEVEL,
     Deviation,
@@ -42,11 +43,26 @@ def test_so_many_pairs_of_trainings_lie_within_the_tolerance() -> None:
     draws = np.random.default_rng(0).standard_normal((40_000, 7))
     known = draws[:, :5].std(axis=1, ddof=1)
     factor = Deviation(1.0, 5).tolerance
+    assert factor is not None
     beyond = np.abs(draws[:, 5] - draws[:, 6]) > factor * known
     assert beyond.mean() == pytest.approx(LEVEL, rel=0.2)
     assert factor == pytest.approx(stats.t.ppf(0.995, 4) * np.sqrt(2))
     assert Deviation(2.0, 5).chance(2 * factor) == pytest.approx(LEVEL)
-    assert (Deviation(0.0, 5).chance(0.0), Deviation(0.0, 5).chance(1e-9)) == (1.0, 0.0)
+
+
+def test_trainings_that_agree_do_not_say_how_far_another_may_lie() -> None:
+    assert Deviation(0.0, 5).tolerance is None and Deviation(0.0, 5).chance(0.1) == 1.0
+    agreed = Difference(AT, 1.0, 0.9994, Deviation(0.0, 5))
+    assert agreed.verdict == UNJUDGED and agreed.chance == 1.0
+    assert Difference(AT, 1.0, 1.0, Deviation(0.0, 5)).verdict == AGREES
+
+
+def test_what_a_table_says_of_all_trainings_at_once_is_no_number_of_one(tmp_path: Path) -> None:
+    """It is the same in all their rows: its deviation would be 0, and every other training beyond."""
+    together = {"trainings": 5, "frechet_mean": 101.0, "frechet_deviation": 2.7}
+    rows = [scores("digits", "prior", value, number, **together) for number, value in enumerate(FIVE)]
+    found = deviations(read_tree(write_results(tmp_path, rows)))
+    assert {place.column for place in found} == {"count", "frechet", "frechet_se"}
 
 
 def test_they_survive_their_file_and_the_references_win(tmp_path: Path) -> None:

@@ -16,15 +16,19 @@ from sphere_repro.study.generation import Generation, Guidance
 @pytest.mark.parametrize("strength", ["fixed", "linear"])
 @pytest.mark.parametrize("noise", ["shared", "independent", "initial"])
 @pytest.mark.parametrize("kind", ["sphere", "bare"])
-def test_step_k_is_a_generation_of_k_steps(kind: str, strength: str, noise: str) -> None:
+@pytest.mark.parametrize("count", [1, 5])  # of the first, no batch of several keeps the bits on a usual CPU
+def test_step_k_is_a_generation_of_k_steps(count: int, kind: str, strength: str, noise: str) -> None:
     setting = Setting(Checkpoint(model_of(kind), ANGLE), (3, "generate"), 64, torch.device("cpu"))
     guidance = Guidance(scale=1.5) if kind == "sphere" else Guidance()
     four = Generation(steps=4, strength=strength, noise=noise, guidance=guidance)  # type: ignore[arg-type]
-    drawn = draw_steps(setting, four, 3)
-    assert drawn.images.shape[:2] == (3, 4) and drawn.axes == {"sample": [0, 1, 2], "step": [1, 2, 3, 4]}
+    drawn = draw_steps(setting, four, count)
+    assert drawn.images.shape[:2] == (count, 4)
+    assert drawn.axes == {"sample": list(range(count)), "step": [1, 2, 3, 4]}
     for steps in drawn.axes["step"]:
-        alone = draw_generation(setting, four.model_copy(update={"steps": steps}), 3)
+        alone = draw_generation(setting, four.model_copy(update={"steps": steps}), count)
         assert np.array_equal(drawn.images[:, steps - 1], alone.images)
-    assert len(np.unique(drawn.images.reshape(12, -1), axis=0)) == 12  # and they do differ
+    images = drawn.images.reshape(4 * count, -1)
+    assert len(np.unique(images, axis=0)) == len(images)  # and they do differ
     if kind == "sphere":
-        assert drawn.labels is not None and drawn.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+        assert drawn.labels is not None
+        assert drawn.labels.tolist() == np.repeat(np.arange(count) % 3, 4).tolist()

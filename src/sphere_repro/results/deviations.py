@@ -32,14 +32,19 @@ class Deviation:
     trainings: int
 
     @property
-    def tolerance(self) -> float:
-        """Two single trainings differ by more only once in 1/LEVEL cases (Student's t on the difference)."""
+    def tolerance(self) -> float | None:
+        """Two single trainings differ by more only once in 1/LEVEL cases (Student's t on the difference).
+
+        None where all agree: that a few do does not say how far another, or another machine, may lie.
+        """
+        if not self.value:
+            return None
         return float(stats.t.isf(LEVEL / 2, self.trainings - 1) * self.value * 2**0.5)
 
     def chance(self, difference: float) -> float:
-        """How often two single trainings differ by at least as much, in [0, 1]."""
+        """How often two single trainings differ by at least as much, in [0, 1]; 1 where that is not known."""
         if not self.value:
-            return 0.0 if difference else 1.0
+            return 1.0
         return float(2 * stats.t.sf(abs(difference) / (self.value * 2**0.5), self.trainings - 1))
 
 

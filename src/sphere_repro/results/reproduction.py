@@ -54,8 +54,8 @@ def _of_numbers(found: Comparison) -> Iterator[str]:
         yield f"The largest deviation is {far.share:.2g} times its tolerance: {_in_words(far)}."
     if unjudged:
         yield (
-            f"{len(unjudged)} numbers differ of which nobody measured how far two trainings lie apart: "
-            "they are listed and not judged."
+            f"{len(unjudged)} numbers differ of which nobody measured how far two trainings lie apart, or in "
+            "which all that were measured agree: they are listed and not judged."
         )
 
 

@@ -22,6 +22,9 @@ SEPARATOR = " · "  # between the words of a row
 NAMES = ("run", "replicate", "set", "metric")  # of a row of the table of all scores
 # Columns that say of where a row comes, and not how it is.
 ASIDE = frozenset({"code", "code_changed", "published_source", "study"})
+# Columns that say of all trainings of a run what others say of each: the same in all rows, they would pass
+# for numbers that no training moves.
+TOGETHER = frozenset({"trainings", "frechet_mean", "frechet_deviation"})
 # Other tables show these scores once more.
 REPEATED = ("cost", "posterior-hole", "schemes", "scores-", "ablation-")
 
@@ -158,10 +161,11 @@ def _named(file: str, rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[Place
     if not rows or not set(NAMES) <= rows[0].keys():
         yield from _numbers(file, rows).items()
         return
+    left_out = ASIDE | TOGETHER | set(NAMES)
     for row in rows:
         words = SEPARATOR.join((name_of(row["run"], _whole(row["replicate"])), row["set"], row["metric"]))
         for column, cell in row.items():
-            if column not in ASIDE and column not in NAMES and (value := _number(cell)) is not None:
+            if column not in left_out and (value := _number(cell)) is not None:
                 yield Place(file, words, column), value
 
 

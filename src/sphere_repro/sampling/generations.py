@@ -11,6 +11,7 @@ from torch import Tensor
 from sphere_repro.models.autoencoder import SphereAutoencoder
 from sphere_repro.sampling import refine
 from sphere_repro.sampling.image_sets import Drawn, Setting, classes_of, refuse_guidance
+from sphere_repro.sampling.side_by_side import generate_falling
 from sphere_repro.study.generation import Generation
 
 Drawing = tuple[SphereAutoencoder, Tensor, Tensor, refine.Condition, float, Generation]
@@ -40,7 +41,7 @@ def draw_steps(
     Args:
         setting: model and seed; all samples are one pass, whatever its batch.
         generation: T and scheme. With fixed strength one refinement has all images on its way; where the
-            strength falls with T, each number of steps is a refinement of its own.
+            strength falls with T, each number of steps is a refinement of its own, side by side.
         count: of samples.
         classes: of the samples, in turn; default: all.
 
@@ -51,8 +52,7 @@ def draw_steps(
     if generation.strength == "fixed":
         images = refine.generate_each(*_drawing(setting, generation, range(count), labels))
     else:
-        each = [generation.model_copy(update={"steps": steps + 1}) for steps in range(generation.steps)]
-        images = [refine.generate(*_drawing(setting, one, range(count), labels)) for one in each]
+        images = generate_falling(*_drawing(setting, generation, range(count), labels))
     steps = list(range(1, generation.steps + 1))
     drawn = torch.stack([refine.to_bytes(x) for x in images], dim=1)
     repeated = None if labels is None else np.repeat(labels, generation.steps)

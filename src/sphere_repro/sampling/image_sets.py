@@ -30,7 +30,6 @@ Seed = tuple[str | int, ...]
 Axes = dict[str, list[Any]]
 Item = TypeVar("Item")
 Parent = Literal["first", "second"]
-PARENTS: dict[str, tuple[int, int]] = {"first": (0, 0), "second": (1, 1)}
 
 
 @dataclass(frozen=True)
@@ -162,39 +161,43 @@ def draw_crossover(setting: Setting, settings: Crossover, inputs: np.ndarray) ->
     if len(inputs) % 2:
         raise UserError(f"A crossover takes pairs of images, not {len(inputs)}. Give an even number.")
     names: list[Cut | Parent] = ["first", "second", *settings.cuts]
-    crossed = [_crossed(setting, settings, name, inputs) for name in names]
-    axes: Axes = {
-        "cut": [*names],
-        "pair": list(range(len(inputs) // 2)),
-        "pass": list(range(settings.passes + 1)),
-    }
-    curves = {cut: curve for cut, (_, curve) in zip(names, crossed, strict=True)}
-    return Drawn(np.stack([images for images, _ in crossed]), axes, None, {"curves": curves})
+    images, rows = _crossed(setting, settings, names, inputs)
+    pairs = len(inputs) // 2
+    axes: Axes = {"cut": [*names], "pair": list(range(pairs)), "pass": list(range(settings.passes + 1))}
+    by_cut = zip(names, rows.split(pairs), strict=True)
+    curves = {name: measures.summary(of_cut) for name, of_cut in by_cut}
+    return Drawn(images.reshape(len(names), pairs, *images.shape[1:]), axes, None, {"curves": curves})
 
 
 def _crossed(
-    setting: Setting, settings: Crossover, name: Cut | Parent, inputs: np.ndarray
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Bytes uint8 (pairs, T+1, H, H, 3) of one cut, and their curves."""
+    setting: Setting, settings: Crossover, names: Sequence[Cut | Parent], inputs: np.ndarray
+) -> tuple[np.ndarray, Tensor]:
+    """Bytes uint8 (names x pairs, T+1, H, H, 3), cut by cut, and `measures.by_pass` of them."""
     draws = 1 if settings.scheme.noise == "shared" else settings.passes
-    cut: Cut = "left-right" if name in PARENTS else name  # type: ignore[assignment]
-    one, other = PARENTS.get(name, (0, 1))  # an image stitched with itself is itself
 
-    def crossed(part: list[int]) -> list[Tensor]:
+    def crossed(part: list[tuple[Cut | Parent, int]]) -> list[Tensor]:
+        pairs = [pair for _, pair in part]
         return refine.crossover(
             setting.model,
-            setting.images(inputs[[2 * pair + one for pair in part]]),
-            setting.images(inputs[[2 * pair + other for pair in part]]),
-            cut,
+            torch.cat(
+                [_stitched(setting.images(inputs[2 * pair : 2 * pair + 2]), name) for name, pair in part]
+            ),
             steps=settings.passes,
-            noise=setting.noise(part, draws) if settings.strength > 0 else None,
+            noise=setting.noise(pairs, draws) if settings.strength > 0 else None,
             strength=settings.strength,
             alpha_max=setting.checkpoint.alpha_max,
             scheme=settings.scheme,
         )
 
-    images, rows = _passes(list(range(len(inputs) // 2)), setting.batch, crossed)
-    return images, measures.summary(rows)
+    items = [(name, pair) for name in names for pair in range(len(inputs) // 2)]
+    return _passes(items, setting.batch, crossed)
+
+
+def _stitched(pair: Tensor, name: Cut | Parent) -> Tensor:
+    """Of two images (2, 3, H, H) the one called `name`, or both stitched: (1, 3, H, H)."""
+    if name == "first":
+        return pair[:1]
+    return pair[1:] if name == "second" else refine.stitch(pair[:1], pair[1:], name)
 
 
 def draw_reconstruction(setting: Setting, settings: Reconstruction, inputs: np.ndarray) -> Drawn:

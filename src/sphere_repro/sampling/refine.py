@@ -239,9 +239,7 @@ def null_condition(model: SphereAutoencoder, images: Tensor) -> Condition:
 
 def crossover(
     model: SphereAutoencoder,
-    first: Tensor,
-    second: Tensor,
-    cut: Cut,
+    images: Tensor,
     *,
     steps: int,
     noise: Tensor | None = None,
@@ -249,19 +247,17 @@ def crossover(
     alpha_max: float = 0.0,
     scheme: Scheme | None = None,
 ) -> list[Tensor]:
-    """Stitch two batches of images and refine them under the null class, without noise unless it is given.
+    """Refine stitched images under the null class, without noise unless it is given.
 
     Args:
         model: the autoencoder, in evaluation mode.
-        first, second: (B, 3, H, H) in [-1, 1].
-        cut: which part the first one gives.
+        images: (B, 3, H, H) in [-1, 1], as `stitch` joins them.
         steps: passes.
         noise, strength, alpha_max, scheme: as of `edit`, where strength > 0.
 
     Returns:
         images (B, 3, H, H) after 0 (stitched), 1, …, `steps` passes.
     """
-    images = stitch(first, second, cut)
     if noise is None:
         noise = images.new_zeros(1, len(images), model.shape.tokens, model.shape.token_channels)
     asked = null_condition(model, images)
