@@ -8,6 +8,7 @@ min_version("9.20.0")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/job_files.smk"
+include: "workflow/rules/figure_jobs.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -1,8 +1,8 @@
 """What jobs of the workflow cost besides their work: CPU seconds. Usage: jobs.py [repeats]
 
 In a temporary folder, with the smoke study's digits and an untrained model: sample sets drawn by a job each
-and by one job; a figure and its notebook by two jobs and by one; and Snakemake's dry run of studies of 50 and
-500 runs, which mostly says what Snakemake takes. Variants take turns. Writes jobs.json beside this file.
+and by one job; four figures with their notebooks likewise; and Snakemake's dry run of studies of 50 and 500
+runs, which mostly says what Snakemake takes. Variants take turns. Writes jobs.json beside this file.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 VERB = [sys.executable, "-m", "sphere_repro"]
 STEPS = (1, 2, 4)  # with the reconstructions, four sets
+FIGURES = 4
 RUNS = (50, 500)
 CURVES = "step,epoch,learning_rate,grad_norm,loss,kl\n1,1,1,1,2,0.5\n2,2,1,1,1,0.25\n"
 
@@ -82,18 +83,32 @@ def sampling(folder: Path) -> dict[str, Callable[[], float]]:
 
 
 def drawing(folder: Path) -> dict[str, Callable[[], float]]:
-    """Ways to draw a figure and run its notebook."""
+    """Ways to draw figures and run their notebooks: training curves, whose drawing takes as long as most."""
+    from sphere_repro.study.figures_job import FigureJob, FiguresJob
+
     (folder / "curves.csv").write_text(CURVES)
-    source = ROOT / "notebooks/training-curves.ipynb"
-    figure = [*VERB, "figure", "training-curves", "digits=curves.csv", "--out", "a.png"]
-    parameters = json.dumps({"subject": "", "inputs": {"digits": "curves.csv"}})
-    papermill = [sys.executable, "-m", "papermill", "--kernel", "python3", "--no-progress-bar"]
-    papermill += ["--parameters_yaml", parameters, str(source), "a.ipynb"]
-    both = [*figure, "--notebook", str(source), "--executed", "a.ipynb"]
-    return {
-        "figure and notebook, a job each": lambda: cpu_seconds(folder, figure, papermill),
-        "figure and notebook, one job": lambda: cpu_seconds(folder, both),
-    }
+    curves = {"digits": "curves.csv"}
+    figures = [FigureJob(kind="training-curves", subject=str(n), inputs=curves) for n in range(FIGURES)]
+    notebooks = ROOT / "notebooks"
+
+    def alone() -> float:
+        return cpu_seconds(folder, *(by_itself(figure) for figure in figures))
+
+    def by_itself(figure: FigureJob) -> list[str]:
+        inputs = [f"{name}={path}" for name, path in figure.inputs.items()]
+        source, executed = notebooks / f"{figure.kind}.ipynb", f"drawn-alone/notebooks/{figure.name}.ipynb"
+        named = ["--subject", figure.subject, "--out", f"drawn-alone/figures/{figure.name}.png"]
+        return [
+            *(*VERB, "figure", figure.kind, *inputs, *named),
+            *("--notebook", str(source), "--executed", executed),
+        ]
+
+    def together() -> float:
+        job = ["--job", FiguresJob(figures=figures).as_text()]
+        places = ["--notebooks", str(notebooks), "--folder", "drawn-together"]
+        return cpu_seconds(folder, [*VERB, "figures", *job, *places])
+
+    return {"figures and notebooks, a job each": alone, "figures and notebooks, one job": together}
 
 
 def planning(folder: Path) -> dict[str, Callable[[], float]]:

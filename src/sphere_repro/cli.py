@@ -32,7 +32,7 @@ from sphere_repro.machine.signals import interruptible
 VERBS = (
     *("prepare", "train", "import", "sample", "samples", "images", "encode"),
     *("reference", "score", "uniformity"),
-    *("figure", "page", "table", "paper-tables", "claims", "compare", "overview"),
+    *("figure", "figures", "page", "table", "paper-tables", "claims", "compare", "overview"),
     *("download", "fetch", "new", "check", "plan", "tied", "explain", "import-released"),
     *("generate", "edit", "crossover", "interpolate", "reconstruct", "serve", "export"),
 )

@@ -251,7 +251,26 @@ def test_a_figure_that_is_saved_twice_is_one_picture(tmp_path: Path) -> None:
     drawn = refinement.figure(refined(tmp_path))
     first = style.png(drawn)
     style.pdf(drawn)
+    drawn.stale = True  # else the same bytes are given again
     assert style.png(drawn) == first
+
+
+def test_a_figure_is_rendered_again_when_it_was_changed_and_only_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, rendered = refinement.figure(refined(tmp_path)), []
+    savefig = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *a, **k: rendered.append(k["format"]) or savefig(figure, *a, **k)
+    )
+    first = style.png(drawn)
+    assert style.png(drawn) is first and rendered == ["png"]
+    drawn.axes[0].lines[0].set_linewidth(7)
+    style.pdf(drawn)
+    changed = style.png(drawn)
+    assert changed != first and rendered == ["png", "pdf", "png"]
+    drawn.texts[0].set_text("Another title")
+    assert style.png(drawn) not in (first, changed)
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def test_the_table_sums_up() -> None:
 def test_words() -> None:
     assert named("samples_2", {"run": "digits"}) == ("samples", "digits")
     assert named("figure", {"place": "results", "figure": "cost"}) == ("figure", "cost")
+    assert named("draw_1", {"place": "results", "run": "digits"}) == ("draw", "digits")
     assert [lasted(each) for each in (0.04, 9.94, 9.96, 59.6, 3599.4, 3600, 7380)] == [
         *("0.0 s", "9.9 s", "10 s", "1:00 min", "59:59 min", "1:00 h", "2:03 h")
     ]

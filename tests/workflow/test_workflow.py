@@ -136,7 +136,7 @@ def test_several_trainings_of_a_run_only_add_jobs(workspace):
         "fid_table",
         "claims",
         "paper_tables",
-        "figure distance-by-steps",
+        "draw",  # what compares all runs
     }
     jobs = pending(workspace, study="params/changed.yaml")
     assert jobs == {"train digits_r1", "samples digits_r1", "score digits_r1", *compared}
@@ -158,7 +158,22 @@ def test_several_trainings_of_a_run_only_add_jobs(workspace):
 def test_an_edited_figure_module_redraws_and_trains_nothing(workspace):
     module = workspace / "src/sphere_repro/figures/samples.py"
     module.write_text(module.read_text() + "\n# edited\n")
-    assert pending(workspace) == {"figure samples-digits"}
+    assert pending(workspace) == {"draw digits"}
+
+
+def test_a_figure_that_is_named_before_the_others_are_there_is_drawn_alone(workspace):
+    named = ("results/figures/training-curves.png", "results/notebooks/samples-digits.ipynb")
+    assert pending(workspace, *named) == set()
+    for path in workspace.glob("results/figures/*"):
+        path.unlink()
+    (workspace / "results/smoke/digits/scores.efficientnet-lite0.json").unlink()
+    assert pending(workspace, named[0]) == {"figure training-curves"}
+    assert pending(workspace, named[1]) == {"figure samples-digits", "score digits"}
+    rest = {"figure distance-by-steps", "draw digits", "score digits"}
+    assert rest | {"figure training-curves"} <= pending(workspace, "all", named[0])
+    assert {"draw", "draw digits", "score digits"} <= pending(workspace)
+    snakemake(workspace, named[0], check=True)
+    assert pending(workspace, named[0]) == set()
 
 
 def test_edited_training_code_retrains_nothing_but_is_told(workspace):
@@ -217,7 +232,7 @@ def test_a_deleted_result_is_made_again(workspace):
     for name in (scores, "results/figures/training-curves.png"):
         (workspace / name).unlink()
     jobs = pending(workspace)
-    assert "figure training-curves" in jobs
+    assert "draw" in jobs
     assert not any(job.startswith(("prepare", "train", "sample", "encode", "reference")) for job in jobs)
     assert pending(workspace, scores) == {
         "score digits"
@@ -230,7 +245,7 @@ def test_results_of_another_revision_are_never_taken(workspace):
     record = json.loads(path.read_text())
     record["job"]["count"] = 50
     write_record(path, record, [path.with_suffix(".zip")])
-    again = {"samples digits", "score digits", "fid_table", "figure samples-digits"}
+    again = {"samples digits", "score digits", "fid_table", "draw digits"}
     assert again <= pending(workspace)
     assert again <= pending(workspace)  # a dry run changes nothing
     snakemake(workspace, "tables", check=True)

@@ -121,9 +121,9 @@ def modules(prefixes):
     )
 
 
-def figure_code(wildcards):
-    """The files that draw a figure."""
-    drawn_by = FIGURES[wildcards.figure].kind.replace("-", "_")
+def figure_code(*figures):
+    """The files that draw figures."""
+    drawn_by = [f"figures/{each.kind.replace('-', '_')}." for each in figures]
     shared = [
         f"results/{name}.py"
         for name in (
@@ -144,7 +144,7 @@ def figure_code(wildcards):
             "variety",
         )
     ]
-    return modules([f"figures/{drawn_by}.", "figures/style.py", *shared])
+    return modules([*drawn_by, "figures/style.py", *shared])
 
 
 def subject(figure):

@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphere_repro.commands.files import pairs
 from sphere_repro.commands.records import times
@@ -16,6 +17,9 @@ from sphere_repro.provenance.hashes import file_hash
 from sphere_repro.provenance.integrity import write_record
 from sphere_repro.provenance.record import provenance_of
 from sphere_repro.study.catalogue import KINDS
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,18 +44,23 @@ def run(o: argparse.Namespace) -> str:
 
 
 def figure(
-    name: str, inputs: Mapping[str, Path], subject: str, out: Path, notebook: tuple[Path, Path] | None = None
+    name: str,
+    inputs: Mapping[str, Path],
+    subject: str,
+    out: Path,
+    notebook: tuple[Path, Path] | None = None,
+    kernel: AsyncKernelManager | None = None,
 ) -> str:
     """Draw one figure from result files; beside the PNG a PDF, and the numbers behind it as CSV.
 
-    With a `notebook`, source and executed, the figure is the one that it shows.
+    With a `notebook`, source and executed, the figure is the one that it shows; `kernel` runs it, if given.
     """
     started = time.time()
     read = dict(inputs)
     if notebook:
         from sphere_repro.figures import notebook as notebooks
 
-        notebooks.run(name, inputs, subject, out, notebook)
+        notebooks.run(name, inputs, subject, out, notebook, kernel)
         read["notebook"] = notebook[0]
     else:
         from sphere_repro.figures.draw import draw, write

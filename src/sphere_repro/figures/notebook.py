@@ -1,6 +1,7 @@
 """A figure's notebook, run by papermill; the figure's files are of the figure that it shows.
 
-So what is imported and drawn is imported and drawn once. Needs the packages of the workflow (papermill).
+So what is imported and drawn is imported and drawn once; several notebooks may share a kernel, and with it
+the imports. Needs the packages of the workflow (papermill).
 """
 
 from __future__ import annotations
@@ -8,23 +9,55 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from sphere_repro.errors import UserError
 from sphere_repro.machine.files import atomic_output
 
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+
 KERNEL = "python3"
-# After the notebook's own cells, in the same kernel; no part of the notebook that is kept.
+# After the notebook's own cells, in the same kernel; no part of the notebook that is kept. The next notebook
+# finds no name and no count of this one, as in a new kernel.
 _SAVE = """\
 from pathlib import Path
 from sphere_repro.figures.draw import write
 write({kind!r}, inputs, figure, Path({out!r}))
+get_ipython().reset()
 """
 
 
-def run(kind: str, inputs: Mapping[str, Path], subject: str, out: Path, notebook: tuple[Path, Path]) -> None:
+@contextmanager
+def one_kernel() -> Iterator[AsyncKernelManager]:
+    """A kernel for several notebooks, one after another; it starts with the first and ends with this.
+
+    Raises:
+        UserError: there is no papermill.
+    """
+    _papermill()
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
+
+    kernel = AsyncKernelManager(kernel_name=KERNEL)
+    try:
+        yield kernel
+    finally:
+        run_sync(kernel.shutdown_kernel)(now=True)
+
+
+def run(
+    kind: str,
+    inputs: Mapping[str, Path],
+    subject: str,
+    out: Path,
+    notebook: tuple[Path, Path],
+    kernel: AsyncKernelManager | None = None,
+) -> None:
     """Run the notebook of a figure, and write the figure's files as `draw.write` does.
 
     Args:
@@ -33,6 +66,7 @@ def run(kind: str, inputs: Mapping[str, Path], subject: str, out: Path, notebook
         subject: what the title names, e.g. the run; the notebook's parameter `subject`.
         out: the PNG to write.
         notebook: the source, whose variable `figure` is drawn into `out`, and the executed one to write.
+        kernel: of `one_kernel`; without one the notebook has a kernel of its own.
 
     Raises:
         UserError: the source is missing or no notebook, an input is missing or broken, or there is no
@@ -45,7 +79,7 @@ def run(kind: str, inputs: Mapping[str, Path], subject: str, out: Path, notebook
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, source.name), Path(folder, "executed.ipynb")
         given.write_text(json.dumps(content), encoding="utf-8")
-        _execute(given, made, parameters)
+        _execute(given, made, parameters, kernel)
         found = json.loads(made.read_text(encoding="utf-8"))
     found["cells"].pop()
     found["metadata"]["papermill"] |= {"input_path": str(source), "output_path": str(executed)}
@@ -53,12 +87,36 @@ def run(kind: str, inputs: Mapping[str, Path], subject: str, out: Path, notebook
         temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _execute(given: Path, made: Path, parameters: dict[str, Any]) -> None:
+def _execute(given: Path, made: Path, parameters: dict[str, Any], kernel: AsyncKernelManager | None) -> None:
     """Run a notebook here, so that relative paths are the caller's.
 
     Raises:
         UserError: the notebook has raised one.
         papermill.exceptions.PapermillExecutionError: it has raised something else, with its traceback.
+    """
+    papermill = _papermill()
+    try:
+        papermill.execute_notebook(
+            given,
+            made,
+            parameters,
+            kernel_name=KERNEL,
+            km=kernel,
+            progress_bar=False,
+            log_output=False,
+            cwd=os.curdir,
+        )
+    except papermill.exceptions.PapermillExecutionError as error:
+        if error.ename == UserError.__name__:
+            raise UserError(error.evalue) from None
+        raise
+
+
+def _papermill() -> ModuleType:
+    """The package, whose import takes longer than many a figure.
+
+    Raises:
+        UserError: it is not installed.
     """
     try:
         import papermill
@@ -67,14 +125,8 @@ def _execute(given: Path, made: Path, parameters: dict[str, Any]) -> None:
             "A figure's notebook is run by papermill, which is not installed. Leave out --notebook, or use "
             "the environment of make env."
         ) from error
-    try:
-        papermill.execute_notebook(
-            given, made, parameters, kernel_name=KERNEL, progress_bar=False, log_output=False, cwd=os.curdir
-        )
-    except papermill.exceptions.PapermillExecutionError as error:
-        if error.ename == UserError.__name__:
-            raise UserError(error.evalue) from None
-        raise
+    found: ModuleType = papermill
+    return found
 
 
 def _read(source: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import seaborn as sns
@@ -34,6 +35,8 @@ WARNING = "#b00020"
 LINE = 125  # characters of a caption that fit into the width
 MOST_TICKS = 10  # numbers that fit below a half-width axis
 MOST_PLAIN = 500.0  # ratio of the ends of a logarithmic axis up to which plain numbers fit
+# PNGs of figures that have not changed since: a notebook shows its figure, and then it is written.
+_SHOWN: WeakKeyDictionary[Figure, bytes] = WeakKeyDictionary()
 
 _RC = {
     "axes.labelsize": 10,
@@ -88,11 +91,11 @@ def png(drawn: Figure) -> bytes:
 
     One above 300 kB has 256 colours, where that brings it below; many large photographs stay as they are.
     """
-    data = _render(drawn, "png")
-    if len(data) <= LARGEST_FILE:
-        return data
-    fewer = _with_fewer_colours(data)
-    return fewer if len(fewer) <= LARGEST_FILE else data
+    if drawn.stale or drawn not in _SHOWN:
+        data = _render(drawn, "png")
+        fewer = _with_fewer_colours(data) if len(data) > LARGEST_FILE else data
+        _SHOWN[drawn] = fewer if len(fewer) <= LARGEST_FILE else data
+    return _SHOWN[drawn]
 
 
 def pdf(drawn: Figure) -> bytes:
@@ -184,11 +187,14 @@ def colours(names: Sequence[str]) -> dict[str, Any]:
 
 def _render(drawn: Figure, form: str) -> bytes:
     """A file of the form `png` or `pdf`, which names neither its maker nor a time."""
+    if drawn.stale:
+        _SHOWN.pop(drawn, None)
     unsaid = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate")}[form]
     buffer = io.BytesIO()
     with house():
         drawn.savefig(buffer, format=form, dpi=RESOLUTION, metadata=dict.fromkeys(unsaid), facecolor="white")
     drawn.set_layout_engine("none")  # it would move things again, and the next file would be another picture
+    drawn.stale = False  # until somebody changes it: rendering itself is no change
     return buffer.getvalue()
 
 

@@ -1,0 +1,45 @@
+# Which figures a job draws: one, or all those of one subject together.
+from sphere_repro.machine.files import write_text
+from sphere_repro.study.figures_job import drawn_together, figures_job
+
+WANTED = catalogue.wanted(files)
+
+
+def figure_files(place, name):
+    """What is made of a figure."""
+    forms = [f"{place}/figures/{name}.{form}" for form in ("png", "pdf", "json", "csv")]
+    return [*forms, f"{place}/notebooks/{name}.ipynb"]
+
+
+def asked_alone():
+    """Figures that the command line names before all of their subject are there: they need none of the others."""
+    # Snakemake tells of its targets only when it knows the rules.
+    named = {os.path.normpath(word) for word in sys.argv[1:]}
+    found = set()
+    for place in ("results", places.apart):
+        for figures in drawn_together(WANTED.values()).values():
+            made = {each.name: figure_files(place, each.name) for each in figures}
+            if not all(
+                Path(path).is_file() for paths in made.values() for path in paths
+            ):
+                found |= {name for name, paths in made.items() if named & {*paths}}
+    return found
+
+
+ALONE = asked_alone()
+TOGETHER = drawn_together(
+    figure for name, figure in WANTED.items() if name not in ALONE
+)
+
+
+def of_subject(wildcards):
+    """The figures that one job draws."""
+    return TOGETHER[wildcards.get("run", "")]
+
+
+def figure_caption(kind):
+    """A file with what the report says of a kind of figure: it has no word for which of many outputs it shows."""
+    path = Path(".state/captions", f"{kind}.rst").absolute()
+    if workflow.is_main_process:
+        write_text(path, catalogue.KINDS[kind].caption)
+    return path
