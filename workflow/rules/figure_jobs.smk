@@ -16,7 +16,7 @@ def asked_alone():
     # Snakemake tells of its targets only when it knows the rules.
     named = {os.path.normpath(word) for word in sys.argv[1:]}
     found = set()
-    for place in ("results", places.apart):
+    for place in PLACES:
         for figures in drawn_together(WANTED.values()).values():
             made = {each.name: figure_files(place, each.name) for each in figures}
             if not all(

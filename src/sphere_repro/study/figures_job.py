@@ -9,9 +9,7 @@ from pydantic import Field
 from sphere_repro.strict import Strict
 from sphere_repro.study.catalogue import Figure
 
-LONGEST = (
-    60_000  # characters of a job; the system takes no command of 131 072 bytes, and quoting makes it longer
-)
+LONGEST = 60_000  # characters of a job: the system takes no command of 131 072 bytes, and quoting adds some
 
 
 class FigureJob(Strict):
