@@ -164,7 +164,7 @@ def draw_crossover(setting: Setting, settings: Crossover, inputs: np.ndarray) ->
     images, rows = _crossed(setting, settings, names, inputs)
     pairs = len(inputs) // 2
     axes: Axes = {"cut": [*names], "pair": list(range(pairs)), "pass": list(range(settings.passes + 1))}
-    by_cut = zip(names, rows.split(pairs), strict=True)
+    by_cut = zip(names, rows.reshape(len(names), pairs, *rows.shape[1:]), strict=True)
     curves = {name: measures.summary(of_cut) for name, of_cut in by_cut}
     return Drawn(images.reshape(len(names), pairs, *images.shape[1:]), axes, None, {"curves": curves})
 

@@ -57,8 +57,9 @@ def generate_falling(
 
 def _through(model: SphereAutoencoder, batch: int, work: Callable[..., Tensor], *given: Tensor) -> Tensor:
     """`work` on refinements of `batch` images side by side: at once, or one by one where that moves bits."""
-    together = keeps_bits(model, batch, len(given[0]) // batch)
-    parts = zip(*(each.split(len(each) if together else batch) for each in given), strict=True)
+    copies = len(given[0]) // batch
+    passes = 1 if keeps_bits(model, batch, copies) else copies
+    parts = zip(*(each.chunk(passes) for each in given), strict=True)
     return torch.cat([work(*part) for part in parts])
 
 
