@@ -32,6 +32,13 @@ TOGETHER = drawn_together(
 )
 
 
+# Subjects with the same kinds of figures: names of these, with a wildcard for the run → the runs.
+ALIKE = {}
+for run, figures in TOGETHER.items():
+    names = tuple(f"{each.kind}-{{run}}" if run else each.kind for each in figures)
+    ALIKE.setdefault(names, []).append(run)
+
+
 def of_subject(wildcards):
     """The figures that one job draws."""
     return TOGETHER[wildcards.get("run", "")]

@@ -35,13 +35,7 @@ rule figure:
 
 # The figures of one subject, a run or the whole study, come from one job, which starts and imports once for all. A
 # rule has a fixed list of outputs, so that subjects with other kinds have another rule, called draw_1, draw_2, …
-for number, names in enumerate(
-    dict.fromkeys(
-        tuple(f"{each.kind}-{{run}}" if run else each.kind for each in figures)
-        for run, figures in TOGETHER.items()
-    ),
-    1,
-):
+for number, (names, runs) in enumerate(ALIKE.items(), 1):
     kinds = [name.removesuffix("-{run}") for name in names]
 
     workflow.ruleorder(f"draw_{number}", "figure")
@@ -82,7 +76,7 @@ for number, names in enumerate(
         log:
             f"logs/{{place}}/figures{'-{run}' if '{run}' in names[0] else ''}.log",
         wildcard_constraints:
-            run=one_of(run for run in TOGETHER if run),
+            run=one_of(runs),
         conda:
             ENVIRONMENT
         params:
