@@ -23,7 +23,9 @@ def asked_alone():
         for figures in drawn_together(WANTED.values()).values():
             made = {each.name: figure_files(place, each.name) for each in figures}
             asked = {name for name, paths in made.items() if named & {*paths}}
-            if asked != made.keys() and not all(map(os.path.isfile, sum(made.values(), []))):
+            if asked != made.keys() and not all(
+                map(os.path.isfile, sum(made.values(), []))
+            ):
                 found |= asked
     return found
 
