@@ -172,6 +172,8 @@ def test_a_figure_that_is_named_before_the_others_are_there_is_drawn_alone(works
     rest = {"figure distance-by-steps", "draw digits", "score digits"}
     assert rest | {"figure training-curves"} <= pending(workspace, "all", named[0])
     assert {"draw", "draw digits", "score digits"} <= pending(workspace)
+    whole = (named[0], "results/figures/distance-by-steps.png")
+    assert pending(workspace, *whole) == {"draw", "score digits"}
     snakemake(workspace, named[0], check=True)
     assert pending(workspace, named[0]) == set()
 

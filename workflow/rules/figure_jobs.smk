@@ -12,17 +12,21 @@ def figure_files(place, name):
 
 
 def asked_alone():
-    """Figures that the command line names before all of their subject are there: they need none of the others."""
+    """Figures that the command line names, not with all of their subject, before all are there.
+
+    They need nothing that only the others read.
+    """
     # Snakemake tells of its targets only when it knows the rules.
     named = {os.path.normpath(word) for word in sys.argv[1:]}
     found = set()
     for place in PLACES:
         for figures in drawn_together(WANTED.values()).values():
             made = {each.name: figure_files(place, each.name) for each in figures}
-            if not all(
-                Path(path).is_file() for paths in made.values() for path in paths
+            asked = {name for name, paths in made.items() if named & {*paths}}
+            if asked != made.keys() and not all(
+                map(os.path.isfile, sum(made.values(), []))
             ):
-                found |= {name for name, paths in made.items() if named & {*paths}}
+                found |= asked
     return found
 
 
