@@ -19,6 +19,8 @@ import yaml
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+import forked
+
 # No test is one of speed: machines here are shared. What never comes is ended by the suite's own time limit.
 PATIENCE = 900  # seconds
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -119,16 +121,19 @@ TARGETS = {"all", "data", "references", "image_sets", "uniformities", "tables", 
 
 def run(folder: Path, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
     """A command in a temporary checkout, as a user with the environment active would type it."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        **options,
-    )
+    if command[0] == "snakemake" and not options:
+        done = forked.snakemake(folder, command, environment(), PATIENCE)
+    else:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            **options,
+        )
     if check and done.returncode:
         raise AssertionError(
             f"{command} left with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

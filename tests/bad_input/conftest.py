@@ -18,9 +18,14 @@ from sphere_repro.data.embedded import digits
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(once: Callable[..., Path]) -> Path:
     """The tiny study, run once by the command line."""
-    bench = Bench(tmp_path_factory.mktemp("bench"))
+    return once("bench", make)
+
+
+def make(folder: Path) -> None:
+    folder.mkdir()
+    bench = Bench(folder)
     bench.study.write_text(yaml.safe_dump(STUDY))
     images, labels = digits()
     write_archive(bench.data, images[:48], np.asarray(labels[:48]))
@@ -36,7 +41,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert bench.run("score", out=bench.scores) == 0
     assert bench.run("uniformity", out=bench.uniformity) == 0
     shutil.rmtree(bench.out, ignore_errors=True)
-    return bench.folder
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from conftest import SMOKE, copy_checkout, pending, run, snakemake
+from conftest import SMOKE, pending, run, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +38,15 @@ def record(folder: Path, model: str = MODEL) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def trained(once: Callable[..., Path], untouched: Path) -> Path:
     """A checkout whose digits are trained."""
-    folder = copy_checkout(tmp_path_factory.mktemp("going") / "checkout")
-    snakemake(folder, MODEL, check=True)
-    return folder
+
+    def make(folder: Path) -> None:
+        shutil.copytree(untouched, folder, symlinks=True)
+        snakemake(folder, MODEL, check=True)
+
+    return once("trained", make)
 
 
 @pytest.fixture
