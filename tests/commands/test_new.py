@@ -41,7 +41,7 @@ def test_the_study_passes_check_fits_plan_and_the_workflow_knows_its_jobs(
     assert cli.main(["check", str(path)]) == 0
     assert "far below" not in capsys.readouterr().out
     dry = run(checkout, "snakemake", "-n", "--cores", "2", "--configfile", str(path)).stdout
-    for rule in ("prepare", "train", "sample", "encode", "reference", "score", "claims", "figure"):
+    for rule in ("prepare", "train", "sample", "encode", "reference", "score", "claims", "draw_1"):
         assert f"rule {rule}:" in dry
     assert cli.main(["new", str(stamps)]) == 2  # it overwrites nothing
     assert "is there already" in capsys.readouterr().err
