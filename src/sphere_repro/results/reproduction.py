@@ -73,9 +73,11 @@ def _of_claims(found: Comparison) -> Iterator[str]:
 
 
 def _of_figures(found: Comparison) -> Iterator[str]:
-    if found.figures_compared:
-        names = f": {', '.join(found.figures)}" if found.figures else ""
-        yield f"The data of {len(found.figures)} of {found.figures_compared} figures differ{names}."
+    if found.figures:
+        names = ", ".join(found.figures)
+        yield f"The data of {len(found.figures)} of {found.figures_compared} figures differ: {names}."
+    elif found.figures_compared:
+        yield f"The data of all {found.figures_compared} figures are the same."
 
 
 def _of_bits(found: Comparison) -> Iterator[str]:
