@@ -148,7 +148,7 @@ def sampled(case: Case, rounds: int, device: torch.device, peak: float) -> dict[
     model = build(shape, generator=torch.Generator().manual_seed(0)).to(device).eval().requires_grad_(False)
     precision.lower(model, "bfloat16")
     labels = np.arange(case.batch) % shape.classes if shape.classes else None
-    paint = generations(Checkpoint(model, 80.0), (0, "benchmark"), FOUR_STEPS, labels, "philox")
+    paint = generations(Checkpoint(model, 80.0), (0, "benchmark"), FOUR_STEPS, labels, random="philox")
     seconds = median_of(lambda: refine.to_bytes(paint(range(case.batch))), rounds, device)
     cost = flops.forward_flops(shape, flops.generation_calls(FOUR_STEPS))
     return {

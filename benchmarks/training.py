@@ -4,9 +4,11 @@ Usage: training.py [--study params/paper.yaml --run cifar10-base --batch 256 --s
 
 Real training steps (forward, backward, clipping, AdamW, average) of a study's run on random images, without
 the perceptual networks, whose weights would have to be fetched. `plain` is the same objective as one would
-write it down: AdamW and the average a tensor at a time, positions as sines and cosines. The variants take
-turns, step by step, so that a noisy machine is noisy for all of them; the device's own ceiling in matrix
-products is measured before and after. Adds medians and ratios to training.json beside this file.
+write it down: AdamW and the average a tensor at a time, positions as sines and cosines, memory as the system
+gives it. The variants are processes that take turns, step by step, so that a noisy machine is noisy for all
+of them; the device's own ceiling in matrix products is measured before and after. Adds medians and ratios to
+training.json beside this file, and the share of an eager step that matrix products and convolutions take:
+what they take, no rewriting of the rest can save.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import argparse
 import contextlib
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -42,6 +46,14 @@ from sphere_repro.training.stepper import Stepper
 
 OUT = Path(__file__).with_suffix(".json")
 WARM_UP = 3  # steps: compiling, and the allocator's first blocks
+PRODUCTS = (
+    "aten::mm",
+    "aten::addmm",
+    "aten::bmm",
+    "aten::baddbmm",
+    "aten::mkldnn_convolution",
+    "aten::convolution_backward",
+)
 
 
 def plain_optimizer(encoder: nn.Module, decoder: nn.Module) -> torch.optim.AdamW:
@@ -118,7 +130,7 @@ class Variant:
         manner: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
         perceptual: PerceptualDistance | None = None,
     ):
-        self.device, self.step, self.seconds = device, 0, list[float]()
+        self.device, self.step, self.seconds, self.last = device, 0, list[float](), 0.0
         self.manner = manner
         with self.manner():
             state = initial_state(job, device)
@@ -137,48 +149,93 @@ class Variant:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
             self.memory = max(self.memory, torch.cuda.max_memory_allocated(self.device))
+        self.last = time.perf_counter() - began
         if self.step >= WARM_UP:
-            self.seconds.append(time.perf_counter() - began)
+            self.seconds.append(self.last)
         self.step += 1
 
 
-def measured(job: TrainJob, steps: int, device: torch.device, chosen: list[str]) -> dict[str, Any]:
-    """Every variant's numbers, and the machine's ceiling."""
-    batch = job.training.batch_size
-    images = random_images(job, 4 * batch)
-    ceilings = [devices.measure(str(device))]
-    made = {
-        name: Variant(
-            job,
-            images,
-            variants(batch)[name],
-            device,
-            plainly if name == "plain" else contextlib.nullcontext,
+class Apart:
+    """A variant in a process of its own, which takes a step when it is told to."""
+
+    def __init__(self, name: str, asked: argparse.Namespace) -> None:
+        options = ["--study", str(asked.study), "--run", asked.run, "--batch", str(asked.batch)]
+        options += ["--device", asked.device, "--threads", str(asked.threads), "--work", name]
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        for name in chosen
-    }
-    for _ in range(WARM_UP + steps):
+        self.told: list[dict[str, float]] = []
+
+    def take_step(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(file=self.process.stdin, flush=True)
+        self.told.append(json.loads(self.process.stdout.readline()))
+
+    def end(self) -> dict[str, float]:
+        """What it says at its end: what only it can measure."""
+        return json.loads(self.process.communicate()[0])
+
+
+def work(name: str, asked: argparse.Namespace) -> None:
+    """In a process of its own: a step for each line that comes, and what it took."""
+    if name != "plain":
+        keep_freed_memory()  # as the command line does
+    job, device = asked_job(asked), pick_device(asked.device)
+    manner = plainly if name == "plain" else contextlib.nullcontext
+    images = random_images(job, 4 * asked.batch)
+    variant = Variant(job, images, variants(asked.batch)[name], device, manner)
+    for _ in sys.stdin:
+        variant.take_step()
+        print(json.dumps({"seconds": variant.last, "memory": variant.memory}), flush=True)
+    print(json.dumps({"products": products(variant)} if name == "eager" and device.type == "cpu" else {}))
+
+
+def products(variant: Variant) -> float:
+    """Share of a step's CPU time that matrix products and convolutions take, their gradients' too."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        variant.take_step()
+    times = {row.key: row.self_cpu_time_total for row in profiler.key_averages()}
+    return sum(times.get(name, 0) for name in PRODUCTS) / sum(times.values())
+
+
+def asked_job(asked: argparse.Namespace) -> TrainJob:
+    return without_perceptual(train_job(load_study(asked.study), asked.run), asked.batch)
+
+
+def measured(asked: argparse.Namespace) -> dict[str, Any]:
+    """Every variant's numbers, and the machine's ceiling."""
+    job, device = asked_job(asked), pick_device(asked.device)
+    ceilings = [devices.measure(str(device))]
+    made = {name: Apart(name, asked) for name in asked.variants}
+    for _ in range(WARM_UP + asked.steps):
         for variant in made.values():
             variant.take_step()
+    ends = {name: variant.end() for name, variant in made.items()}
     ceilings.append(devices.measure(str(device)))
     half = job.training.precision == "bfloat16"
     peak = max(found.bfloat16 or found.float32 if half else found.float32 for found in ceilings)
-    cost = flops.training_flops(job.architecture, job.loss)
-    eager = statistics.median(made[chosen[0]].seconds)
+    cost, first = flops.training_flops(job.architecture, job.loss), asked.variants[0]
+    medians = {
+        name: statistics.median(told["seconds"] for told in variant.told[WARM_UP:])
+        for name, variant in made.items()
+    }
     rows = {}
-    for name, variant in made.items():
-        median = statistics.median(variant.seconds)
+    for name, median in medians.items():
+        memory = max(told["memory"] for told in made[name].told)
         rows[name] = {
             "seconds_per_step": round(median, 4),
-            "images_per_second": round(batch / median, 2),
-            "utilisation": round(batch * cost / median / peak, 4),
-            f"speed_over_{chosen[0]}": round(eager / median, 3),
-            **({"peak_bytes": variant.memory} if variant.memory else {}),
+            "images_per_second": round(asked.batch / median, 2),
+            "utilisation": round(asked.batch * cost / median / peak, 4),
+            f"speed_over_{first}": round(medians[first] / median, 3),
+            **({"peak_bytes": memory} if memory else {}),
+            **{key: round(value, 3) for key, value in ends[name].items()},
         }
     return {"device": ceilings[0].name, "peak_flops": round(peak), "flops_per_image": cost, "variants": rows}
 
 
-def main() -> None:
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--study", type=Path, default=Path("params/paper.yaml"))
     parser.add_argument("--run", default="cifar10-base")
@@ -187,22 +244,29 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--variants", nargs="+", default=list(variants(1)))
-    options = parser.parse_args()
-    keep_freed_memory()  # as the command line does
-    torch.set_num_threads(options.threads)
-    job = without_perceptual(train_job(load_study(options.study), options.run), options.batch)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    asked = parsed()
+    torch.set_num_threads(asked.threads)
+    if asked.work:
+        work(asked.work, asked)
+        return
+    job = asked_job(asked)
     report = {
-        "study": load_study(options.study).study,
-        "run": options.run,
+        "study": load_study(asked.study).study,
+        "run": asked.run,
         "parameters": parameter_count(job.architecture),
-        "batch": options.batch,
+        "batch": asked.batch,
         "precision": job.training.precision,
-        "steps": options.steps,
+        "steps": asked.steps,
         "torch": torch.__version__,
-        **measured(job, options.steps, pick_device(options.device), options.variants),
+        **measured(asked),
     }
     found = json.loads(OUT.read_text()) if OUT.is_file() else {}
-    key = f"{report['study']}/{options.run}, batch {options.batch}, {report['device']}"
+    key = f"{report['study']}/{asked.run}, batch {asked.batch}, {report['device']}"
     OUT.write_text(json.dumps(found | {key: report}, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 

@@ -38,7 +38,7 @@ def paint(
     labels: np.ndarray = LABELS,
     indices: range = range(3),
 ) -> Tensor:
-    return generations(Checkpoint(model, 80.0), (seed, "run"), generation, labels, known)(indices)
+    return generations(Checkpoint(model, 80.0), (seed, "run"), generation, labels, known=known)(indices)
 
 
 @pytest.fixture

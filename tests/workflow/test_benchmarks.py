@@ -61,13 +61,21 @@ def test_portable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_training() -> None:
     benchmark = load("training")
-    job = benchmark.without_perceptual(train_job(load_study(ROOT / "params/smoke.yaml"), "digits"), 8)
+    study = str(ROOT / "params/smoke.yaml")
+    words = ["--study", study, "--run", "digits", "--batch", "8", "--steps", "1", "--device", "cpu"]
+    asked = benchmark.parsed([*words, "--variants", "plain", "eager"])
+    job = benchmark.asked_job(asked)
     assert job.training.batch_size == 8 and job.loss.perceptual.network == "none"
-    chosen = [name for name in benchmark.variants(8) if name != "compiled"]
-    found = benchmark.measured(job, 2, torch.device("cpu"), chosen)
-    assert list(found["variants"]) == chosen and found["peak_flops"] > 0
+    found = benchmark.measured(asked)
+    assert list(found["variants"]) == ["plain", "eager"] and found["peak_flops"] > 0
     for row in found["variants"].values():
         assert row["images_per_second"] > 0 and row["utilisation"] > 0 and row["speed_over_plain"] > 0
+    assert 0 < found["variants"]["eager"]["products"] < 1
+    for name in ("checkpointing", "two micro batches"):
+        images, device = benchmark.random_images(job, 16), torch.device("cpu")
+        variant = benchmark.Variant(job, images, benchmark.variants(8)[name], device)
+        variant.take_step()
+        assert variant.last > 0
 
 
 def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

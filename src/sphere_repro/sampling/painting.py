@@ -64,7 +64,7 @@ def painter(
         raise UserError(
             f"'{job.set}' is not a sample set of a Sphere Encoder. Use the model of run '{job.run}'."
         )
-    return generations(checkpoint, job.seed, job.generation, labels, known, job.random)
+    return generations(checkpoint, job.seed, job.generation, labels, known=known, random=job.random)
 
 
 def generations(
@@ -72,6 +72,7 @@ def generations(
     seed: Seed,
     generation: Generation,
     labels: np.ndarray | None,
+    *,
     known: KnownSteps | None = None,
     random: Random = "torch",
 ) -> Paint:
