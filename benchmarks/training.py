@@ -116,7 +116,7 @@ def random_images(job: TrainJob, count: int) -> ImagesInMemory:
 
 
 class Variant:
-    """One way to compute, with its own model and the seconds of its steps.
+    """One way to compute, with its own model, the seconds of its steps, and the log's row of the last one.
 
     `manner` is entered to build it and for each step; `perceptual` is the distance of a job that has one.
     """
@@ -145,7 +145,7 @@ class Variant:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         began = time.perf_counter()
-        self.stepper(self.step)
+        self.row = self.stepper(self.step)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
             self.memory = max(self.memory, torch.cuda.max_memory_allocated(self.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import sys
@@ -76,6 +77,17 @@ def test_training() -> None:
         variant = benchmark.Variant(job, images, benchmark.variants(8)[name], device)
         variant.take_step()
         assert variant.last > 0
+
+
+def test_curves() -> None:
+    benchmark = load("curves")
+    job = benchmark.without_perceptual(train_job(load_study(ROOT / "params/smoke.yaml"), "digits"), 8)
+    images = sys.modules["training"].random_images(job, 16)
+    ways = [way for way in benchmark.WAYS if way != "compiled"]
+    found = {way: benchmark.losses(job, images, way, 3) for way in ways}
+    apart = {way: benchmark.relative(found, way).max() for way in ways}
+    assert apart["eager"] == 0 and apart["plain"] < 1e-5 < apart[benchmark.OTHER_SEED]
+    assert len(benchmark.drawn(found).axes) == 2
 
 
 def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +188,13 @@ def test_the_page_on_performance_says_what_was_measured() -> None:
                 assert f"| {name}, {device} | {random} | {seconds} |" in text
     search = (ROOT / "benchmarks/demo_search.csv").read_text().splitlines()[1:]
     assert len(search) > 10 and all(f"| {row.replace(',', ' | ')} |" in text for row in search)
+    curves = load("curves")
+    rows = list(csv.DictReader((ROOT / "benchmarks/curves.csv").open()))
+    found = {way: [float(row[way]) for row in rows] for way in curves.WAYS}
+    apart = {way: curves.relative(found, way) for way in curves.WAYS}
+    assert len(rows) == 300 and all(apart[way][:60].max() < 1.3e-6 for way in ("plain", "compiled"))
+    said = [f"{100 * apart[way][200:].mean():.1f} % a" for way in ("plain", "compiled", curves.OTHER_SEED)]
+    assert all(words in text for words in said) and apart[curves.OTHER_SEED][:60].mean() > 0.01
     jobs = json.loads((ROOT / "benchmarks/jobs.json").read_text())["cpu_seconds"]
     for name, row in jobs.items():
         assert f"| {name} | {row['median']:.1f} |" in text
