@@ -221,12 +221,14 @@ def once(tmp_path_factory, worker_id):
     root = root if worker_id == "master" else root.parent
 
     def made(name: str, make: Callable[[Path], object]) -> Path:
+        maker = f"{make.__module__}.{make.__qualname__}"
         with FileLock(root / f"{name}.lock"):
             done = root / f"{name}.done"
             if not done.exists():
                 shutil.rmtree(root / name, ignore_errors=True)
                 make(root / name)
-                done.touch()
+                done.write_text(maker)
+            assert done.read_text() == maker, f"two fixtures make a folder called {name}"
         return root / name
 
     return made

@@ -46,7 +46,7 @@ def trained(once: Callable[..., Path], untouched: Path) -> Path:
         shutil.copytree(untouched, folder, symlinks=True)
         snakemake(folder, MODEL, check=True)
 
-    return once("trained", make)
+    return once("trained-before", make)
 
 
 @pytest.fixture

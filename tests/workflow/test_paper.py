@@ -226,7 +226,7 @@ def test_the_full_studies_can_be_planned_by_snakemake(checkout):
     run(
         checkout, "git", "checkout", "-q", "data/sources.yaml"
     )  # of the real datasets: replicas are too small
-    for name, least in (("demo", 40), ("paper", 100), ("released", 60), ("ablations", 100)):
+    for name, least in (("demo", 30), ("paper", 100), ("released", 60), ("ablations", 100)):
         text = snakemake(checkout, "-n", study=f"params/{name}.yaml", check=True).stdout
         assert int(text.split("\ntotal")[-1].split()[0]) >= least, name
     alone = "results/released/imagenet-large/scores.inception.json"
