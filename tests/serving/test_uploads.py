@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -112,6 +112,7 @@ def test_whatever_comes_is_a_picture_or_a_sentence(noise: bytes, at: int, kind: 
 
 
 @given(st.text())
+@example("\x1f-")
 def test_a_name_is_one_file_of_a_line(name: str) -> None:
     found = safe_name(name)
     assert found and "/" not in found and found.isprintable() and not found.startswith("-")

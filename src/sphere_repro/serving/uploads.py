@@ -40,8 +40,9 @@ def read_uploads(uploads: Sequence[Upload], form: Form) -> Given:
 
 def safe_name(name: str) -> str:
     """The file's own name without folders, fit for a sentence and a command."""
-    own = name.replace("\\", "/").rpartition("/")[2].lstrip("-")
-    return "".join(each for each in own if each.isprintable())[:LONGEST_NAME] or "image"
+    own = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(each for each in own if each.isprintable())
+    return shown.lstrip("-")[:LONGEST_NAME] or "image"
 
 
 def _read(upload: Upload, name: str) -> np.ndarray:
