@@ -13,6 +13,7 @@ Random = Literal["torch", "philox"]
 
 
 def is_torch(random: Random) -> bool:
+    """Whether it is the default, which jobs leave out: those that were kept know no other."""
     return random == "torch"
 
 

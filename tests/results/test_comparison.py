@@ -88,6 +88,8 @@ def test_another_verdict_is_named(verdict: str, reproduced: bool, tmp_path: Path
 
 def test_other_data_of_a_figure_are_named(tmp_path: Path) -> None:
     reference, here = (write_results(tmp_path / name) for name in "ab")
+    same = compare(read_tree(reference), read_tree(here), KNOWN)
+    assert "The data of no figure differ, of 1." in told(same)
     write_rows(here / "figures/refinement.csv", [{"": 0, "set": "1 step", "x": 1.5001}])
     found = compare(read_tree(reference), read_tree(here), KNOWN)
     assert "The data of 1 of 1 figures differ: refinement" in told(found)

@@ -77,7 +77,7 @@ def _of_figures(found: Comparison) -> Iterator[str]:
         names = ", ".join(found.figures)
         yield f"The data of {len(found.figures)} of {found.figures_compared} figures differ: {names}."
     elif found.figures_compared:
-        yield f"The data of all {found.figures_compared} figures are the same."
+        yield f"The data of no figure differ, of {found.figures_compared}."
 
 
 def _of_bits(found: Comparison) -> Iterator[str]:

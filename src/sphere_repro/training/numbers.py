@@ -17,9 +17,11 @@ class OfTorch:
         self.generator = generator
 
     def uniform(self, count: int) -> Tensor:
+        """The next `count` numbers in [0, 1), (count,) float32."""
         return torch.rand(count, generator=self.generator)
 
     def order(self, count: int) -> Tensor:
+        """A permutation of 0 … count-1, (count,) int64."""
         return torch.randperm(count, generator=self.generator)
 
 
@@ -31,12 +33,18 @@ class OfPhilox:
         self.left = philox.uniform(torch.tensor([seed]), count)[0]
 
     def uniform(self, count: int) -> Tensor:
+        """The next `count` numbers in [0, 1), (count,) float32.
+
+        Raises:
+            ValueError: fewer are left.
+        """
         if count > len(self.left):
             raise ValueError(f"{count} numbers are wanted, but {len(self.left)} are left")
         found, self.left = self.left[:count], self.left[count:]
         return found
 
     def order(self, count: int) -> Tensor:
+        """A permutation of 0 … count-1, (count,) int64."""
         return self.uniform(count).argsort(stable=True)  # equal numbers in the same order everywhere
 
 
