@@ -112,7 +112,12 @@ def load_statistics(path: Path) -> Statistics:
 
 
 def clopper_pearson(hits: int, count: int, confidence: float) -> tuple[float, float]:
-    """Both ends of the exact interval of a share, `hits` of `count` (Clopper and Pearson 1934)."""
+    """Both ends, in [0, 1], of the exact interval of a share, `hits` of `count` (Clopper and Pearson 1934).
+
+    Args:
+        hits, count: 0 ≤ hits ≤ count, count at least 1.
+        confidence: how often the interval holds the share at least, in (0, 1).
+    """
     beyond = (1 - confidence) / 2
     low = special.betaincinv(hits, count - hits + 1, beyond) if hits else 0.0
     high = special.betaincinv(hits + 1, count - hits, 1 - beyond) if hits < count else 1.0
